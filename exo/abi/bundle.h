@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bundle.h - the applications of a machine, packed in one file for `init`.
+ *
+ * Written by the bundle builder from a machine description, read by init; the kernel does not know
+ * it. Little-endian. Layout: header, `apps` entries of struct bundle_app, string area, images (each
+ * page-aligned). Offsets count bytes from the start of the file. init checks all of it again.
+ */
+#ifndef EXO_ABI_BUNDLE_H
+#define EXO_ABI_BUNDLE_H
+
+#include "types.h"
+
+#define BUNDLE_MAGIC   0x31646e7562657266ull /* "frebund1" */
+#define BUNDLE_VERSION 1u
+#define BUNDLE_APPS    32u
+
+enum bundle_restart { BUNDLE_NEVER = 0, BUNDLE_ON_FAILURE = 1, BUNDLE_ALWAYS = 2 };
+
+struct bundle_header {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t apps;
+    uint64_t size;    /* of the whole file */
+    uint32_t crc;     /* CRC-32 (IEEE 802.3) of everything after this header */
+    uint32_t unused;
+    char machine[32]; /* name, NUL-terminated */
+};
+
+struct bundle_app {
+    char name[16];           /* NUL-terminated, [a-z0-9-]+ */
+    uint64_t image_offset;   /* an ELF64 file */
+    uint64_t image_size;
+    uint32_t strings_offset; /* argc + envc strings, each ended by a NUL */
+    uint32_t strings_size;
+    uint32_t argc;
+    uint32_t envc;
+    uint32_t pages;   /* quota of frames, everything included */
+    uint32_t slices;  /* positions in the slice vector, 1 or more */
+    uint32_t queues;  /* quota of network queues */
+    uint32_t restart; /* enum bundle_restart */
+    uint64_t mac;     /* 0: may bind none */
+};
+
+_Static_assert(sizeof(struct bundle_header) == 64, "no hidden padding");
+_Static_assert(sizeof(struct bundle_app) == 72, "no hidden padding");
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * control.h - the page that a vCPU and the kernel talk through.
+ *
+ * The page (frame type CONTROL) belongs to the application and stays pinned
+ * while the environment lives. The kernel reaches it by its frame number,
+ * never through the application's page tables, and believes nothing in it:
+ * what it reads there decides only what this application sees of itself.
+ *
+ * Upcalls. When there is a reason for one (EXO_UP_*) and `disabled` is 0, the
+ * kernel
+ *   1. stores the interrupted registers in `saved`,
+ *   2. sets `disabled` to 1,
+ *   3. enters at `upcall_entry` with rsp = `upcall_stack`, rdi = the mask of
+ *      reasons, every other general register 0, direction flag clear, and
+ *      fs/gs base and FPU registers as the interrupted code left them.
+ * There is never a second upcall while `disabled` is not 0: reasons collect
+ * (sticky bits, one each) and are delivered when the vCPU is next about to
+ * run with `disabled` 0, or are returned by the `wait` call. If the vCPU loses
+ * the CPU while `disabled` is set, the kernel keeps its registers privately
+ * and continues it where it was.
+ *
+ * Resuming is done in user mode. The kernel keeps `pending` equal to the mask
+ * of reasons not yet delivered, so that code about to clear `disabled` can see
+ * whether an upcall was withheld:
+ *
+ *     disabled = 0;  if (pending) yield();   // the upcall comes out of yield
+ *
+ * A fault (page fault, invalid opcode, ...) is delivered as EXO_UP_FAULT with
+ * `fault` filled in. A fault while `disabled` is set, or with no usable
+ * control page, ends the environment (reason EXO_END_FAULT): its own upcall
+ * handler is broken and nobody else can repair it.
+ */
+#ifndef EXO_ABI_CONTROL_H
+#define EXO_ABI_CONTROL_H
+
+#include "types.h"
+
+/* Reasons for an upcall, bits of the mask in rdi. */
+#define EXO_UP_FAULT       (1u << 0) /* `fault` tells which */
+#define EXO_UP_SLICE_BEGIN (1u << 1) /* the CPU was away and is back */
+#define EXO_UP_SLICE_END   (1u << 2) /* reserved: the CPU is about to go */
+#define EXO_UP_TIMER       (1u << 3) /* the deadline given to `timer` has passed */
+#define EXO_UP_QUEUE       (1u << 4) /* a queue of this environment has news */
+#define EXO_UP_CHILD       (1u << 5) /* a child became a ZOMBIE */
+#define EXO_UP_DEADLINE    (1u << 6) /* `wait` alone: its deadline has passed */
+
+/* The registers of interrupted user code. Order is part of the contract. */
+struct exo_context {
+    uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15;
+    uint64_t rip, rflags, rsp;
+    uint64_t fs_base, gs_base;
+};
+
+struct exo_fault {
+    uint64_t vector;  /* exception number (Intel SDM vol. 3, table 6-1) */
+    uint64_t error;   /* its error code, 0 if it has none */
+    uint64_t address; /* CR2 for a page fault, else 0 */
+};
+
+struct exo_control {
+    /* Written by the application, read once by the kernel at each upcall. */
+    uint64_t upcall_entry; /* user address; not canonical or not user: env ends */
+    uint64_t upcall_stack; /* rsp at entry; the ABI wants (rsp + 8) % 16 == 0 */
+    uint64_t disabled;     /* not 0: no upcalls now; the kernel sets it to 1 */
+    uint64_t pending;      /* written by the kernel alone, at any time */
+
+    /* Written by the kernel before an upcall, private to the application after. */
+    struct exo_context saved;
+    struct exo_fault fault;
+
+    /* Written by the kernel when the vCPU gains the CPU. */
+    uint64_t slices;   /* slices begun by this environment so far */
+    uint64_t preempts; /* of these, how many ended by the slice timer */
+};
+
+_Static_assert(sizeof(struct exo_control) <= EXO_PAGE_SIZE, "the control page is one page");
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ring.h - the rings of a network queue, shared between application and kernel.
+ *
+ * A queue has four rings, one RING frame each, and a table of buffer frames
+ * (DATA), two buffers of EXO_BUFFER_SIZE bytes a frame: buffer b lies in frame
+ * b / 2 of the table at offset (b % 2) * EXO_BUFFER_SIZE. Every word has one
+ * writer:
+ *
+ *   ring        application writes        kernel writes
+ *   FILL        producer, desc            consumer      empty buffers to receive into
+ *   RECEIVE     consumer                  producer, desc   packets received
+ *   TRANSMIT    producer, desc            consumer      packets to send
+ *   COMPLETE    consumer                  producer, desc   buffers of packets sent
+ *
+ * Indices run freely (modulo 2^32) and are taken modulo EXO_RING_SIZE to find
+ * the slot; producer - consumer is the number of full slots. The kernel keeps
+ * indices of its own and never reads back a word that it wrote; each shared
+ * word that it does read it reads once. A descriptor that makes no sense (see
+ * below) is consumed and counted in exo_queue_stats.tx_bad or .fill_bad; an
+ * index that claims more than EXO_RING_SIZE full slots stalls its ring and is
+ * counted in .index_bad. Neither harms anybody but the writer.
+ *
+ *   FILL      buffer; offset and length ignored. The buffer must be with the
+ *             application (not already posted, not in flight).
+ *   RECEIVE   buffer, offset (0), length of the packet.
+ *   TRANSMIT  buffer, offset, length: EXO_PACKET_MIN <= length <= EXO_PACKET_MAX,
+ *             offset + length <= EXO_BUFFER_SIZE, buffer with the application.
+ *             Source MAC must be the queue's.
+ *   COMPLETE  buffer, offset 0, length 0 if sent, EXO_E_... (positive) if refused.
+ *
+ * Ordering (x86-64: stores are seen in order): write the descriptor, then the
+ * producer index.
+ *
+ * Wake-up. The kernel raises EXO_UP_QUEUE when it appends to RECEIVE or COMPLETE and
+ * the consumer's `armed` word in that ring is not 0; it then expects nothing.
+ * An application about to sleep sets `armed`, looks at the ring once more, and waits.
+ */
+#ifndef EXO_ABI_RING_H
+#define EXO_ABI_RING_H
+
+#include "types.h"
+
+#define EXO_RING_SIZE 256u /* slots a ring, a power of two */
+
+enum exo_ring_name { EXO_RING_FILL, EXO_RING_RECEIVE, EXO_RING_TRANSMIT, EXO_RING_COMPLETE, EXO_RINGS };
+
+/* One slot: 8 bytes, so that it can be read and written whole. */
+struct exo_desc {
+    uint32_t buffer;
+    uint16_t offset;
+    uint16_t length;
+};
+
+struct exo_ring {
+    uint32_t producer;
+    uint32_t unused0[15]; /* each writer has its own cache line */
+    uint32_t consumer;
+    uint32_t armed; /* application writes: wake me when this ring gets an entry */
+    uint32_t unused1[14];
+    struct exo_desc desc[EXO_RING_SIZE];
+};
+
+_Static_assert(sizeof(struct exo_desc) == 8, "a descriptor is one word");
+_Static_assert(sizeof(struct exo_ring) <= EXO_PAGE_SIZE, "a ring is one page");
+
+/* Counters of a queue; read one at a time by info(EXO_INFO_QUEUE, queue, index). */
+struct exo_queue_stats {
+    uint64_t rx_packets, rx_bytes;
+    uint64_t rx_dropped; /* no buffer posted or RECEIVE full */
+    uint64_t tx_packets, tx_bytes;
+    uint64_t tx_bad;     /* TRANSMIT descriptors refused: shape */
+    uint64_t tx_foreign; /* TRANSMIT packets refused: source MAC */
+    uint64_t fill_bad;   /* FILL descriptors refused */
+    uint64_t index_bad;  /* impossible producer index seen */
+    uint64_t local;      /* packets that went straight to another queue */
+};
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * types.h - the units that kernel and applications speak in.
+ *
+ * Each unit is a type of its own, so that a frame number cannot be passed
+ * where an address or an environment is meant. All are plain integers at the
+ * call boundary; zero-cost to pass in a register.
+ */
+#ifndef EXO_ABI_TYPES_H
+#define EXO_ABI_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define EXO_PAGE_SIZE  4096u
+#define EXO_PAGE_SHIFT 12
+
+/* A physical frame of 4 KiB: its physical address divided by EXO_PAGE_SIZE. */
+typedef struct {
+    uint32_t n;
+} frame_t;
+
+/* "Any free frame", where a call takes a frame number. */
+#define EXO_FRAME_ANY  0xffffffffu
+/* No frame. Frame 0 (the real-mode vectors) never belongs to anybody. */
+#define EXO_FRAME_NONE 0u
+
+/*
+ * An environment: slot in the low 8 bits, generation in the 24 above. A name
+ * kept after its environment was reclaimed therefore names nobody.
+ */
+typedef struct {
+    uint32_t n;
+} env_t;
+
+#define EXO_ENV_SELF       0u /* "the caller", where a call takes an environment */
+#define EXO_ENV_SLOT(name) ((name)&0xffu)
+
+/* A network queue: index in the kernel's table of queues. */
+typedef struct {
+    uint32_t n;
+} queue_t;
+
+/* What a frame is used as. The order is part of the contract. */
+enum exo_frame_type {
+    EXO_FREE = 0,
+    EXO_KERNEL = 1,  /* the kernel's own, firmware, or not memory at all */
+    EXO_PML4 = 2,    /* page tables, top to bottom */
+    EXO_PDPT = 3,
+    EXO_PD = 4,
+    EXO_PT = 5,
+    EXO_DATA = 6,    /* ordinary memory */
+    EXO_CONTROL = 7, /* the page a vCPU and its kernel talk through (control.h) */
+    EXO_RING = 8,    /* a ring shared with the kernel (ring.h) */
+    EXO_DEVICE = 9,  /* reserved */
+    EXO_FRAME_TYPES
+};
+
+/* Permissions of a leaf mapping; reading is always allowed. */
+enum exo_perm {
+    EXO_READ = 0,
+    EXO_WRITE = 1,
+    EXO_EXEC = 2,
+};
+
+enum exo_env_state {
+    EXO_ENV_FREE = 0,
+    EXO_ENV_EMBRYO = 1, /* being built by its parent */
+    EXO_ENV_LIVE = 2,
+    EXO_ENV_ZOMBIE = 3, /* ended; its parent reclaims what it held */
+};
+
+/* Limits of the kernel's tables. */
+#define EXO_ENVS            64u  /* environments, the kernel's own slot 0 included */
+#define EXO_QUEUES          32u  /* network queues */
+#define EXO_SLICES          64u  /* positions in the CPU's slice vector */
+#define EXO_SLICE_NS        2000000u /* length of one slice: 2 ms */
+#define EXO_QUEUE_BUFFERS   1024u    /* buffers of one queue */
+#define EXO_BUFFER_SIZE     2048u    /* one buffer: half a frame */
+#define EXO_PACKET_MAX      1514u    /* longest Ethernet frame, without its checksum */
+#define EXO_PACKET_MIN      14u      /* an Ethernet header */
+#define EXO_CONSOLE_MAX     256u     /* bytes of one console_write */
+
+#endif

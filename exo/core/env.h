@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * env.h - environments and their virtual CPU.
+ *
+ * All kernel state is in tables sized at boot; one CPU, interrupts off in the
+ * kernel: there are no locks yet.
+ */
+#ifndef EXO_CORE_ENV_H
+#define EXO_CORE_ENV_H
+
+#include "control.h"
+#include "info.h"
+#include "types.h"
+
+#define ENV_KERNEL 0u /* slot 0 stands for "nobody" */
+
+struct env {
+    env_t name; /* slot and generation; 0 while FREE */
+    enum exo_env_state state;
+    env_t parent;
+    char label[17];
+    uint32_t generation; /* kept while FREE */
+
+    /* resources: what it has and may have */
+    uint32_t pages, pages_max;
+    uint32_t envs, envs_max;
+    uint32_t queues, queues_max;
+    uint32_t slices;
+    uint32_t given_pages, given_envs, given_queues; /* quotas that came from the parent, to go back */
+    uint32_t frame_head, frame_tail;                /* list of its frames, tables at the head */
+    frame_t root, control;
+    uint64_t mac;
+
+    /* its vCPU */
+    struct exo_context context; /* registers while not running; the trap entry saves here */
+    uint8_t fpu[512] __attribute__((aligned(16))); /* FXSAVE image, saved by the machine on a switch */
+    uint32_t pending;  /* reasons not yet delivered */
+    bool waiting;      /* in `wait`: runs when pending or past the deadline */
+    uint64_t deadline; /* of `wait`; 0: none */
+    uint64_t timer;    /* of `timer`; 0: none */
+
+    /* accounting */
+    uint64_t slices_run, preempts, ticks, upcalls, calls;
+
+    /* why it is a ZOMBIE */
+    enum exo_end end;
+    uint32_t end_status;
+    uint64_t end_rip, end_address;
+};
+
+extern struct env envs[EXO_ENVS];
+
+/* The environment whose registers are on the CPU, or NULL. Set by cpu_next. */
+extern struct env *current;
+
+/* Look up by name; NULL if there is none. EXO_ENV_SELF is `self`. */
+struct env *env_find(struct env *self, env_t name);
+
+/* Is `env` a child, grandchild, ... of `ancestor`? Bounded by EXO_ENVS steps. */
+bool env_descends(const struct env *env, const struct env *ancestor);
+
+/* self is env, or env is an EMBRYO child of self. */
+bool env_acts_for(const struct env *self, const struct env *env);
+
+/* Add reasons for an upcall. Marks them in the control page and wakes a waiting vCPU. */
+void env_pend(struct env *env, uint32_t reasons);
+
+/* End `env`. Safe for the current one: the machine asks cpu_next afterwards. */
+void env_end(struct env *env, enum exo_end why, uint32_t status, uint64_t address);
+
+/* --- cpu.c: slices, waiting, upcalls; used by the machine's trap code ---------- */
+
+/*
+ * Decide who runs now: accounts the time since the last decision, expires timers and deadlines, moves along the slice vector
+ * at a slice's end, delivers upcalls (or the result of `wait`) into env->context. Sets `current`. Returns NULL when nobody can
+ * run. *alarm gets the time stamp at which the machine must call again at the latest (UINT64_MAX: no need).
+ */
+struct env *cpu_next(uint64_t now, uint64_t *alarm);
+
+/* `current` raised an exception: queue EXO_UP_FAULT or end it. Call cpu_next after. */
+void cpu_fault(uint64_t vector, uint64_t error, uint64_t address);
+
+/* Carry out call `number` for `current`, with arguments and result in its context. Call cpu_next after. */
+void cpu_call(void);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nic.h - the interface between queues (core) and NIC drivers (exo/dev).
+ *
+ * A driver owns its device's rings and a pool of kernel receive buffers; the
+ * device reaches nothing else to write. It never looks into a packet. All functions
+ * run with interrupts off.
+ */
+#ifndef EXO_CORE_NIC_H
+#define EXO_CORE_NIC_H
+
+#include "types.h"
+
+#define NICS       4u
+#define NIC_HEADER 128u /* bytes of a packet that are checked in and sent from kernel memory */
+
+struct nic {
+    const char *name; /* at most 8 characters */
+    uint64_t mac;
+    bool link;
+    uint64_t interrupts;
+    uint64_t unmatched;
+
+    /* Room for at least one more packet to send? */
+    bool (*send_ready)(struct nic *nic);
+
+    /*
+     * Send a packet whose first `header_length` (<= NIC_HEADER) bytes are copied by the driver now and whose
+     * rest is `length` bytes at physical address `payload` (0 if none), which the device reads until nic_sent(nic, cookie).
+     * Needs send_ready().
+     */
+    void (*send)(struct nic *nic, const uint8_t *header, uint32_t header_length, uint64_t payload,
+                 uint32_t length, uint32_t cookie);
+
+    /* Tell the device of packets given to send() since the last time. */
+    void (*flush)(struct nic *nic);
+
+    /*
+     * Collect what the device has done, at most a fixed number of packets a call: nic_received and nic_sent for each.
+     * True if it stopped at that number. Called from the interrupt handler and from queue_kick.
+     */
+    bool (*poll)(struct nic *nic);
+};
+
+extern struct nic *nics[NICS];
+extern uint32_t nic_count;
+
+/* Up-calls of drivers into the core (queue.c). */
+void nic_received(struct nic *nic, const uint8_t *packet, uint32_t length);
+void nic_sent(struct nic *nic, uint32_t cookie);
+
+#endif
