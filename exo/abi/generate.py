@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Write numbers, stubs, dispatch and the manual of the kernel's calls from calls.toml.
+
+usage: generate.py calls.toml {numbers,stubs,dispatch,prototypes,manual} OUTPUT
+"""
+
+import sys
+import tomllib
+
+C_TYPE = {"env": "env_t", "frame": "frame_t", "queue": "queue_t", "u32": "uint32_t", "u64": "uint64_t"}
+REGISTERS = ["rdi", "rsi", "rdx", "r10", "r8", "r9"]
+HEAD = "/* SPDX-License-Identifier: MIT */\n/* Written by exo/abi/generate.py from calls.toml: do not edit. */\n"
+
+
+def fail(sentence):
+    sys.exit(f"calls.toml: {sentence}")
+
+
+def check(spec):
+    """Refuse a table that contradicts itself; the rest of this file then relies on it."""
+    for kind in ("call", "error"):
+        seen = set()
+        for entry in spec[kind]:
+            if entry["number"] in seen:
+                fail(f"{kind} number {entry['number']} is used twice")
+            seen.add(entry["number"])
+        if len({entry["name"] for entry in spec[kind]}) != len(seen):
+            fail(f"two entries of {kind} have the same name")
+    errors = {entry["name"] for entry in spec["error"]}
+    for call in spec["call"]:
+        if call["number"] in spec["retired"]:
+            fail(f"number {call['number']} of {call['name']} is retired and may not be used again")
+        if len(call["args"]) > len(REGISTERS):
+            fail(f"{call['name']} has more than {len(REGISTERS)} arguments")
+        for name, kind in call["args"]:
+            if kind not in C_TYPE:
+                fail(f"argument {name} of {call['name']} has the unknown type {kind}")
+        for error in call["errors"]:
+            if error not in errors:
+                fail(f"{call['name']} names the unknown error {error}")
+
+
+def numbers(spec):
+    yield HEAD + "#ifndef EXO_CALLS_H\n#define EXO_CALLS_H\n\n/* Errors come back negated. */\nenum exo_error {\n"
+    for error in spec["error"]:
+        yield f"    EXO_E_{error['name']} = {error['number']}, /* {error['text']} */\n"
+    yield "};\n\nenum exo_call {\n"
+    for call in spec["call"]:
+        yield f"    EXO_CALL_{call['name'].upper()} = {call['number']},\n"
+    yield f"    EXO_CALLS = {1 + max(call['number'] for call in spec['call'])}, /* one past the last */\n}};\n\n"
+    yield "/* The list's sentence for an error, positive or negated. */\n"
+    yield "static inline const char *exo_error_text(long error)\n{\n    switch (error < 0 ? -error : error) {\n"
+    for error in spec["error"]:
+        yield f"    case EXO_E_{error['name']}:\n        return \"{error['text']}\";\n"
+    yield '    default:\n        return "Unknown error.";\n    }\n}\n\n'
+    yield "static inline const char *exo_error_name(long error)\n{\n    switch (error < 0 ? -error : error) {\n"
+    for error in spec["error"]:
+        yield f"    case EXO_E_{error['name']}:\n        return \"{error['name']}\";\n"
+    yield '    default:\n        return "unknown";\n    }\n}\n\n#endif\n'
+
+
+def parameters(call, first=None):
+    words = [first] if first else []
+    words += [f"{C_TYPE[kind]} {name}" for name, kind in call["args"]]
+    return ", ".join(words) or "void"
+
+
+def stubs(spec):
+    yield HEAD + '#ifndef EXO_STUBS_H\n#define EXO_STUBS_H\n\n#include "exo_calls.h"\n#include "types.h"\n\n'
+    for call in spec["call"]:
+        yield f"/* Returns {call['returns']}; or -EXO_E_...: {', '.join(call['errors']) or 'none'}. */\n"
+        yield f"static inline int64_t exo_{call['name']}({parameters(call)})\n{{\n"
+        inputs = [f'"a"((uint64_t)EXO_CALL_{call["name"].upper()})']
+        constraint = {"rdi": "D", "rsi": "S", "rdx": "d"}
+        for (name, kind), register in zip(call["args"], REGISTERS):
+            value = f"{name}.n" if kind in ("env", "frame", "queue") else name
+            if register in constraint:
+                inputs.append(f'"{constraint[register]}"((uint64_t){value})')
+            else:
+                yield f'    register uint64_t {register} __asm__("{register}") = {value};\n'
+                inputs.append(f'"r"({register})')
+        yield "    int64_t result;\n"
+        yield f'    __asm__ volatile("syscall" : "=a"(result) : {", ".join(inputs)} : "rcx", "r11", "memory");\n'
+        yield "    return result;\n}\n\n"
+    yield "#endif\n"
+
+
+def prototypes(spec):
+    yield HEAD + '#ifndef EXO_HANDLERS_H\n#define EXO_HANDLERS_H\n\n#include "types.h"\n\nstruct env;\n\n'
+    for call in spec["call"]:
+        yield f"int64_t call_{call['name']}({parameters(call, 'struct env *self')});\n"
+    yield "\n/* Check the width of each argument and carry out the call. */\n"
+    yield "int64_t call_dispatch(struct env *self, uint64_t number, const uint64_t a[6]);\n\n#endif\n"
+
+
+def dispatch(spec):
+    yield HEAD + '#include "exo_calls.h"\n#include "exo_handlers.h"\n\n'
+    yield "int64_t call_dispatch(struct env *self, uint64_t number, const uint64_t a[6])\n{\n    switch (number) {\n"
+    for call in spec["call"]:
+        yield f"    case EXO_CALL_{call['name'].upper()}:\n"
+        narrow = [i for i, (_, kind) in enumerate(call["args"]) if kind != "u64"]
+        if narrow:
+            joined = " | ".join(f"a[{i}]" for i in narrow)
+            yield f"        if (({joined}) >> 32)\n            return -EXO_E_RANGE;\n"
+        values = ["self"]
+        for i, (_, kind) in enumerate(call["args"]):
+            if kind == "u64":
+                values.append(f"a[{i}]")
+            elif kind == "u32":
+                values.append(f"(uint32_t)a[{i}]")
+            else:
+                values.append(f"({C_TYPE[kind]}){{(uint32_t)a[{i}]}}")
+        yield f"        return call_{call['name']}({', '.join(values)});\n"
+    yield "    default:\n        (void)a;\n        return -EXO_E_CALL;\n    }\n}\n"
+
+
+def manual(spec):
+    yield "# The calls\n\nWritten by `exo/abi/generate.py` from `exo/abi/calls.toml`.\n\n"
+    yield "Number in rax, arguments in rdi, rsi, rdx, r10, r8, r9; the result comes back in rax.\n"
+    yield "rcx and r11 are lost. A negative result is an error. A refused call changes nothing.\n\n"
+    yield "| number | call | returns |\n|---|---|---|\n"
+    for call in spec["call"]:
+        yield f"| {call['number']} | [`{call['name']}`](#{call['name']}) | {call['returns']} |\n"
+    for call in spec["call"]:
+        arguments = ", ".join(f"{C_TYPE[kind]} {name}" for name, kind in call["args"])
+        yield f"\n## {call['name']}\n\n`exo_{call['name']}({arguments})`\n\n{call['doc'].strip()}\n\n"
+        yield f"Returns {call['returns']}.\n\nErrors: {', '.join(call['errors']) or 'none'}.\n"
+    yield "\n# The errors\n\n| number | name | meaning |\n|---|---|---|\n"
+    for error in spec["error"]:
+        yield f"| -{error['number']} | `EXO_E_{error['name']}` | {error['text']} |\n"
+
+
+def main():
+    source, what, output = sys.argv[1:]
+    writer = {"numbers": numbers, "stubs": stubs, "prototypes": prototypes, "dispatch": dispatch, "manual": manual}[what]
+    with open(source, "rb") as file:
+        spec = tomllib.load(file)
+    check(spec)
+    text = "".join(writer(spec))
+    with open(output, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+main()
