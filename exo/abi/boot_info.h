@@ -84,4 +84,26 @@ struct boot_info {
     uint64_t bundle_size;  /* bytes */
 };
 
+/*
+ * The kernel image carries this ELF note (a PT_NOTE segment), so that the loader knows before the
+ * jump whether both mean the same struct. The kernel writes EXO_BOOT_NOTE; once, in one of its C
+ * files; its linker script keeps *(.note.freehold) with the read-only data.
+ */
+#define EXO_BOOT_NOTE_NAME "Freehold"
+#define EXO_BOOT_NOTE_TYPE 1u
+
+struct exo_boot_note {
+    uint32_t name_size; /* of `name` with its NUL: 9 */
+    uint32_t desc_size; /* of what follows `name`: 8 */
+    uint32_t type;      /* EXO_BOOT_NOTE_TYPE */
+    char name[12];      /* EXO_BOOT_NOTE_NAME, padded to a multiple of 4 */
+    uint32_t version;   /* EXO_BOOT_VERSION */
+    uint32_t size;      /* sizeof(struct boot_info) */
+};
+
+#define EXO_BOOT_NOTE                                                                              \
+    __attribute__((section(".note.freehold"), used, aligned(4))) const struct exo_boot_note        \
+        exo_boot_note = {sizeof(EXO_BOOT_NOTE_NAME), 8,        EXO_BOOT_NOTE_TYPE,                 \
+                         EXO_BOOT_NOTE_NAME,         EXO_BOOT_VERSION, sizeof(struct boot_info)}
+
 #endif
