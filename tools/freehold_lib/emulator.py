@@ -40,6 +40,8 @@ BOCHS_CYLINDER = 16 * 63 * 512
 QEMU_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 QEMU_VARS = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 BOCHS_ROM = Path("/usr/share/ovmf/OVMF.fd")
+# Bochs insists on a video BIOS, which UEFI firmware never runs.
+BOCHS_VIDEO_ROM = Path("/usr/share/seabios/vgabios-stdvga.bin")
 
 PR_SET_PDEATHSIG = 1
 # What a terminal driver in the firmware sends to move the cursor and set colours.
@@ -311,8 +313,9 @@ class Emulator:
 
     def _bochs_command(self) -> list[str]:
         bochs = _find("bochs", "bochs")
-        if not BOCHS_ROM.is_file():
-            raise EmulatorError(f"{BOCHS_ROM} is missing; install the package ovmf.")
+        for rom, package in ((BOCHS_ROM, "ovmf"), (BOCHS_VIDEO_ROM, "seabios")):
+            if not rom.is_file():
+                raise EmulatorError(f"{rom} is missing; install the package {package}.")
         # A copy, because Bochs writes to its disk and locks it by a file beside it.
         disk = self._folder / "disk.img"
         shutil.copyfile(self.image, disk)
@@ -320,6 +323,7 @@ class Emulator:
         os.truncate(disk, size)
         lines = [
             f"romimage: file={BOCHS_ROM}",
+            f"vgaromimage: file={BOCHS_VIDEO_ROM}",
             f"cpu: model={self.cpu or 'corei7_skylake_x'}, count=1, reset_on_triple_fault=0",
             f"memory: guest={self.memory}, host={self.memory}",
             "pci: enabled=1, chipset=i440fx" + (", slot1=e1000" if self.nic else ""),
@@ -328,6 +332,7 @@ class Emulator:
             " heads=16, spt=63",
             f"com1: enabled=1, mode=file, dev={self.log.resolve()}",
             'display_library: rfb, options="timeout=0"',
+            "sound: driver=dummy",
             "clock: sync=none, time0=utc",
             f"log: {self._folder / 'bochs.log'}",
             "panic: action=fatal",
