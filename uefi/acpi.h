@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * acpi.h - the two ACPI tables that the loader reads, without trusting them.
+ *
+ * No firmware and no hardware in here: tests/unit builds the same file for the host.
+ */
+#ifndef UEFI_ACPI_H
+#define UEFI_ACPI_H
+
+#include "types.h"
+
+/* True when `size` bytes add up to 0 modulo 256, as every ACPI table's do. */
+bool acpi_sum_is_zero(const void *table, uint64_t size);
+
+/*
+ * The APIC ids of the CPUs that a MADT of `size` bytes calls enabled, in its order, at most `limit`
+ * of them. Returns how many there are, which may be more than `limit`.
+ */
+uint32_t madt_cpus(const void *madt, uint64_t size, uint32_t *ids, uint32_t limit);
+
+#endif

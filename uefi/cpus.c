@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cpus.c - which CPUs the machine has.
+ *
+ * The ACPI MADT says it; where there is none, the firmware's EFI_MP_SERVICES_PROTOCOL; where there
+ * is neither, the CPU that runs this is the only one known. It comes first in the list in any case.
+ */
+#include "acpi.h"
+#include "loader.h"
+
+/* UEFI Platform Initialization specification, volume 2, 13.4 "MP Services Protocol". */
+struct mp_information {
+    uint64_t id; /* of the local APIC */
+    uint32_t status;
+    uint32_t package, core, thread;
+    uint32_t extended[6]; /* later versions fill these in */
+};
+
+#define MP_BOOT_CPU (1u << 0)
+#define MP_ENABLED  (1u << 1)
+#define MP_HEALTHY  (1u << 2)
+
+struct mp_services {
+    EFI_STATUS(EFIAPI *count)(struct mp_services *self, UINTN *all, UINTN *enabled);
+    EFI_STATUS(EFIAPI *information)(struct mp_services *self, UINTN cpu, struct mp_information *to);
+    /* Further members are not used here. */
+};
+
+/* Reads of ACPI structures may be unaligned: an XSDT's entries lie at multiples of 4. */
+struct __attribute__((packed)) acpi_header {
+    char signature[4];
+    uint32_t length;
+    uint8_t rest[28];
+};
+
+struct __attribute__((packed)) acpi_rsdp {
+    char signature[8];
+    uint8_t checksum;
+    char oem[6];
+    uint8_t revision;
+    uint32_t rsdt;
+    uint32_t length;
+    uint64_t xsdt;
+};
+
+static const struct acpi_header *table_check(uint64_t address, const char *signature)
+{
+    const struct acpi_header *table = (const struct acpi_header *)address;
+
+    if (!table || __builtin_memcmp(table->signature, signature, 4) != 0 ||
+        table->length < sizeof(*table) || !acpi_sum_is_zero(table, table->length))
+        return NULL;
+    return table;
+}
+
+static const struct acpi_header *madt_find(uint64_t rsdp_address)
+{
+    const struct acpi_rsdp *rsdp = (const struct acpi_rsdp *)rsdp_address;
+    const struct acpi_header *root = NULL;
+    uint64_t width = 8;
+
+    if (!rsdp)
+        return NULL;
+    if (rsdp->revision >= 2)
+        root = table_check(rsdp->xsdt, "XSDT");
+    if (!root) {
+        root = table_check(rsdp->rsdt, "RSDT");
+        width = 4;
+    }
+    if (!root)
+        return NULL;
+    const uint8_t *entries = (const uint8_t *)(root + 1);
+    for (uint64_t at = 0; at + width <= root->length - sizeof(*root); at += width) {
+        uint64_t address = 0;
+        __builtin_memcpy(&address, entries + at, width);
+        const struct acpi_header *madt = table_check(address, "APIC");
+        if (madt)
+            return madt;
+    }
+    return NULL;
+}
+
+static uint32_t cpus_by_firmware(uint32_t *ids, uint32_t limit)
+{
+    static EFI_GUID guid = {
+        0x3fdda605, 0xa76e, 0x4f46, {0xad, 0x29, 0x12, 0xf4, 0x53, 0x1b, 0x3d, 0x08}};
+    const uint32_t good = MP_ENABLED | MP_HEALTHY;
+    struct mp_services *services;
+    UINTN all, enabled;
+    uint32_t count = 0;
+
+    if (firmware->BootServices->LocateProtocol(&guid, NULL, (void **)&services) != EFI_SUCCESS ||
+        services->count(services, &all, &enabled) != EFI_SUCCESS)
+        return 0;
+    for (UINTN cpu = 0; cpu < all; cpu++) {
+        struct mp_information information;
+        if (services->information(services, cpu, &information) != EFI_SUCCESS ||
+            (information.status & good) != good)
+            continue;
+        if (count < limit)
+            ids[count] = (uint32_t)information.id;
+        count++;
+    }
+    return count;
+}
+
+static uint32_t own_id(void)
+{
+    /* Intel SDM volume 2: leaf 0BH has the whole x2APIC id, leaf 1 its low 8 bits. */
+    if (cpuid(0, 0).eax >= 0xb && cpuid(0xb, 0).ebx)
+        return cpuid(0xb, 0).edx;
+    return cpuid(1, 0).ebx >> 24;
+}
+
+/* Put the boot CPU in front, whether or not the list has it. */
+static void boot_cpu_first(struct boot_info *info)
+{
+    uint32_t self = own_id(), place = 0;
+
+    while (place < info->cpu_count && info->cpus[place] != self)
+        place++;
+    if (place == info->cpu_count) {
+        if (place < EXO_BOOT_CPUS)
+            info->cpu_count++;
+        else
+            place--;
+    }
+    for (; place > 0; place--)
+        info->cpus[place] = info->cpus[place - 1];
+    info->cpus[0] = self;
+}
+
+void cpus_find(struct boot_info *info)
+{
+    const struct acpi_header *madt = madt_find(info->rsdp);
+    uint32_t count = 0;
+
+    if (madt)
+        count = madt_cpus(madt, madt->length, info->cpus, EXO_BOOT_CPUS);
+    if (count == 0)
+        count = cpus_by_firmware(info->cpus, EXO_BOOT_CPUS);
+    if (count > EXO_BOOT_CPUS)
+        say("This machine has %u CPUs; Freehold knows the first %u.", count, EXO_BOOT_CPUS);
+    info->cpu_count = count < EXO_BOOT_CPUS ? count : EXO_BOOT_CPUS;
+    boot_cpu_first(info);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * elf.h - reading an ELF64 program without trusting it.
+ *
+ * No firmware and no hardware in here: tests/unit builds the same file for the host and feeds it
+ * broken input.
+ */
+#ifndef UEFI_ELF_H
+#define UEFI_ELF_H
+
+#include "boot_info.h"
+
+/* Where an image may lie: every page of it in [base, end), both page-aligned. */
+struct elf_bounds {
+    uint64_t base;
+    uint64_t end;
+};
+
+/* One loadable segment, as whole pages. */
+struct elf_segment {
+    uint64_t virt;   /* page-aligned */
+    uint64_t pages;  /* 1 or more */
+    uint64_t lead;   /* zero bytes before the file's part, less than a page */
+    uint64_t offset; /* of the file's part, in the file */
+    uint64_t bytes;  /* of the file's part; the pages' rest is zero */
+    uint32_t perm;   /* enum exo_perm; never EXO_WRITE | EXO_EXEC */
+};
+
+struct elf_plan {
+    uint64_t entry; /* inside a segment with EXO_EXEC */
+    uint32_t count; /* 1 or more */
+    struct elf_segment segments[EXO_BOOT_SEGMENTS];
+};
+
+/*
+ * Check `file` whole and say how to load it. Returns NULL and fills `plan`, or returns what is
+ * wrong as the rest of a sentence that begins with the file's name; `plan` is then untouched.
+ */
+const char *elf_check(const void *file, uint64_t size, const struct elf_bounds *bounds,
+                      struct elf_plan *plan);
+
+/* Write all bytes of a checked segment's pages. */
+void elf_copy(const void *file, const struct elf_segment *segment, void *pages);
+
+/*
+ * Look for the kernel's boot note (boot_info.h) in a file that elf_check accepted. True when there
+ * is one; the outputs are written only then.
+ */
+bool elf_boot_note(const void *file, uint64_t size, uint32_t *version, uint32_t *info_size);
+
+#endif
