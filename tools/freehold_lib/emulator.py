@@ -3,6 +3,8 @@
 
     with Emulator(image, nic="virtio", forwards=[("tcp", 8080, "10.0.2.15", 80)]) as machine:
         machine.wait_for(r"listening", timeout=30)
+        for line in machine.lines(seconds=60):
+            print(line)
 
 What holds:
   - the image is never written to, and several emulators may share it;
@@ -26,7 +28,7 @@ import threading
 import time
 import weakref
 from pathlib import Path
-from typing import NamedTuple, Sequence
+from typing import Iterator, NamedTuple, Sequence
 
 KINDS = ("qemu", "bochs")
 NICS = ("virtio", "e1000")
@@ -42,6 +44,15 @@ QEMU_VARS = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 BOCHS_ROM = Path("/usr/share/ovmf/OVMF.fd")
 # Bochs insists on a video BIOS, which UEFI firmware never runs.
 BOCHS_VIDEO_ROM = Path("/usr/share/seabios/vgabios-stdvga.bin")
+# Bochs's display on a pseudo-terminal (package bochs-term). The one that every installation has,
+# rfb, listens on all of the host's addresses and asks nobody for a password.
+BOCHS_TERM = Path("/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so")
+# Instructions that Bochs counts as one second. Its time stamp counter and all its timers follow
+# them, and `sync=slowdown` sleeps whenever that time runs ahead of the host's: an idle guest then
+# costs the host next to nothing. Measured on a 2-core host of 2026: Bochs does about 50 million a
+# second there; with 4 million, its default, the firmware alone takes more than 100 s (15 s with 50
+# million); with many more, the guest's time lags behind the host's whenever it works.
+BOCHS_INSTRUCTIONS = 50_000_000
 
 PR_SET_PDEATHSIG = 1
 # What a terminal driver in the firmware sends to move the cursor and set colours.
@@ -88,11 +99,13 @@ class Emulator:
     image     disk image to boot from
     kind      "qemu" or "bochs"
     memory    guest RAM in MiB
+    cpus      how many CPUs
     nic       "virtio" (QEMU alone), "e1000" or None
     forwards  list of (protocol, host_port, guest_ip, guest_port); the host side is 127.0.0.1
+    cpu       CPU model as the emulator names it; None: the one with the most features
     log       file for the serial port's output; None: a temporary one
-    gdb_port  QEMU alone: a gdb server on 127.0.0.1, the machine waits for it to say continue if
-              `gdb_wait`
+    gdb_port  QEMU alone: a gdb server on 127.0.0.1; with `gdb_wait` the machine does not run
+              before a debugger says continue
     extra     further arguments (QEMU) or configuration lines (Bochs)
     """
 
@@ -102,6 +115,7 @@ class Emulator:
         *,
         kind: str = "qemu",
         memory: int = 256,
+        cpus: int = 1,
         nic: str | None = "virtio",
         mac: str = DEFAULT_MAC,
         forwards: Sequence[tuple[str, int, str, int]] = (),
@@ -126,6 +140,7 @@ class Emulator:
         self.image = Path(image)
         self.kind = kind
         self.memory = memory
+        self.cpus = cpus
         self.nic = nic
         self.mac = mac
         self.forwards = [Forward(*rule) for rule in forwards]
@@ -191,6 +206,14 @@ class Emulator:
             return None
 
     @property
+    def status(self) -> int | None:
+        """The exit status of a machine that ended by itself; None while it runs or once stopped.
+
+        Negative: the signal that ended it. QEMU's isa-debug-exit gives (v << 1) | 1.
+        """
+        return self._process.poll() if self._process else None
+
+    @property
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
@@ -216,6 +239,27 @@ class Emulator:
         except (FileNotFoundError, IsADirectoryError):
             return self._last_text
         return TERMINAL_CODES.sub("", raw.decode("utf-8", "replace"))
+
+    def lines(self, seconds: float | None = None) -> Iterator[str]:
+        """Each line of the log from its start, as it is completed.
+
+        Ends when the machine has ended or was stopped, or after `seconds`; then the last line may
+        be one without a line's end.
+        """
+        deadline = None if seconds is None else time.monotonic() + seconds
+        seen = 0
+        while True:
+            # In this order, or what is written between the two looks would be lost.
+            alive = self.running
+            over = not alive or (deadline is not None and time.monotonic() >= deadline)
+            text = self.text()
+            end = len(text) if over else text.rfind("\n") + 1
+            if end > seen:
+                yield from text[seen:end].splitlines()
+                seen = end
+            if over:
+                return
+            time.sleep(0.05)
 
     def mark(self) -> int:
         """The present end of the log, for wait_for(since=)."""
@@ -250,16 +294,15 @@ class Emulator:
     # --- the inside -----------------------------------------------------------
 
     def _check_ports(self) -> None:
-        for rule in self.forwards:
-            with socket.socket(socket.AF_INET, _socket_type(rule.protocol)) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", rule.host_port))
-                except OSError as error:
-                    raise EmulatorError(
-                        f"Port {rule.host_port}/{rule.protocol} of this host cannot be used for "
-                        f"the guest ({error.strerror}); stop what uses it or choose another."
-                    ) from error
+        wanted = [(rule.protocol, rule.host_port, "the guest") for rule in self.forwards]
+        if self.gdb_port:
+            wanted.append(("tcp", self.gdb_port, "gdb"))
+        for protocol, port, purpose in wanted:
+            if not 1 <= port <= 65535:
+                raise EmulatorError(f"{port} is no port number; ports are 1 to 65535.")
+            if wanted.count((protocol, port, purpose)) > 1:
+                raise EmulatorError(f"Port {port}/{protocol} of this host is forwarded twice.")
+            _check_port(protocol, port, purpose)
 
     def _check_started(self) -> None:
         """Catch an emulator that refuses its arguments: it ends within moments."""
@@ -289,6 +332,7 @@ class Emulator:
             *("-machine", "q35,accel=kvm" if kvm else "q35,accel=tcg"),
             *("-cpu", self.cpu or ("host" if kvm else "max")),
             *("-m", f"{self.memory}M"),
+            *("-smp", str(self.cpus)),
             *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-vga", "std"),
             *("-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_escape(QEMU_CODE)}"),
             *("-drive", f"if=pflash,unit=1,format=raw,file={_escape(variables)}"),
@@ -324,16 +368,19 @@ class Emulator:
         lines = [
             f"romimage: file={BOCHS_ROM}",
             f"vgaromimage: file={BOCHS_VIDEO_ROM}",
-            f"cpu: model={self.cpu or 'corei7_skylake_x'}, count=1, reset_on_triple_fault=0",
+            f"cpu: model={self.cpu or 'corei7_skylake_x'}, count={self.cpus},"
+            f" ips={BOCHS_INSTRUCTIONS}, reset_on_triple_fault=0",
             f"memory: guest={self.memory}, host={self.memory}",
             "pci: enabled=1, chipset=i440fx" + (", slot1=e1000" if self.nic else ""),
             "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14",
             f"ata0-master: type=disk, path={disk}, mode=flat, cylinders={size // BOCHS_CYLINDER},"
             " heads=16, spt=63",
             f"com1: enabled=1, mode=file, dev={self.log.resolve()}",
-            'display_library: rfb, options="timeout=0"',
+            "display_library: term"
+            if BOCHS_TERM.exists()
+            else 'display_library: rfb, options="timeout=0"',
             "sound: driver=dummy",
-            "clock: sync=none, time0=utc",
+            "clock: sync=slowdown, time0=utc",
             f"log: {self._folder / 'bochs.log'}",
             "panic: action=fatal",
             "error: action=report",
@@ -356,6 +403,21 @@ class Emulator:
         commands = self._folder / "commands"
         commands.write_text("c\n")
         return [bochs, "-q", "-unlock", "-f", str(configuration), "-rc", str(commands)]
+
+
+def _check_port(protocol: str, port: int, purpose: str) -> None:
+    with socket.socket(socket.AF_INET, _socket_type(protocol)) as probe:
+        if protocol == "tcp":
+            # A connection of a former run may linger; that hinders neither us nor the emulator.
+            # For UDP the option would let us take a port that somebody listens on.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise EmulatorError(
+                f"Port {port}/{protocol} of this host cannot be used for {purpose} "
+                f"({error.strerror}); stop what uses it or choose another."
+            ) from error
 
 
 def _socket_type(protocol: str) -> socket.SocketKind:
