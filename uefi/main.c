@@ -12,12 +12,6 @@
 #define INIT   "\\freehold\\init.elf"
 #define BUNDLE "\\freehold\\bundle.bin"
 
-/*
- * Frames below which a start is not tried: the kernel's tables take about 32 bytes a frame of RAM,
- * the first environment wants its stack, tables and a page or two for itself.
- */
-#define LEAST_FRAMES (4096 * KIB / EXO_PAGE_SIZE)
-
 EFI_SYSTEM_TABLE *firmware;
 EFI_HANDLE loader_image;
 
@@ -98,19 +92,15 @@ static void memory_now(struct memory_map *map)
 }
 
 /* What the kernel will be told of memory, as far as it can be known before the firmware is left. */
-static void memory_check(struct boot_info *info)
+static void memory_preview(struct boot_info *info)
 {
     struct memory_map map;
 
     memory_now(&map);
     uint64_t lost = memory_describe(&map, info);
-    uint64_t frames = memory_usable_frames(info);
     if (lost)
         say("The memory map has too many pieces; the smallest, %lu KiB together, stay unused.",
             lost * (EXO_PAGE_SIZE / KIB));
-    if (frames < LEAST_FRAMES)
-        fail("There is too little memory: %lu KiB are left, at least %lu KiB are needed.",
-             frames * (EXO_PAGE_SIZE / KIB), LEAST_FRAMES * (EXO_PAGE_SIZE / KIB));
 }
 
 static void summary_say(const struct boot_info *info)
@@ -156,7 +146,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
 
     memory_now(&map);
     uint64_t root = tables_build(&map, kernel_placed, kernel_plan.count);
-    memory_check(info);
+    memory_preview(info);
     summary_say(info);
     leave(info, root, kernel_plan.entry);
 }

@@ -188,7 +188,8 @@ class Emulator:
         """End the machine and remove what is temporary. May be called more than once."""
         process, self._process = self._process, None
         if process:
-            _end_group(process)
+            # Bochs's debugger catches SIGTERM and stays; it has nothing to save either.
+            _end_group(process, gently=self.kind == "qemu")
             _running.discard(self)
         if self._folder:
             if not self._wanted_log and self.log.is_file():
@@ -446,8 +447,9 @@ def _die_with_parent():
     return lambda: _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _end_group(process: subprocess.Popen) -> None:
-    for signal_number, patience in ((signal.SIGTERM, 3), (signal.SIGKILL, 10)):
+def _end_group(process: subprocess.Popen, gently: bool) -> None:
+    ways = [(signal.SIGTERM, 3)] if gently else []
+    for signal_number, patience in ways + [(signal.SIGKILL, 10)]:
         try:
             os.killpg(process.pid, signal_number)
         except ProcessLookupError:

@@ -144,6 +144,8 @@ static void check_regions(void)
         expect(region->first >= end, "regions are sorted, disjoint, without frame 0", i);
         end = region->first + region->count;
         total += region->count;
+        tell("region", region->first);
+        tell("frames", region->count);
         expect(end <= info->max_frame, "region below max_frame", i);
         for (uint64_t at = region->first; at < end;) {
             uint64_t entry = leaf(EXO_DIRECT_MAP + at * EXO_PAGE_SIZE, &size);
