@@ -26,18 +26,18 @@ struct env {
     uint32_t envs, envs_max;
     uint32_t queues, queues_max;
     uint32_t slices;
-    uint32_t given_pages, given_envs, given_queues; /* quotas that came from the parent, to go back */
-    uint32_t frame_head, frame_tail;                /* list of its frames, tables at the head */
+    uint32_t table_head, frame_head; /* lists of its frames: tables, and all others */
     frame_t root, control;
     uint64_t mac;
 
     /* its vCPU */
     struct exo_context context; /* registers while not running; the trap entry saves here */
-    uint8_t fpu[512] __attribute__((aligned(16))); /* FXSAVE image, saved by the machine on a switch */
-    uint32_t pending;  /* reasons not yet delivered */
-    bool waiting;      /* in `wait`: runs when pending or past the deadline */
-    uint64_t deadline; /* of `wait`; 0: none */
-    uint64_t timer;    /* of `timer`; 0: none */
+    uint8_t fpu[512]
+        __attribute__((aligned(16))); /* FXSAVE image, saved by the machine on a switch */
+    uint32_t pending;                 /* reasons not yet delivered */
+    bool waiting;                     /* in `wait`: runs when pending or past the deadline */
+    uint64_t deadline;                /* of `wait`; 0: none */
+    uint64_t timer;                   /* of `timer`; 0: none */
 
     /* accounting */
     uint64_t slices_run, preempts, ticks, upcalls, calls;
@@ -62,6 +62,12 @@ bool env_descends(const struct env *env, const struct env *ancestor);
 /* self is env, or env is an EMBRYO child of self. */
 bool env_acts_for(const struct env *self, const struct env *env);
 
+/* Boot: make the first environment, an EMBRYO with every quota, slice and MAC, and no parent. */
+struct env *env_first(uint32_t pages);
+
+/* An EMBRYO with root and control page starts to live. */
+void env_start(struct env *env, uint64_t rip, uint64_t rsp, uint64_t rdi);
+
 /* Add reasons for an upcall. Marks them in the control page and wakes a waiting vCPU. */
 void env_pend(struct env *env, uint32_t reasons);
 
@@ -71,16 +77,28 @@ void env_end(struct env *env, enum exo_end why, uint32_t status, uint64_t addres
 /* --- cpu.c: slices, waiting, upcalls; used by the machine's trap code ---------- */
 
 /*
- * Decide who runs now: accounts the time since the last decision, expires timers and deadlines, moves along the slice vector
- * at a slice's end, delivers upcalls (or the result of `wait`) into env->context. Sets `current`. Returns NULL when nobody can
- * run. *alarm gets the time stamp at which the machine must call again at the latest (UINT64_MAX: no need).
+ * Decide who runs now: accounts the time since the last decision, expires timers and deadlines,
+ * moves along the slice vector at a slice's end, delivers upcalls (or the result of `wait`) into
+ * env->context. Sets `current`. Returns NULL when nobody can run. *alarm gets the time stamp at
+ * which the machine must call again at the latest (UINT64_MAX: no need).
  */
 struct env *cpu_next(uint64_t now, uint64_t *alarm);
+
+/* Time stamp ticks that `env` had the CPU, and that nobody had it. */
+uint64_t cpu_ticks(const struct env *env);
+extern uint64_t cpu_idle_ticks;
+
+/* Boot and tests: nobody has run yet. */
+void cpu_reset(void);
+
+/* console.c: one line in the log, "[label] line". */
+void console_line(const char *label, const char *line, uint32_t length);
 
 /* `current` raised an exception: queue EXO_UP_FAULT or end it. Call cpu_next after. */
 void cpu_fault(uint64_t vector, uint64_t error, uint64_t address);
 
-/* Carry out call `number` for `current`, with arguments and result in its context. Call cpu_next after. */
+/* Carry out call `number` for `current`, with arguments and result in its context. Call cpu_next
+ * after. */
 void cpu_call(void);
 
 #endif

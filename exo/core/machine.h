@@ -10,14 +10,22 @@
 
 #include "types.h"
 
-/* The kernel's own view of a frame of RAM. Always valid for frames below frame_count that are not KERNEL. */
+/* The kernel's own view of a frame of RAM. Always valid for frames below frame_count that are not
+ * KERNEL. */
 void *machine_frame(frame_t frame);
 
 /* Fill entries 256..511 of a new root table. The core has zeroed it. */
 void machine_root_init(uint64_t *pml4);
 
-/* Forget the translation of `address` below `root` on every CPU. */
+/* The floating-point state of a program that has not run yet, 512 bytes as FXSAVE lays them out. */
+void machine_fpu_init(uint8_t *image);
+
+/* Forget the translation of `address` (or of every address) below `root` on every CPU. */
+#define MACHINE_TLB_ALL UINT64_MAX
 void machine_tlb_flush(frame_t root, uint64_t address);
+
+/* A root table is about to become a FREE frame: no CPU may go on using it. */
+void machine_root_free(frame_t root);
 
 /* The time stamp counter. */
 uint64_t machine_time(void);

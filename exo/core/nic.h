@@ -20,14 +20,15 @@ struct nic {
     bool link;
     uint64_t interrupts;
     uint64_t unmatched;
+    uint32_t stalled; /* queues that wait for room to send; the core's */
 
     /* Room for at least one more packet to send? */
     bool (*send_ready)(struct nic *nic);
 
     /*
-     * Send a packet whose first `header_length` (<= NIC_HEADER) bytes are copied by the driver now and whose
-     * rest is `length` bytes at physical address `payload` (0 if none), which the device reads until nic_sent(nic, cookie).
-     * Needs send_ready().
+     * Send a packet whose first `header_length` (<= NIC_HEADER) bytes are copied by the driver now
+     * and whose rest is `length` bytes at physical address `payload` (0 if none), which the device
+     * reads until nic_sent(nic, cookie). Needs send_ready().
      */
     void (*send)(struct nic *nic, const uint8_t *header, uint32_t header_length, uint64_t payload,
                  uint32_t length, uint32_t cookie);
@@ -36,8 +37,9 @@ struct nic {
     void (*flush)(struct nic *nic);
 
     /*
-     * Collect what the device has done, at most a fixed number of packets a call: nic_received and nic_sent for each.
-     * True if it stopped at that number. Called from the interrupt handler and from queue_kick.
+     * Collect what the device has done, at most a fixed number of packets a call: nic_received and
+     * nic_sent for each. True if it stopped at that number. Called from the interrupt handler and
+     * from queue_kick.
      */
     bool (*poll)(struct nic *nic);
 };

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * console.c - lines of the applications on the machine's console, each with its author's name.
+ */
+#include "env.h"
+#include "exo_calls.h"
+#include "exo_handlers.h"
+#include "frame.h"
+#include "machine.h"
+
+static char printable(char c)
+{
+    return (c >= ' ' && c <= '~') || c == '\t' ? c : '?';
+}
+
+int64_t call_console_write(struct env *self, frame_t frame, uint32_t offset, uint32_t length)
+{
+    /* The longest a call can become: every character a line of its own. Here it is made piecewise.
+     */
+    char line[EXO_CONSOLE_MAX];
+    uint32_t used = 0;
+
+    if (frame.n >= frame_count || length > EXO_CONSOLE_MAX || offset > EXO_PAGE_SIZE - length)
+        return -EXO_E_RANGE;
+    if (&envs[frames[frame.n].owner] != self)
+        return -EXO_E_OWNER;
+    if (frames[frame.n].type != EXO_DATA)
+        return -EXO_E_TYPE;
+
+    const volatile char *text = (const char *)machine_frame(frame) + offset;
+    for (uint32_t i = 0; i < length;) {
+        for (used = 0; i < length; i++) {
+            char c = text[i]; /* shared memory: read once */
+            if (c == '\n')
+                break;
+            line[used++] = printable(c);
+        }
+        i++; /* the newline */
+        console_line(self->label, line, used);
+    }
+    return length;
+}
+
+void console_line(const char *label, const char *line, uint32_t length)
+{
+    machine_console("[", 1);
+    machine_console(label, __builtin_strlen(label));
+    machine_console("] ", 2);
+    machine_console(line, length);
+    machine_console("\n", 1);
+}

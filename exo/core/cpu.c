@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cpu.c - who has the CPU, until when, and how it is told what happened meanwhile.
+ *
+ *   C1  time is given by walking the slice vector; positions of environments that cannot run are
+ *       skipped, so nobody spins for an absent owner
+ *   C2  an environment in `wait` runs again as soon as a reason is pending: the check and the sleep
+ *       are one step, so no wake-up is lost                         inv_cpu_waiting
+ *   C3  never an upcall while `disabled` is set: reasons collect in `pending`
+ *   C4  what the control page says is read once and checked; at worst its own environment ends
+ */
+#include "env.h"
+#include "exo_calls.h"
+#include "exo_handlers.h"
+#include "machine.h"
+#include "slice.h"
+#include "start.h"
+
+struct env *current;
+
+static uint32_t position;                 /* in the slice vector */
+static uint64_t slice_end;                /* time stamp */
+static uint64_t since;                    /* `current` has the CPU since then */
+static uint64_t next_expiry = UINT64_MAX; /* no timer or deadline passes before */
+static bool yielded;                      /* `current` gave up the rest of its slice */
+uint64_t cpu_idle_ticks;
+
+#define FLAGS_UPCALL 0x202u /* interrupts on, all else clear (Intel SDM vol. 1, 3.4.3) */
+
+void cpu_reset(void)
+{
+    current = NULL;
+    position = 0;
+    slice_end = since = cpu_idle_ticks = 0;
+    next_expiry = UINT64_MAX;
+    yielded = false;
+}
+
+static uint64_t slice_ticks(void)
+{
+    return machine_tsc_hz / (1000000000u / EXO_SLICE_NS);
+}
+
+static bool env_can_run(const struct env *env)
+{
+    return env->state == EXO_ENV_LIVE &&
+           (!env->waiting || (env->pending & ~(uint32_t)EXO_UP_SLICE_BEGIN));
+}
+
+static void expect(uint64_t deadline)
+{
+    if (deadline && deadline < next_expiry)
+        next_expiry = deadline;
+}
+
+/* Raise what is due. Runs over the table only when something is. */
+static void timers_expire(uint64_t now)
+{
+    if (now < next_expiry)
+        return;
+    next_expiry = UINT64_MAX;
+    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+        struct env *env = &envs[slot];
+        if (env->state != EXO_ENV_LIVE)
+            continue;
+        if (env->timer && env->timer <= now) {
+            env->timer = 0;
+            env_pend(env, EXO_UP_TIMER);
+        }
+        if (env->waiting && env->deadline && env->deadline <= now) {
+            env->deadline = 0;
+            env_pend(env, EXO_UP_DEADLINE);
+        }
+        expect(env->timer);
+        if (env->waiting)
+            expect(env->deadline);
+    }
+}
+
+/* The next position whose owner can run; `current` itself comes last. NULL: nobody can. */
+static struct env *slice_next(void)
+{
+    for (uint32_t i = 1; i <= EXO_SLICES; i++) {
+        uint32_t at = (position + i) % EXO_SLICES;
+        struct env *env = &envs[slice_owner[at]];
+        if (slice_owner[at] != ENV_KERNEL && env_can_run(env)) {
+            position = at;
+            return env;
+        }
+    }
+    return NULL;
+}
+
+static void account(uint64_t now)
+{
+    if (current)
+        current->ticks += now - since;
+    else
+        cpu_idle_ticks += now - since;
+    since = now;
+}
+
+uint64_t cpu_ticks(const struct env *env)
+{
+    return env->ticks + (env == current ? machine_time() - since : 0);
+}
+
+/* Give the CPU to the owner of the next position. */
+static void slice_switch(uint64_t now)
+{
+    struct env *before = current, *env = slice_next();
+
+    account(now);
+    if (before && env_can_run(before) && !yielded)
+        before->preempts++;
+    yielded = false;
+    current = env;
+    if (!env)
+        return;
+    slice_end = now + slice_ticks();
+    env->slices_run++;
+    if (env != before) {
+        struct exo_control *control = machine_frame(env->control);
+        env_pend(env, EXO_UP_SLICE_BEGIN);
+        control->slices = env->slices_run;
+        control->preempts = env->preempts;
+    }
+}
+
+/* Reasons become the result of `wait` or an upcall. False: the environment ended over it. */
+static bool deliver(struct env *env)
+{
+    if (!env->pending)
+        return true;
+    struct exo_control *control = machine_frame(env->control);
+    if (env->waiting) {
+        env->waiting = false;
+        env->deadline = 0;
+        env->context.rax = env->pending;
+    } else {
+        volatile uint64_t *shared = &control->disabled;
+        if (*shared)
+            return true;
+        uint64_t entry = *(volatile uint64_t *)&control->upcall_entry;
+        uint64_t stack = *(volatile uint64_t *)&control->upcall_stack;
+        if (!entry || entry >= EXO_USER_END || !stack || stack > EXO_USER_END) {
+            env_end(env, EXO_END_UPCALL, 0, entry);
+            return false;
+        }
+        control->saved = env->context;
+        control->disabled = 1;
+        env->context = (struct exo_context){.rip = entry,
+                                            .rsp = stack,
+                                            .rdi = env->pending,
+                                            .rflags = FLAGS_UPCALL,
+                                            .fs_base = env->context.fs_base,
+                                            .gs_base = env->context.gs_base};
+        env->upcalls++;
+    }
+    env->pending = 0;
+    control->pending = 0;
+    return true;
+}
+
+struct env *cpu_next(uint64_t now, uint64_t *alarm)
+{
+    timers_expire(now);
+    do {
+        if (!current || yielded || now >= slice_end || !env_can_run(current))
+            slice_switch(now);
+    } while (current && !deliver(current));
+    *alarm = current && slice_end < next_expiry ? slice_end : next_expiry;
+    return current;
+}
+
+void cpu_fault(uint64_t vector, uint64_t error, uint64_t address)
+{
+    struct exo_control *control = machine_frame(current->control);
+
+    if (*(volatile uint64_t *)&control->disabled) {
+        env_end(current, EXO_END_FAULT, (uint32_t)vector, address);
+        return;
+    }
+    control->fault = (struct exo_fault){vector, error, address};
+    env_pend(current, EXO_UP_FAULT);
+}
+
+void cpu_call(void)
+{
+    struct env *self = current;
+    struct exo_context *c = &self->context;
+    const uint64_t arguments[6] = {c->rdi, c->rsi, c->rdx, c->r10, c->r8, c->r9};
+
+    self->calls++;
+    c->rax = (uint64_t)call_dispatch(self, c->rax, arguments);
+}
+
+int64_t call_yield(struct env *self)
+{
+    (void)self;
+    yielded = true;
+    return 0;
+}
+
+int64_t call_wait(struct env *self, uint64_t deadline)
+{
+    self->waiting = true;
+    self->deadline = deadline;
+    expect(deadline);
+    return 0;
+}
+
+int64_t call_timer(struct env *self, uint64_t deadline)
+{
+    self->timer = deadline;
+    expect(deadline);
+    return 0;
+}

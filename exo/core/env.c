@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * env.c - environments: made by a parent, run, ended, and reclaimed piece by piece.
+ *
+ *   E1  FREE -> EMBRYO (env_create) -> LIVE (env_run) -> ZOMBIE (end) -> FREE (env_reclaim)
+ *   E2  a child's quota came out of its parent's and goes back: the sums stay  inv_env_quotas
+ *   E3  every environment but the first has a parent that is LIVE or EMBRYO's parent, and the
+ *       chain of parents ends                                                  inv_env_tree
+ *   E4  at most one environment besides its ancestors may bind a MAC           inv_env_mac
+ *
+ * A name holds the slot and how often the slot was used, so an old name names nobody.
+ */
+#include "env.h"
+
+#include "exo_calls.h"
+#include "exo_handlers.h"
+#include "frame.h"
+#include "machine.h"
+#include "queue.h"
+#include "slice.h"
+#include "start.h"
+
+struct env envs[EXO_ENVS];
+
+#define RECLAIM_FRAMES 64u /* frames taken back by one call */
+#define TABLE_ENTRIES  512u
+#define FLAGS_START    0x202u /* interrupts on; bit 1 is always 1 (Intel SDM vol. 1, 3.4.3) */
+
+struct env *env_find(struct env *self, env_t name)
+{
+    if (name.n == EXO_ENV_SELF)
+        return self;
+    uint32_t slot = EXO_ENV_SLOT(name.n);
+    if (slot >= EXO_ENVS || envs[slot].state == EXO_ENV_FREE || envs[slot].name.n != name.n)
+        return NULL;
+    return &envs[slot];
+}
+
+static struct env *parent_of(const struct env *env)
+{
+    return env->parent.n ? &envs[EXO_ENV_SLOT(env->parent.n)] : NULL;
+}
+
+bool env_descends(const struct env *env, const struct env *ancestor)
+{
+    while ((env = parent_of(env)))
+        if (env == ancestor)
+            return true;
+    return false;
+}
+
+bool env_acts_for(const struct env *self, const struct env *env)
+{
+    return env == self || (env->state == EXO_ENV_EMBRYO && env->parent.n == self->name.n);
+}
+
+/* A child that is still being built, or NULL with the reason in *error. */
+static struct env *embryo_of(struct env *self, env_t name, int64_t *error)
+{
+    struct env *env = env_find(self, name);
+
+    if (!env || env->parent.n != self->name.n)
+        *error = -EXO_E_ENV;
+    else if (env->state != EXO_ENV_EMBRYO)
+        *error = -EXO_E_STATE;
+    else
+        return env;
+    return NULL;
+}
+
+static struct env *env_take_slot(void)
+{
+    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+        struct env *env = &envs[slot];
+        if (env->state != EXO_ENV_FREE)
+            continue;
+        uint32_t generation = (env->generation + 1) & 0xffffffu;
+        if (!generation)
+            generation = 1;
+        __builtin_memset(env, 0, sizeof(*env));
+        env->generation = generation;
+        env->name.n = generation << 8 | slot;
+        env->state = EXO_ENV_EMBRYO;
+        env->context.rflags = FLAGS_START;
+        machine_fpu_init(env->fpu);
+        return env;
+    }
+    return NULL;
+}
+
+struct env *env_first(uint32_t pages)
+{
+    struct env *env = env_take_slot();
+
+    if (!env)
+        panic("there is no slot for the first environment");
+    env->pages_max = pages;
+    env->envs_max = EXO_ENVS - 2; /* slot 0 is the kernel, this one its own */
+    env->queues_max = EXO_QUEUES;
+    env->mac = EXO_MAC_ANY;
+    __builtin_memcpy(env->label, "init", 5);
+    slice_give_all(env);
+    return env;
+}
+
+int64_t call_env_create(struct env *self, uint32_t pages, uint32_t children, uint32_t queues)
+{
+    if (pages > self->pages_max - self->pages || queues > self->queues_max - self->queues ||
+        (uint64_t)children + 1 > self->envs_max - self->envs)
+        return -EXO_E_QUOTA;
+    struct env *env = env_take_slot();
+    if (!env)
+        return -EXO_E_MEMORY;
+
+    self->pages_max -= pages;
+    self->queues_max -= queues;
+    self->envs_max -= children;
+    self->envs++;
+    env->pages_max = pages;
+    env->queues_max = queues;
+    env->envs_max = children;
+    env->parent = self->name;
+    return env->name.n;
+}
+
+/* Is this a label for the log: 1 to 16 printable characters without blanks or brackets, then NULs?
+ */
+static bool label_ok(const char *label)
+{
+    uint32_t length = 0;
+
+    while (length < 16 && label[length]) {
+        char c = label[length++];
+        if (c <= ' ' || c > '~' || c == '[' || c == ']')
+            return false;
+    }
+    for (uint32_t i = length; i < 16; i++)
+        if (label[i])
+            return false;
+    return length > 0;
+}
+
+static int64_t set_label(struct env *env, uint64_t a, uint64_t b)
+{
+    char label[17] = "";
+
+    __builtin_memcpy(label, &a, 8);
+    __builtin_memcpy(label + 8, &b, 8);
+    if (!label_ok(label))
+        return -EXO_E_RANGE;
+    __builtin_memcpy(env->label, label, sizeof(label));
+    return 0;
+}
+
+static int64_t set_mac(struct env *self, struct env *env, uint64_t mac)
+{
+    if (!mac || mac >> 48 || (mac >> 40 & 1))
+        return -EXO_E_RANGE;
+    if (self->mac != EXO_MAC_ANY && self->mac != mac)
+        return -EXO_E_FOREIGN;
+    for (uint32_t slot = 1; slot < EXO_ENVS; slot++)
+        if (envs[slot].mac == mac && envs[slot].state != EXO_ENV_FREE && &envs[slot] != env &&
+            &envs[slot] != self && !env_descends(self, &envs[slot]))
+            return -EXO_E_BUSY;
+    env->mac = mac;
+    return 0;
+}
+
+/* Root table and control page: a frame of the child's own, pinned from now on. */
+static int64_t set_frame(struct env *env, frame_t *place, uint64_t n, enum exo_frame_type type)
+{
+    if (n >= frame_count)
+        return -EXO_E_RANGE;
+    if (&envs[frames[n].owner] != env)
+        return -EXO_E_OWNER;
+    if (frames[n].type != type)
+        return -EXO_E_TYPE;
+    if (place->n)
+        return -EXO_E_BUSY;
+    place->n = (uint32_t)n;
+    frame_pin(*place);
+    return 0;
+}
+
+int64_t call_env_set(struct env *self, env_t name, uint32_t what, uint64_t a, uint64_t b)
+{
+    int64_t error;
+    struct env *env = embryo_of(self, name, &error);
+    if (!env)
+        return error;
+    switch (what) {
+    case EXO_ENV_SET_ROOT:
+        return set_frame(env, &env->root, a, EXO_PML4);
+    case EXO_ENV_SET_CONTROL:
+        return set_frame(env, &env->control, a, EXO_CONTROL);
+    case EXO_ENV_SET_NAME:
+        return set_label(env, a, b);
+    case EXO_ENV_SET_MAC:
+        return set_mac(self, env, a);
+    default:
+        return -EXO_E_RANGE;
+    }
+}
+
+int64_t call_env_run(struct env *self, env_t name, uint64_t rip, uint64_t rsp, uint64_t rdi)
+{
+    int64_t error;
+    struct env *env = embryo_of(self, name, &error);
+    if (!env)
+        return error;
+    if (!env->root.n || !env->control.n)
+        return -EXO_E_STATE;
+    if (rip >= EXO_USER_END || rsp > EXO_USER_END)
+        return -EXO_E_RANGE;
+
+    env_start(env, rip, rsp, rdi);
+    return 0;
+}
+
+void env_start(struct env *env, uint64_t rip, uint64_t rsp, uint64_t rdi)
+{
+    env->context.rip = rip;
+    env->context.rsp = rsp;
+    env->context.rdi = rdi;
+    ((struct exo_control *)machine_frame(env->control))->disabled = 1;
+    env->state = EXO_ENV_LIVE;
+}
+
+void env_pend(struct env *env, uint32_t reasons)
+{
+    env->pending |= reasons;
+    if (env->control.n)
+        ((struct exo_control *)machine_frame(env->control))->pending = env->pending;
+}
+
+/* The children of an environment that ends become its parent's, with the quota that they took. */
+static void orphans_hand_over(struct env *env, struct env *parent)
+{
+    for (uint32_t slot = 1; slot < EXO_ENVS; slot++)
+        if (envs[slot].state != EXO_ENV_FREE && envs[slot].parent.n == env->name.n) {
+            envs[slot].parent.n = parent ? parent->name.n : 0;
+            if (parent && envs[slot].state == EXO_ENV_ZOMBIE)
+                env_pend(parent, EXO_UP_CHILD);
+        }
+    if (parent) {
+        parent->envs += env->envs;
+        parent->envs_max += env->envs;
+        env->envs_max -= env->envs;
+        env->envs = 0;
+    }
+}
+
+void env_end(struct env *env, enum exo_end why, uint32_t status, uint64_t address)
+{
+    struct env *parent = parent_of(env);
+
+    env->state = EXO_ENV_ZOMBIE;
+    env->waiting = false;
+    env->end = why;
+    env->end_status = status;
+    env->end_rip = env->context.rip;
+    env->end_address = address;
+    slice_hand_over(env, parent);
+    queue_env_ended(env);
+    orphans_hand_over(env, parent);
+    if (parent)
+        env_pend(parent, EXO_UP_CHILD);
+    else
+        klog("%s ended (reason %u, status %u): nothing will be restarted any more.", env->label,
+             (unsigned)why, status);
+}
+
+int64_t call_env_kill(struct env *self, env_t name, uint32_t status)
+{
+    struct env *env = env_find(self, name);
+
+    if (!env || (env != self && !env_descends(env, self)))
+        return -EXO_E_ENV;
+    if (env->state != EXO_ENV_LIVE)
+        return -EXO_E_STATE;
+
+    env_end(env, env == self ? EXO_END_SELF : EXO_END_KILLED, status, 0);
+    return 0;
+}
+
+/* Empty one table and take it out of the tree. */
+static void reclaim_table(uint32_t table)
+{
+    const uint64_t *entry = machine_frame((frame_t){table});
+    uint32_t end = frames[table].type == EXO_PML4 ? TABLE_ENTRIES / 2 : TABLE_ENTRIES;
+
+    for (uint32_t i = 0; i < end && frames[table].entries; i++)
+        if (entry[i])
+            table_clear(table, i);
+    if (frames[table].parent)
+        table_clear(frames[table].parent, frames[table].index);
+    frame_release(table);
+}
+
+int64_t call_env_reclaim(struct env *self, env_t name)
+{
+    struct env *env = env_find(self, name);
+
+    if (!env || env->parent.n != self->name.n)
+        return -EXO_E_ENV;
+    if (env->state == EXO_ENV_LIVE)
+        return -EXO_E_STATE;
+    if (env->queues) {
+        int64_t result = queue_reclaim(env);
+        return result < 0 ? result : 1;
+    }
+    if (env->root.n || env->control.n) {
+        if (env->root.n)
+            frame_unpin(env->root);
+        if (env->control.n)
+            frame_unpin(env->control);
+        env->root.n = env->control.n = 0;
+        return 1;
+    }
+    if (env->table_head) {
+        reclaim_table(env->table_head);
+        return 1;
+    }
+    for (uint32_t i = 0; i < RECLAIM_FRAMES && env->frame_head; i++) {
+        if (frames[env->frame_head].pinned)
+            return i ? 1 : -EXO_E_BUSY;
+        frame_release(env->frame_head);
+    }
+    if (env->frame_head)
+        return 1;
+
+    /* An EMBRYO may own slices already. */
+    slice_hand_over(env, self);
+    self->pages_max += env->pages_max;
+    self->queues_max += env->queues_max;
+    self->envs_max += env->envs_max;
+    self->envs--;
+    env->state = EXO_ENV_FREE;
+    env->name.n = 0;
+    env->mac = 0;
+    return 0;
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * frame.c - what each physical frame is and which environment owns it.
+ *
+ *   F1  a frame is FREE exactly when it is on the free list      inv_frame_free
+ *   F2  an environment's list holds exactly the frames that name it,
+ *       and `pages` is their number                              inv_frame_lists
+ *   F3  every count equals what tables and kernel objects say    inv_table_counts
+ *   F4  a frame that is mapped, linked or pinned keeps type and owner (checked before each change)
+ *
+ * A frame is zeroed when it is taken, so that nothing of its last owner is left in it. The lists
+ * are doubly linked through the table itself: taking a frame by number is as quick as any.
+ */
+#include "frame.h"
+
+#include "env.h"
+#include "exo_calls.h"
+#include "exo_handlers.h"
+#include "machine.h"
+
+struct frame *frames;
+uint32_t frame_count;
+uint32_t frame_free_count;
+static uint32_t free_head;
+
+static void list_push(uint32_t *head, uint32_t n)
+{
+    frames[n].prev = 0;
+    frames[n].next = *head;
+    if (*head)
+        frames[*head].prev = n;
+    *head = n;
+}
+
+static void list_remove(uint32_t *head, uint32_t n)
+{
+    struct frame *f = &frames[n];
+
+    if (f->prev)
+        frames[f->prev].next = f->next;
+    else
+        *head = f->next;
+    if (f->next)
+        frames[f->next].prev = f->prev;
+}
+
+/* Tables have a list of their own, because they are reclaimed first. */
+static uint32_t *owner_list(const struct frame *f)
+{
+    return frame_is_table(f) ? &envs[f->owner].table_head : &envs[f->owner].frame_head;
+}
+
+void frame_init(struct frame *table, uint32_t count)
+{
+    frames = table;
+    frame_count = count;
+    frame_free_count = 0;
+    free_head = 0;
+    for (uint32_t n = 0; n < count; n++)
+        frames[n] = (struct frame){.type = EXO_KERNEL};
+}
+
+void frame_add_free(uint32_t first, uint32_t count)
+{
+    /* Backwards, so that low frames are taken first. */
+    for (uint32_t n = first + count; n-- > first;) {
+        frames[n].type = EXO_FREE;
+        list_push(&free_head, n);
+        frame_free_count++;
+    }
+}
+
+static void frame_take(struct env *env, uint32_t n, enum exo_frame_type type)
+{
+    struct frame *f = &frames[n];
+
+    f->type = (uint8_t)type;
+    f->owner = (uint8_t)EXO_ENV_SLOT(env->name.n);
+    list_push(owner_list(f), n);
+    env->pages++;
+}
+
+void frame_adopt(struct env *env, frame_t frame)
+{
+    if (frame.n >= frame_count || frames[frame.n].type != EXO_KERNEL)
+        panic("frame %u cannot be given to the first environment: it is not the kernel's", frame.n);
+    frame_take(env, frame.n, EXO_DATA);
+}
+
+struct frame *frame_of(const struct env *self, frame_t frame)
+{
+    if (frame.n >= frame_count)
+        return NULL;
+    struct frame *f = &frames[frame.n];
+    if (!f->owner || !env_acts_for(self, &envs[f->owner]))
+        return NULL;
+    return f;
+}
+
+void frame_release(uint32_t n)
+{
+    struct frame *f = &frames[n];
+
+    list_remove(owner_list(f), n);
+    envs[f->owner].pages--;
+    if (f->type == EXO_PML4)
+        machine_root_free((frame_t){n});
+    *f = (struct frame){.type = EXO_FREE};
+    list_push(&free_head, n);
+    frame_free_count++;
+}
+
+void frame_pin(frame_t frame)
+{
+    if (frames[frame.n].pinned == UINT16_MAX)
+        panic("frame %u is pinned too often", frame.n);
+    frames[frame.n].pinned++;
+}
+
+void frame_unpin(frame_t frame)
+{
+    if (!frames[frame.n].pinned)
+        panic("frame %u is unpinned more often than pinned", frame.n);
+    frames[frame.n].pinned--;
+}
+
+int64_t call_page_alloc(struct env *self, env_t env, frame_t frame, uint32_t type)
+{
+    struct env *owner = env_find(self, env);
+    uint32_t n = frame.n == EXO_FRAME_ANY ? free_head : frame.n;
+
+    if (!owner || !env_acts_for(self, owner))
+        return -EXO_E_ENV;
+    if (type < EXO_PML4 || type > EXO_RING)
+        return -EXO_E_TYPE;
+    if (owner->pages >= owner->pages_max)
+        return -EXO_E_QUOTA;
+    if (frame.n == EXO_FRAME_ANY && !n)
+        return -EXO_E_MEMORY;
+    if (n >= frame_count)
+        return -EXO_E_RANGE;
+    if (frames[n].type != EXO_FREE)
+        return -EXO_E_BUSY;
+
+    list_remove(&free_head, n);
+    frame_free_count--;
+    __builtin_memset(machine_frame((frame_t){n}), 0, EXO_PAGE_SIZE);
+    if (type == EXO_PML4)
+        machine_root_init(machine_frame((frame_t){n}));
+    frame_take(owner, n, type);
+    return n;
+}
+
+int64_t call_page_free(struct env *self, frame_t frame)
+{
+    struct frame *f = frame_of(self, frame);
+
+    if (frame.n >= frame_count)
+        return -EXO_E_RANGE;
+    if (!f)
+        return -EXO_E_OWNER;
+    if (f->mapped || f->pinned || f->parent || f->entries)
+        return -EXO_E_BUSY;
+
+    frame_release(frame.n);
+    return 0;
+}
+
+int64_t call_page_give(struct env *self, frame_t frame, env_t env)
+{
+    struct env *to = env_find(self, env);
+
+    if (frame.n >= frame_count)
+        return -EXO_E_RANGE;
+    struct frame *f = &frames[frame.n];
+    if (!to || to == self || !env_acts_for(self, to))
+        return -EXO_E_ENV;
+    if (!f->owner || &envs[f->owner] != self)
+        return -EXO_E_OWNER;
+    if (f->type != EXO_DATA)
+        return -EXO_E_TYPE;
+    if (f->mapped || f->pinned)
+        return -EXO_E_BUSY;
+    if (to->pages >= to->pages_max)
+        return -EXO_E_QUOTA;
+
+    list_remove(owner_list(f), frame.n);
+    self->pages--;
+    frame_take(to, frame.n, EXO_DATA);
+    return 0;
+}

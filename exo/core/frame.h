@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* frame.h - the frame table: what each physical frame is, whose it is, and who still needs it. */
+#ifndef EXO_CORE_FRAME_H
+#define EXO_CORE_FRAME_H
+
+#include "env.h"
+#include "types.h"
+
+struct frame {
+    uint8_t type;     /* enum exo_frame_type */
+    uint8_t owner;    /* slot in envs[]; ENV_KERNEL: nobody */
+    uint16_t entries; /* of a table: how many are filled */
+    uint16_t
+        pinned; /* uses by the kernel itself: root, control page, ring, buffer, packet in flight */
+    uint16_t index;      /* of a linked table: its place in `parent` */
+    uint32_t parent;     /* of a table: the table that holds it, 0 while none does */
+    uint32_t mapped;     /* leaf entries that name it */
+    uint32_t prev, next; /* list of free frames, or of one owner's frames */
+};
+
+extern struct frame *frames;
+extern uint32_t frame_count; /* one past the highest */
+extern uint32_t frame_free_count;
+
+static inline bool frame_is_table(const struct frame *f)
+{
+    return f->type >= EXO_PML4 && f->type <= EXO_PT;
+}
+
+/* Boot: `table` has room for `count` entries; every frame is KERNEL until frame_add_free. */
+void frame_init(struct frame *table, uint32_t count);
+void frame_add_free(uint32_t first, uint32_t count);
+/* Boot: a KERNEL frame with contents becomes a DATA frame of `env`, within its quota. */
+void frame_adopt(struct env *env, frame_t frame);
+
+/* The frame if it exists and belongs to `self` or an EMBRYO child of it, else NULL. */
+struct frame *frame_of(const struct env *self, frame_t frame);
+
+/* Checked by the caller: the frame is used no more. It becomes FREE and leaves its owner's count.
+ */
+void frame_release(uint32_t n);
+
+/* The kernel itself uses the frame; as long as it does, the frame stays what and whose it is. */
+void frame_pin(frame_t frame);
+void frame_unpin(frame_t frame);
+
+/* table.c: clear one entry of a table, counting. */
+void table_clear(uint32_t table, uint32_t index);
+
+#endif

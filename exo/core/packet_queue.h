@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* packet_queue.h - a queue as queue.c and its tests see it. */
+#ifndef EXO_CORE_PACKET_QUEUE_H
+#define EXO_CORE_PACKET_QUEUE_H
+
+#include "ring.h"
+#include "types.h"
+
+struct queue {
+    uint8_t owner; /* slot in envs[]; ENV_KERNEL: the queue is free */
+    uint8_t nic;
+    bool ended;   /* its owner is a ZOMBIE */
+    bool stalled; /* met a full device, wants to hear when there is room */
+    uint64_t mac; /* its filter, 0: none */
+    frame_t ring[EXO_RINGS];
+    uint32_t filled, received, sent, completed; /* our indices of the four rings */
+    uint32_t flights;                           /* packets with the device */
+    frame_t buffer[EXO_QUEUE_BUFFERS / 2];
+    uint8_t flight[EXO_QUEUE_BUFFERS / 8]; /* a bit a buffer: with the device */
+    struct exo_queue_stats stats;
+};
+
+extern struct queue queues[EXO_QUEUES];
+
+#endif

@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * queue.c - network queues: rings shared with applications, filters, and the way of a packet.
+ *
+ *   Q1  each buffer is with the application or in flight to the device, whatever the application
+ *       writes; what is in flight is pinned and its queue stays        inv_queue_flights
+ *   Q2  the device is given addresses within frames of the queue's owner alone  inv_queue_frames
+ *   Q3  at most one queue has a MAC; a packet sent bears its queue's MAC: the header is copied
+ *       first, then checked, and sent from the copy                    inv_queue_macs
+ *   Q4  shared words are read once into a local, the kernel's indices are private, and a call
+ *       does a bounded amount of work
+ *
+ * Empty buffers are taken from FILL when a packet comes, not before: the kernel holds none, and
+ * there is nothing to give back when a queue ends.
+ */
+#include "queue.h"
+
+#include "exo_calls.h"
+#include "exo_handlers.h"
+#include "frame.h"
+#include "machine.h"
+#include "nic.h"
+#include "packet_queue.h"
+#include "ring.h"
+
+struct queue queues[EXO_QUEUES];
+struct nic *nics[NICS];
+uint32_t nic_count;
+
+#define HASH_SIZE  64u /* twice the queues: chains stay short */
+#define KICK_MAX   32u /* packets sent by one call */
+#define FILL_TRIES 8u  /* bad FILL descriptors passed over for one packet */
+
+static uint8_t hash[HASH_SIZE]; /* queue + 1, 0: empty; linear probing */
+
+/* --- shared words: each read once, each written by us only ---------------------- */
+
+static struct exo_ring *ring_of(const struct queue *q, enum exo_ring_name name)
+{
+    return machine_frame(q->ring[name]);
+}
+
+static uint32_t fetch(const uint32_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static struct exo_desc fetch_desc(const struct exo_desc *slot)
+{
+    uint64_t word = __atomic_load_n((const uint64_t *)(const void *)slot, __ATOMIC_RELAXED);
+    struct exo_desc desc;
+
+    __builtin_memcpy(&desc, &word, sizeof(desc));
+    return desc;
+}
+
+static void publish(uint32_t *word, uint32_t value)
+{
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+/* How many descriptors the application has ready, 0 if it claims the impossible. */
+static uint32_t ready(struct queue *q, enum exo_ring_name name, uint32_t consumed)
+{
+    uint32_t count = fetch(&ring_of(q, name)->producer) - consumed;
+
+    if (count <= EXO_RING_SIZE)
+        return count;
+    q->stats.index_bad++;
+    return 0;
+}
+
+/* How many free slots a ring that we fill has, 0 if the application claims the impossible. */
+static uint32_t room(struct queue *q, enum exo_ring_name name, uint32_t produced)
+{
+    uint32_t used = produced - fetch(&ring_of(q, name)->consumer);
+
+    if (used <= EXO_RING_SIZE)
+        return EXO_RING_SIZE - used;
+    q->stats.index_bad++;
+    return 0;
+}
+
+/* Append to a ring that we fill; there is room. */
+static void append(struct queue *q, enum exo_ring_name name, uint32_t *produced,
+                   struct exo_desc desc)
+{
+    struct exo_ring *ring = ring_of(q, name);
+
+    ring->desc[*produced % EXO_RING_SIZE] = desc;
+    publish(&ring->producer, ++*produced);
+    /*
+     * The new index must be visible before `armed` is read (a store before a load, which x86
+     * reorders): the application sets `armed` and then looks at the index.
+     */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (fetch(&ring->armed))
+        env_pend(&envs[q->owner], EXO_UP_QUEUE);
+}
+
+/* --- filters --------------------------------------------------------------------- */
+
+static uint64_t mac_at(const uint8_t *bytes)
+{
+    uint64_t mac = 0;
+
+    for (int i = 0; i < 6; i++)
+        mac = mac << 8 | bytes[i];
+    return mac;
+}
+
+static bool mac_is_group(uint64_t mac)
+{
+    return mac >> 40 & 1;
+}
+
+static uint32_t hash_of(uint64_t mac, uint32_t nic)
+{
+    return (uint32_t)(((mac ^ nic) * 0x9e3779b97f4a7c15ull) >> 58);
+}
+
+static void hash_insert(uint32_t queue)
+{
+    uint32_t at = hash_of(queues[queue].mac, queues[queue].nic);
+
+    while (hash[at])
+        at = (at + 1) % HASH_SIZE;
+    hash[at] = (uint8_t)(queue + 1);
+}
+
+static void hash_rebuild(void)
+{
+    __builtin_memset(hash, 0, sizeof(hash));
+    for (uint32_t i = 0; i < EXO_QUEUES; i++)
+        if (queues[i].mac)
+            hash_insert(i);
+}
+
+static struct queue *queue_for(uint64_t mac, uint32_t nic)
+{
+    for (uint32_t at = hash_of(mac, nic); hash[at]; at = (at + 1) % HASH_SIZE) {
+        struct queue *q = &queues[hash[at] - 1];
+        if (q->mac == mac && q->nic == nic)
+            return q;
+    }
+    return NULL;
+}
+
+static void filter_remove(struct queue *q)
+{
+    q->mac = 0;
+    hash_rebuild();
+}
+
+/* --- receiving ------------------------------------------------------------------- */
+
+static uint64_t buffer_address(const struct queue *q, uint32_t buffer)
+{
+    return ((uint64_t)q->buffer[buffer / 2].n << EXO_PAGE_SHIFT) + buffer % 2 * EXO_BUFFER_SIZE;
+}
+
+static uint8_t *buffer_memory(const struct queue *q, uint32_t buffer)
+{
+    return (uint8_t *)machine_frame(q->buffer[buffer / 2]) + buffer % 2 * EXO_BUFFER_SIZE;
+}
+
+static bool in_flight(const struct queue *q, uint32_t buffer)
+{
+    return q->flight[buffer / 8] >> (buffer % 8) & 1;
+}
+
+/* Is this a buffer of the queue's that the application may hand over? */
+static bool buffer_ok(const struct queue *q, uint32_t buffer)
+{
+    return buffer < EXO_QUEUE_BUFFERS && q->buffer[buffer / 2].n && !in_flight(q, buffer);
+}
+
+/* Take the next good buffer from FILL. */
+static bool buffer_take(struct queue *q, uint32_t *buffer)
+{
+    struct exo_ring *ring = ring_of(q, EXO_RING_FILL);
+    uint32_t count = ready(q, EXO_RING_FILL, q->filled);
+    bool found = false;
+
+    for (uint32_t tries = 0; !found && tries < FILL_TRIES && tries < count; tries++) {
+        *buffer = fetch_desc(&ring->desc[q->filled++ % EXO_RING_SIZE]).buffer;
+        found = buffer_ok(q, *buffer);
+        q->stats.fill_bad += !found;
+    }
+    publish(&ring->consumer, q->filled);
+    return found;
+}
+
+/* A packet in two pieces, the first in kernel memory, goes to a queue or is counted as dropped. */
+static void queue_receive(struct queue *q, const uint8_t *head, uint32_t head_length,
+                          const uint8_t *rest, uint32_t rest_length)
+{
+    uint32_t buffer;
+
+    if (!room(q, EXO_RING_RECEIVE, q->received) || !buffer_take(q, &buffer)) {
+        q->stats.rx_dropped++;
+        return;
+    }
+    uint8_t *to = buffer_memory(q, buffer);
+    __builtin_memcpy(to, head, head_length);
+    if (rest_length)
+        __builtin_memcpy(to + head_length, rest, rest_length);
+    q->stats.rx_packets++;
+    q->stats.rx_bytes += head_length + rest_length;
+    append(q, EXO_RING_RECEIVE, &q->received,
+           (struct exo_desc){buffer, 0, (uint16_t)(head_length + rest_length)});
+}
+
+/* Local delivery. True if the packet need not go out on the wire. */
+static bool deliver_local(uint32_t nic, const struct queue *from, const uint8_t *head,
+                          uint32_t head_length, const uint8_t *rest, uint32_t rest_length)
+{
+    uint64_t to = mac_at(head);
+
+    if (!mac_is_group(to)) {
+        struct queue *q = queue_for(to, nic);
+        if (q && q != from)
+            queue_receive(q, head, head_length, rest, rest_length);
+        return q;
+    }
+    for (uint32_t i = 0; i < EXO_QUEUES; i++)
+        if (queues[i].mac && queues[i].nic == nic && &queues[i] != from)
+            queue_receive(&queues[i], head, head_length, rest, rest_length);
+    return false;
+}
+
+static uint32_t nic_index(const struct nic *nic)
+{
+    uint32_t i = 0;
+
+    while (nics[i] != nic)
+        i++;
+    return i;
+}
+
+void nic_received(struct nic *nic, const uint8_t *packet, uint32_t length)
+{
+    if (length < EXO_PACKET_MIN || length > EXO_PACKET_MAX)
+        return;
+    if (!deliver_local(nic_index(nic), NULL, packet, length, NULL, 0) &&
+        !mac_is_group(mac_at(packet)))
+        nic->unmatched++;
+}
+
+/* --- sending --------------------------------------------------------------------- */
+
+static void complete(struct queue *q, uint32_t buffer, uint16_t error)
+{
+    if (room(q, EXO_RING_COMPLETE, q->completed))
+        append(q, EXO_RING_COMPLETE, &q->completed, (struct exo_desc){buffer, 0, error});
+}
+
+/* Send one packet. False if the device is full and the descriptor must wait. */
+static bool queue_send(struct queue *q, uint32_t number, struct exo_desc desc)
+{
+    struct nic *nic = nics[q->nic];
+    uint8_t head[NIC_HEADER];
+
+    if (!buffer_ok(q, desc.buffer) || desc.length < EXO_PACKET_MIN ||
+        desc.length > EXO_PACKET_MAX || (uint32_t)desc.offset + desc.length > EXO_BUFFER_SIZE) {
+        q->stats.tx_bad++;
+        complete(q, desc.buffer, EXO_E_RANGE);
+        return true;
+    }
+    uint32_t head_length = desc.length < NIC_HEADER ? desc.length : NIC_HEADER;
+    uint32_t rest_length = desc.length - head_length;
+    const uint8_t *packet = buffer_memory(q, desc.buffer) + desc.offset;
+    __builtin_memcpy(head, packet, head_length);
+    if (!q->mac || mac_at(head + 6) != q->mac) {
+        q->stats.tx_foreign++;
+        complete(q, desc.buffer, EXO_E_FOREIGN);
+        return true;
+    }
+    bool group = mac_is_group(mac_at(head));
+    if (group && !nic->send_ready(nic))
+        return false;
+    if (!group && queue_for(mac_at(head), q->nic)) {
+        q->stats.local++;
+        deliver_local(q->nic, q, head, head_length, packet + head_length, rest_length);
+        complete(q, desc.buffer, 0);
+    } else {
+        if (!nic->send_ready(nic))
+            return false;
+        if (group)
+            deliver_local(q->nic, q, head, head_length, packet + head_length, rest_length);
+        q->flight[desc.buffer / 8] |= (uint8_t)(1u << desc.buffer % 8);
+        q->flights++;
+        nic->send(nic, head, head_length,
+                  rest_length ? buffer_address(q, desc.buffer) + desc.offset + head_length : 0,
+                  rest_length, number << 16 | desc.buffer);
+    }
+    q->stats.tx_packets++;
+    q->stats.tx_bytes += desc.length;
+    return true;
+}
+
+void nic_sent(struct nic *nic, uint32_t cookie)
+{
+    struct queue *q = &queues[cookie >> 16];
+    uint32_t buffer = cookie & 0xffff;
+
+    if (cookie >> 16 >= EXO_QUEUES || buffer >= EXO_QUEUE_BUFFERS || !in_flight(q, buffer))
+        panic("%s: the driver reports packet 0x%x as sent, which is not in flight", nic->name,
+              cookie);
+    q->flight[buffer / 8] &= (uint8_t) ~(1u << buffer % 8);
+    q->flights--;
+    if (!q->ended)
+        complete(q, buffer, 0);
+
+    /* There is room again for those who met a full device. */
+    for (uint32_t i = 0; nic->stalled && i < EXO_QUEUES; i++)
+        if (queues[i].stalled && nics[queues[i].nic] == nic) {
+            queues[i].stalled = false;
+            nic->stalled--;
+            if (!queues[i].ended)
+                env_pend(&envs[queues[i].owner], EXO_UP_QUEUE);
+        }
+}
+
+/* --- calls ----------------------------------------------------------------------- */
+
+static struct queue *queue_of(struct env *self, queue_t queue, int64_t *error)
+{
+    if (queue.n >= EXO_QUEUES) {
+        *error = -EXO_E_RANGE;
+        return NULL;
+    }
+    if (!queues[queue.n].owner || &envs[queues[queue.n].owner] != self) {
+        *error = -EXO_E_OWNER;
+        return NULL;
+    }
+    return &queues[queue.n];
+}
+
+/* A frame of the caller's own, of a type, and not in use by the kernel already. */
+static int64_t frame_usable(struct env *self, frame_t frame, enum exo_frame_type type)
+{
+    if (frame.n >= frame_count)
+        return -EXO_E_RANGE;
+    if (&envs[frames[frame.n].owner] != self)
+        return -EXO_E_OWNER;
+    if (frames[frame.n].type != type)
+        return -EXO_E_TYPE;
+    return frames[frame.n].pinned ? -EXO_E_BUSY : 0;
+}
+
+static struct queue *queue_free_slot(void)
+{
+    for (uint32_t i = 0; i < EXO_QUEUES; i++)
+        if (!queues[i].owner)
+            return &queues[i];
+    return NULL;
+}
+
+int64_t call_queue_bind(struct env *self, uint32_t nic, frame_t fill, frame_t receive,
+                        frame_t transmit, frame_t complete_ring)
+{
+    const frame_t ring[EXO_RINGS] = {fill, receive, transmit, complete_ring};
+
+    if (nic >= NICS)
+        return -EXO_E_RANGE;
+    if (nic >= nic_count)
+        return -EXO_E_EMPTY;
+    for (uint32_t i = 0; i < EXO_RINGS; i++) {
+        int64_t error = frame_usable(self, ring[i], EXO_RING);
+        if (error)
+            return error;
+        for (uint32_t j = 0; j < i; j++)
+            if (ring[j].n == ring[i].n)
+                return -EXO_E_BUSY;
+    }
+    if (self->queues >= self->queues_max)
+        return -EXO_E_QUOTA;
+    struct queue *q = queue_free_slot();
+    if (!q)
+        return -EXO_E_MEMORY;
+
+    __builtin_memset(q, 0, sizeof(*q));
+    q->owner = (uint8_t)EXO_ENV_SLOT(self->name.n);
+    q->nic = (uint8_t)nic;
+    for (uint32_t i = 0; i < EXO_RINGS; i++) {
+        q->ring[i] = ring[i];
+        frame_pin(ring[i]);
+        bool ours = i == EXO_RING_RECEIVE || i == EXO_RING_COMPLETE;
+        struct exo_ring *shared = machine_frame(ring[i]);
+        publish(ours ? &shared->producer : &shared->consumer, 0);
+    }
+    self->queues++;
+    return q - queues;
+}
+
+static void queue_release(struct queue *q)
+{
+    struct env *owner = &envs[q->owner];
+
+    if (q->mac)
+        filter_remove(q);
+    if (q->stalled)
+        nics[q->nic]->stalled--;
+    for (uint32_t i = 0; i < EXO_RINGS; i++)
+        frame_unpin(q->ring[i]);
+    for (uint32_t i = 0; i < EXO_QUEUE_BUFFERS / 2; i++)
+        if (q->buffer[i].n)
+            frame_unpin(q->buffer[i]);
+    owner->queues--;
+    __builtin_memset(q, 0, sizeof(*q));
+}
+
+int64_t call_queue_unbind(struct env *self, queue_t queue)
+{
+    int64_t error;
+    struct queue *q = queue_of(self, queue, &error);
+    if (!q)
+        return error;
+    if (q->flights)
+        return -EXO_E_BUSY;
+
+    queue_release(q);
+    return 0;
+}
+
+int64_t call_queue_buffer(struct env *self, queue_t queue, uint32_t index, frame_t frame)
+{
+    int64_t error;
+    struct queue *q = queue_of(self, queue, &error);
+    if (!q)
+        return error;
+    if (index >= EXO_QUEUE_BUFFERS / 2)
+        return -EXO_E_RANGE;
+    error = frame_usable(self, frame, EXO_DATA);
+    if (error)
+        return error;
+    if (q->buffer[index].n)
+        return -EXO_E_BUSY;
+
+    q->buffer[index] = frame;
+    frame_pin(frame);
+    return 0;
+}
+
+int64_t call_queue_kick(struct env *self, queue_t queue)
+{
+    int64_t error;
+    struct queue *q = queue_of(self, queue, &error);
+    if (!q)
+        return error;
+    struct nic *nic = nics[q->nic];
+    if (!nic->send_ready(nic))
+        nic->poll(nic);
+
+    struct exo_ring *ring = ring_of(q, EXO_RING_TRANSMIT);
+    uint32_t count = ready(q, EXO_RING_TRANSMIT, q->sent), done = 0;
+    /* Every packet in flight has a place in COMPLETE kept for it. */
+    uint32_t places = room(q, EXO_RING_COMPLETE, q->completed);
+    while (done < count && done < KICK_MAX && q->flights < places) {
+        if (!queue_send(q, queue.n, fetch_desc(&ring->desc[q->sent % EXO_RING_SIZE]))) {
+            nic->stalled += !q->stalled;
+            q->stalled = true;
+            break;
+        }
+        q->sent++;
+        done++;
+        places = room(q, EXO_RING_COMPLETE, q->completed);
+    }
+    publish(&ring->consumer, q->sent);
+    nic->flush(nic);
+    return done;
+}
+
+int64_t call_filter_add(struct env *self, queue_t queue, uint64_t mac)
+{
+    int64_t error;
+    struct queue *q = queue_of(self, queue, &error);
+    if (!q)
+        return error;
+    if (!mac || mac >> 48 || mac_is_group(mac))
+        return -EXO_E_RANGE;
+    if (self->mac != EXO_MAC_ANY && self->mac != mac)
+        return -EXO_E_FOREIGN;
+    if (q->mac)
+        return -EXO_E_BUSY;
+    for (uint32_t i = 0; i < nic_count; i++)
+        if (queue_for(mac, i))
+            return -EXO_E_BUSY;
+
+    q->mac = mac;
+    hash_insert(queue.n);
+    return 0;
+}
+
+int64_t call_filter_del(struct env *self, queue_t queue)
+{
+    int64_t error;
+    struct queue *q = queue_of(self, queue, &error);
+    if (!q)
+        return error;
+    if (!q->mac)
+        return -EXO_E_EMPTY;
+
+    filter_remove(q);
+    return 0;
+}
+
+void queue_env_ended(struct env *env)
+{
+    for (uint32_t i = 0; i < EXO_QUEUES && env->queues; i++)
+        if (queues[i].owner && &envs[queues[i].owner] == env) {
+            queues[i].mac = 0;
+            queues[i].ended = true;
+        }
+    hash_rebuild();
+}
+
+int64_t queue_reclaim(struct env *env)
+{
+    for (uint32_t i = 0; i < EXO_QUEUES; i++)
+        if (queues[i].owner && &envs[queues[i].owner] == env && !queues[i].flights) {
+            queue_release(&queues[i]);
+            return 1;
+        }
+    return -EXO_E_BUSY;
+}
+
+int64_t queue_info(struct env *self, uint64_t queue, uint32_t index)
+{
+    if (queue >= EXO_QUEUES || index >= sizeof(struct exo_queue_stats) / 8)
+        return -EXO_E_RANGE;
+    const struct queue *q = &queues[queue];
+    const struct env *owner = &envs[q->owner];
+    if (!q->owner || (owner != self && !env_descends(owner, self)))
+        return -EXO_E_OWNER;
+    uint64_t word;
+    __builtin_memcpy(&word, (const char *)&q->stats + 8 * index, sizeof(word));
+    return (int64_t)word;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* queue.h - what the rest of the core needs of the network queues (queue.c). */
+#ifndef EXO_CORE_QUEUE_H
+#define EXO_CORE_QUEUE_H
+
+#include "env.h"
+
+/* `env` became a ZOMBIE: its queues receive and send nothing from now on. At most EXO_QUEUES steps.
+ */
+void queue_env_ended(struct env *env);
+
+/* Take back one queue of a ZOMBIE: 1 done, -EXO_E_BUSY while a device still sends from its frames.
+ */
+int64_t queue_reclaim(struct env *env);
+
+/* EXO_INFO_QUEUE. */
+int64_t queue_info(struct env *self, uint64_t queue, uint32_t index);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * table.c - the page tables of the applications, entry by entry.
+ *
+ *   T1  an entry of a PML4, PDPT or PD names a table of the next lower type, of the same owner,
+ *       and that table knows this entry as its only parent          inv_table_tree
+ *   T2  an entry of a PT names a frame of the same owner; it is writable only if the frame is
+ *       DATA, RING or CONTROL, executable only if DATA, never both  inv_table_leaves
+ *   T3  a table's `entries` and a frame's `mapped` are what the tables say   inv_table_counts
+ *   T4  no entry has another bit than those below: no large page, nothing global,
+ *       and of a PML4 only the lower half is ever touched           inv_table_leaves
+ *   T5  after an entry is cleared or weakened no CPU uses the old one: machine_tlb_flush
+ */
+#include "env.h"
+#include "exo_calls.h"
+#include "exo_handlers.h"
+#include "frame.h"
+#include "machine.h"
+#include "table.h"
+
+#define ENTRIES      512u
+#define USER_ENTRIES 256u /* of a PML4: the lower half is the application's */
+
+static uint64_t *entry_at(uint32_t table, uint32_t index)
+{
+    return (uint64_t *)machine_frame((frame_t){table}) + index;
+}
+
+/* The table, or NULL with the reason in *error. */
+static struct frame *table_of(struct env *self, frame_t table, uint32_t index, int64_t *error)
+{
+    struct frame *t = frame_of(self, table);
+
+    if (table.n >= frame_count || index >= ENTRIES)
+        *error = -EXO_E_RANGE;
+    else if (!t)
+        *error = -EXO_E_OWNER;
+    else if (!frame_is_table(t))
+        *error = -EXO_E_TYPE;
+    else if (t->type == EXO_PML4 && index >= USER_ENTRIES)
+        *error = -EXO_E_RANGE;
+    else
+        return t;
+    return NULL;
+}
+
+/* May a leaf name a frame of this type with this permission? */
+static bool leaf_allows(const struct frame *f, uint32_t perm)
+{
+    if ((perm & EXO_WRITE) && f->type != EXO_DATA && f->type != EXO_RING && f->type != EXO_CONTROL)
+        return false;
+    if ((perm & EXO_EXEC) && (f->type != EXO_DATA || (perm & EXO_WRITE)))
+        return false;
+    return true;
+}
+
+static uint64_t leaf_entry(uint32_t n, uint32_t perm)
+{
+    return ((uint64_t)n << EXO_PAGE_SHIFT) | PTE_PRESENT | PTE_USER |
+           (perm & EXO_WRITE ? PTE_WRITE : 0) | (perm & EXO_EXEC ? 0 : PTE_NX);
+}
+
+/* Forget the translation through entry `index` of `table`, if any CPU can know it. */
+static void forget(uint32_t table, uint32_t index)
+{
+    uint64_t address = 0;
+    uint32_t shift = EXO_PAGE_SHIFT + 9u * (EXO_PT - frames[table].type);
+    bool leaf = frames[table].type == EXO_PT;
+
+    for (;;) {
+        address |= (uint64_t)index << shift;
+        if (frames[table].type == EXO_PML4)
+            break;
+        if (!frames[table].parent)
+            return; /* hangs in no root: never translated */
+        index = frames[table].index;
+        table = frames[table].parent;
+        shift += 9;
+    }
+    machine_tlb_flush((frame_t){table}, leaf ? address : MACHINE_TLB_ALL);
+}
+
+void table_clear(uint32_t table, uint32_t index)
+{
+    uint64_t *entry = entry_at(table, index);
+    struct frame *t = &frames[table], *f = &frames[PTE_FRAME(*entry)];
+
+    *entry = 0;
+    t->entries--;
+    if (t->type == EXO_PT)
+        f->mapped--;
+    else
+        f->parent = f->index = 0;
+}
+
+int64_t call_pt_map(struct env *self, frame_t table, uint32_t index, frame_t frame, uint32_t perm)
+{
+    int64_t error;
+    struct frame *t = table_of(self, table, index, &error);
+    if (!t)
+        return error;
+    if (frame.n >= frame_count || perm > (EXO_WRITE | EXO_EXEC))
+        return -EXO_E_RANGE;
+    struct frame *f = &frames[frame.n];
+    uint64_t *entry = entry_at(table.n, index);
+    if (f->owner != t->owner)
+        return -EXO_E_OWNER;
+    if (t->type != EXO_PT && f->type != t->type + 1)
+        return -EXO_E_TYPE;
+    if (t->type == EXO_PT ? !leaf_allows(f, perm) : perm)
+        return -EXO_E_PERM;
+    if (*entry || (t->type != EXO_PT && f->parent))
+        return -EXO_E_BUSY;
+
+    /* An entry that was empty is in no TLB: nothing to forget. */
+    t->entries++;
+    if (t->type == EXO_PT) {
+        f->mapped++;
+        *entry = leaf_entry(frame.n, perm);
+    } else {
+        f->parent = table.n;
+        f->index = (uint16_t)index;
+        *entry = ((uint64_t)frame.n << EXO_PAGE_SHIFT) | PTE_PRESENT | PTE_USER | PTE_WRITE;
+    }
+    return 0;
+}
+
+int64_t call_pt_unmap(struct env *self, frame_t table, uint32_t index)
+{
+    int64_t error;
+    struct frame *t = table_of(self, table, index, &error);
+    if (!t)
+        return error;
+    uint64_t entry = *entry_at(table.n, index);
+    if (!entry)
+        return -EXO_E_EMPTY;
+
+    table_clear(table.n, index);
+    forget(table.n, index);
+    return (int64_t)PTE_FRAME(entry);
+}
+
+int64_t call_pt_protect(struct env *self, frame_t table, uint32_t index, uint32_t perm)
+{
+    int64_t error;
+    struct frame *t = table_of(self, table, index, &error);
+    if (!t)
+        return error;
+    if (perm > (EXO_WRITE | EXO_EXEC))
+        return -EXO_E_RANGE;
+    if (t->type != EXO_PT)
+        return -EXO_E_TYPE;
+    uint64_t *entry = entry_at(table.n, index);
+    if (!*entry)
+        return -EXO_E_EMPTY;
+    uint32_t n = (uint32_t)PTE_FRAME(*entry);
+    if (!leaf_allows(&frames[n], perm))
+        return -EXO_E_PERM;
+
+    *entry = leaf_entry(n, perm);
+    forget(table.n, index);
+    return 0;
+}
+
+int64_t call_pt_read(struct env *self, frame_t table, uint32_t index)
+{
+    int64_t error;
+    struct frame *t = table_of(self, table, index, &error);
+    if (!t)
+        return error;
+    uint64_t entry = *entry_at(table.n, index);
+    if (!entry)
+        return -EXO_E_EMPTY;
+    uint64_t perm = 0;
+    if (t->type == EXO_PT)
+        perm = (entry & PTE_WRITE ? EXO_WRITE : 0) | (entry & PTE_NX ? 0 : EXO_EXEC);
+    return (int64_t)(PTE_FRAME(entry) | perm << 32);
+}
