@@ -96,6 +96,10 @@ def test_promises_hold_without_a_screen(files, make_image, start_machine):
     assert "No screen that Freehold can draw on." in machine.text()
 
 
+def test_boots_from_a_usb_stick(files, make_image, start_machine):
+    check_common(probe(start_machine(make_image(files), disk="usb")), 256)
+
+
 def test_random_seed_of_the_firmware(files, make_image, start_machine):
     """With a random number device, EFI_RNG_PROTOCOL gives all 512 bits."""
     found = probe(start_machine(make_image(files), extra=["-device", "virtio-rng-pci"]))

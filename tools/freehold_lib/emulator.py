@@ -32,6 +32,7 @@ from typing import Iterator, NamedTuple, Sequence
 
 KINDS = ("qemu", "bochs")
 NICS = ("virtio", "e1000")
+DISKS = ("sata", "usb")
 DEFAULT_MAC = "52:54:00:12:34:56"
 TAIL_LINES = 30
 # Bochs 2.7 keeps at most this many hostfwd rules (its manual, "Using the 'slirp' module").
@@ -101,6 +102,7 @@ class Emulator:
     memory    guest RAM in MiB
     cpus      how many CPUs
     nic       "virtio" (QEMU alone), "e1000" or None
+    disk      how the image is attached: "sata", or "usb" as a stick (QEMU alone; Bochs: IDE)
     forwards  list of (protocol, host_port, guest_ip, guest_port); the host side is 127.0.0.1
     cpu       CPU model as the emulator names it; None: the one with the most features
     log       file for the serial port's output; None: a temporary one
@@ -118,6 +120,7 @@ class Emulator:
         cpus: int = 1,
         nic: str | None = "virtio",
         mac: str = DEFAULT_MAC,
+        disk: str = "sata",
         forwards: Sequence[tuple[str, int, str, int]] = (),
         log: Path | str | None = None,
         cpu: str | None = None,
@@ -129,6 +132,10 @@ class Emulator:
             raise EmulatorError(f"There is no emulator '{kind}'; choose one of {', '.join(KINDS)}.")
         if nic is not None and nic not in NICS:
             raise EmulatorError(f"There is no NIC model '{nic}'; choose one of {', '.join(NICS)}.")
+        if disk not in DISKS:
+            raise EmulatorError(f"There is no disk '{disk}'; choose one of {', '.join(DISKS)}.")
+        if kind == "bochs" and disk == "usb":
+            raise EmulatorError("Firmware in Bochs boots from no USB stick; choose sata.")
         if kind == "bochs" and nic == "virtio":
             raise EmulatorError("Bochs has no virtio NIC; choose e1000.")
         if kind == "bochs" and gdb_port:
@@ -143,6 +150,7 @@ class Emulator:
         self.cpus = cpus
         self.nic = nic
         self.mac = mac
+        self.disk = disk
         self.forwards = [Forward(*rule) for rule in forwards]
         self.cpu = cpu
         self.gdb_port = gdb_port
@@ -328,6 +336,10 @@ class Emulator:
         variables = self._folder / "variables.fd"
         shutil.copyfile(QEMU_VARS, variables)
         kvm = kvm_usable()
+        if self.disk == "usb":
+            disk = ["-device", "qemu-xhci", "-device", "usb-storage,drive=disk,bootindex=0"]
+        else:
+            disk = ["-device", "ide-hd,drive=disk,bootindex=0"]
         command = [
             qemu,
             *("-machine", "q35,accel=kvm" if kvm else "q35,accel=tcg"),
@@ -338,7 +350,7 @@ class Emulator:
             *("-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={_escape(QEMU_CODE)}"),
             *("-drive", f"if=pflash,unit=1,format=raw,file={_escape(variables)}"),
             *("-drive", f"if=none,id=disk,format=raw,snapshot=on,file={_escape(self.image.resolve())}"),
-            *("-device", "ide-hd,drive=disk,bootindex=0"),
+            *disk,
             *("-chardev", f"file,id=serial,path={_escape(self.log.resolve())}"),
             *("-serial", "chardev:serial"),
         ]

@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path, PurePosixPath
+from typing import Iterable
 
 SECTOR = 512
 MIB = 1 << 20
@@ -53,6 +54,7 @@ def build_image(output: Path | str, files: dict[str, Path], *, min_size: int = 0
     wanted = {_check_name(name): _check_source(Path(source)) for name, source in files.items()}
     if not wanted:
         raise ImageError("An image needs at least one file.")
+    _check_clashes(wanted)
     tools = _find_tools()
 
     temporary = output.parent / f".{output.name}.{os.getpid()}.tmp"
@@ -84,6 +86,20 @@ def _check_name(name: str) -> PurePosixPath:
     if bad:
         raise ImageError(f"'{name}' is not a relative path that a FAT file system can hold.")
     return path
+
+
+def _check_clashes(names: Iterable[PurePosixPath]) -> None:
+    """FAT does not tell capitals from small letters, and mtools puts up with more than it should."""
+    taken: dict[str, PurePosixPath] = {}
+    for name in names:
+        clash = taken.setdefault(str(name).casefold(), name)
+        if clash is not name:
+            raise ImageError(f"'{clash}' and '{name}' are one name in a FAT file system.")
+    for name in names:
+        for folder in name.parents:
+            file = taken.get(str(folder).casefold())
+            if file:
+                raise ImageError(f"'{file}' cannot be a file and, for '{name}', a folder as well.")
 
 
 def _check_source(source: Path) -> Path:
@@ -132,8 +148,10 @@ def _fill(
         + ["-h", first, str(image), str(size // 1024)]
     )
     drive = f"{image}@@{PARTITION_START}"
-    folders = sorted({folder for name in wanted for folder in name.parents if folder.parts})
-    for folder in folders:
+    # Keyed as FAT compares names, so that each folder is made once.
+    folders = {str(folder).casefold(): folder for name in wanted for folder in name.parents}
+    folders.pop(".")
+    for folder in sorted(folders.values(), key=lambda folder: len(folder.parts)):
         _run([tools["mmd"], "-i", drive, f"::{folder}"])
     for name, source in wanted.items():
         _run([tools["mcopy"], "-i", drive, "-o", str(source), f"::{name}"])
