@@ -2,33 +2,14 @@
 /*
  * leave.c - out of the firmware and into the kernel.
  *
- * The memory map's key goes stale whenever anything in the firmware allocates, a timer's handler
- * for example; the specification asks to fetch the map again and retry. After the first try no
- * boot service but these two may be called: no allocation and no console.
+ * From firmware_leave() on no firmware is called; from the change of tables on, no stack is used.
  */
 #include "loader.h"
-
-enum { TRIES = 16 };
 
 #define CR0_WP   (1ull << 16)
 #define CR4_PGE  (1ull << 7)
 #define MSR_EFER 0xc0000080u
 #define EFER_NXE (1u << 11)
-
-static EFI_STATUS leave_firmware(struct memory_map *map)
-{
-    EFI_STATUS status = EFI_SUCCESS;
-
-    for (int i = 0; i < TRIES; i++) {
-        UINTN key;
-        status = memory_map_get(map, &key);
-        if (status == EFI_SUCCESS)
-            status = firmware->BootServices->ExitBootServices(loader_image, key);
-        if (status != EFI_INVALID_PARAMETER)
-            break;
-    }
-    return status;
-}
 
 static _Noreturn void jump(const struct boot_info *info, uint64_t root, uint64_t entry)
 {
@@ -58,8 +39,11 @@ _Noreturn void leave(struct boot_info *info, uint64_t root, uint64_t entry)
     struct memory_map map;
 
     memory_map_prepare();
-    if (leave_firmware(&map) != EFI_SUCCESS)
-        for (;;) /* half of the firmware may be gone: nobody is left to tell */
+    /* Should the firmware not let go, no console is left to say so; then this line stays the last.
+     */
+    say("Leaving the firmware.");
+    if (firmware_leave(&map) != EFI_SUCCESS)
+        for (;;)
             __asm__ volatile("cli; hlt");
     __asm__ volatile("cli");
     memory_describe(&map, info);

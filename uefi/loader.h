@@ -91,6 +91,11 @@ void cpus_find(struct boot_info *info);
 /* Fill seed and seed_bits. */
 void seed_gather(struct boot_info *info);
 
+/* --- exit.c --- */
+
+/* End the boot services; `map` is then the memory map they ended with. After memory_map_prepare. */
+EFI_STATUS firmware_leave(struct memory_map *map);
+
 /* --- leave.c --- */
 
 /* Leave the firmware, describe the memory as it then is, and start the kernel. */
