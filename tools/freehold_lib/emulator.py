@@ -247,7 +247,7 @@ class Emulator:
             raw = self.log.read_bytes()
         except (FileNotFoundError, IsADirectoryError):
             return self._last_text
-        return TERMINAL_CODES.sub("", raw.decode("utf-8", "replace"))
+        return _clean(raw)
 
     def lines(self, seconds: float | None = None) -> Iterator[str]:
         """Each line of the log from its start, as it is completed.
@@ -256,19 +256,22 @@ class Emulator:
         be one without a line's end.
         """
         deadline = None if seconds is None else time.monotonic() + seconds
-        seen = 0
-        while True:
-            # In this order, or what is written between the two looks would be lost.
-            alive = self.running
-            over = not alive or (deadline is not None and time.monotonic() >= deadline)
-            text = self.text()
-            end = len(text) if over else text.rfind("\n") + 1
-            if end > seen:
-                yield from text[seen:end].splitlines()
-                seen = end
-            if over:
-                return
-            time.sleep(0.05)
+        if not self.log.is_file():
+            yield from self.text().splitlines()
+            return
+        # Opened once: the file can still be read when stop() has removed it.
+        with open(self.log, "rb") as log:
+            rest = b""
+            while True:
+                # In this order, or what is written between the two looks would be lost.
+                over = not self.running or (deadline is not None and time.monotonic() >= deadline)
+                *complete, rest = (rest + log.read()).split(b"\n")
+                yield from map(_clean, complete)
+                if over:
+                    break
+                time.sleep(0.05)
+        if rest:
+            yield _clean(rest)
 
     def mark(self) -> int:
         """The present end of the log, for wait_for(since=)."""
@@ -416,6 +419,10 @@ class Emulator:
         commands = self._folder / "commands"
         commands.write_text("c\n")
         return [bochs, "-q", "-unlock", "-f", str(configuration), "-rc", str(commands)]
+
+
+def _clean(raw: bytes) -> str:
+    return TERMINAL_CODES.sub("", raw.decode("utf-8", "replace"))
 
 
 def _check_port(protocol: str, port: int, purpose: str) -> None:
