@@ -346,7 +346,8 @@ class Emulator:
         command = [
             qemu,
             *("-machine", "q35,accel=kvm" if kvm else "q35,accel=tcg"),
-            *("-cpu", self.cpu or ("host" if kvm else "max")),
+            # Newer firmware turns five-level page tables on where it finds them; the loader refuses.
+            *("-cpu", self.cpu or ("host,la57=off" if kvm else "max,la57=off")),
             *("-m", f"{self.memory}M"),
             *("-smp", str(self.cpus)),
             *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-vga", "std"),
