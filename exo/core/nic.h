@@ -47,6 +47,9 @@ struct nic {
 extern struct nic *nics[NICS];
 extern uint32_t nic_count;
 
+/* For drivers' interrupt handlers: poll, and come back if there is more (exo/dev/nics.c). */
+void nic_interrupt(struct nic *nic);
+
 /* Up-calls of drivers into the core (queue.c). */
 void nic_received(struct nic *nic, const uint8_t *packet, uint32_t length);
 void nic_sent(struct nic *nic, uint32_t cookie);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nics.c - find the network cards, and come back to those that have more than one poll's work.
+ */
+#include "machine.h"
+#include "nic.h"
+#include "pci.h"
+#include "x86_64.h"
+
+struct nic *virtio_net_probe(const struct pci_device *device);
+struct nic *e1000_probe(const struct pci_device *device);
+
+static struct nic *(*const probes[])(const struct pci_device *) = {virtio_net_probe, e1000_probe};
+static bool pending[NICS];
+
+static bool visit(const struct pci_device *device)
+{
+    for (uint32_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
+        struct nic *nic = probes[i](device);
+        if (!nic)
+            continue;
+        klog("Network card %u: %s at %02x:%02x.%u, MAC "
+             "%02x:%02x:%02x:%02x:%02x:%02x, link %s.",
+             nic_count, nic->name, device->bus, device->slot, device->function,
+             (unsigned)(nic->mac >> 40 & 255), (unsigned)(nic->mac >> 32 & 255),
+             (unsigned)(nic->mac >> 24 & 255), (unsigned)(nic->mac >> 16 & 255),
+             (unsigned)(nic->mac >> 8 & 255), (unsigned)(nic->mac & 255),
+             nic->link ? "up" : "down");
+        nics[nic_count++] = nic;
+        break;
+    }
+    return nic_count < NICS;
+}
+
+void nic_init(void)
+{
+    pci_scan(visit);
+}
+
+void nic_interrupt(struct nic *nic)
+{
+    for (uint32_t i = 0; i < nic_count; i++)
+        if (nics[i] == nic)
+            pending[i] = nic->poll(nic);
+}
+
+bool nic_poll_pending(void)
+{
+    bool more = false;
+
+    for (uint32_t i = 0; i < nic_count; i++)
+        if (pending[i])
+            more |= pending[i] = nics[i]->poll(nics[i]);
+    return more;
+}

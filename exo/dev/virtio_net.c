@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * virtio_net.c - the virtio network device, modern PCI transport (OASIS virtio 1.1).
+ *
+ * Two split virtqueues. Receive buffers are kernel memory; what the device writes elsewhere is
+ * nothing. A packet to send is a chain of two descriptors: our copy of its header behind the virtio
+ * header, and the rest where the application has it.
+ *
+ * The device is trusted with DMA, not with numbers: indices and lengths that it writes are checked.
+ */
+#include "io.h"
+#include "machine.h"
+#include "mmio.h"
+#include "nic.h"
+#include "pci.h"
+
+#define VENDOR 0x1af4u
+#define MODERN 0x1041u /* 0x1040 + device id 1 (4.1.2.1) */
+#define LEGACY 0x1000u /* transitional: has the modern interface too */
+
+/* 4.1.4: capability types; 4.1.4.3: common configuration. */
+enum { CAP_COMMON = 1, CAP_NOTIFY = 2, CAP_ISR = 3, CAP_DEVICE = 4 };
+
+struct common {
+    uint32_t device_feature_select, device_feature;
+    uint32_t driver_feature_select, driver_feature;
+    uint16_t msix_config, queues;
+    uint8_t status, generation;
+    uint16_t queue_select, queue_size, queue_vector, queue_enable, queue_notify_off;
+    uint64_t queue_desc, queue_driver, queue_device;
+} __attribute__((packed, aligned(4)));
+
+/* 2.1: device status. */
+enum { ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8, FAILED = 128 };
+
+#define FEATURE_MAC       (1ull << 5)
+#define FEATURE_STATUS    (1ull << 16)
+#define FEATURE_VERSION_1 (1ull << 32)
+#define NO_VECTOR         0xffffu
+
+/* 2.6: split virtqueues. */
+#define SIZE       256u
+#define DESC_NEXT  1u
+#define DESC_WRITE 2u
+#define AVAIL_NO_INTERRUPT 1u
+#define USED_NO_NOTIFY 1u
+
+struct desc {
+    uint64_t address;
+    uint32_t length;
+    uint16_t flags, next;
+};
+
+struct avail {
+    uint16_t flags, index;
+    uint16_t ring[SIZE];
+};
+
+struct used {
+    uint16_t flags, index;
+    struct {
+        uint32_t id, length;
+    } ring[SIZE];
+};
+
+/* 5.1.6: the header before each packet; num_buffers is there with VERSION_1. */
+struct net_header {
+    uint8_t flags, gso_type;
+    uint16_t header_length, gso_size, checksum_start, checksum_offset, buffers;
+};
+
+#define HEADER        sizeof(struct net_header)
+#define RX_BUFFER     2048u
+#define TX_SLOT       256u /* virtio header and NIC_HEADER bytes of the packet */
+#define TX_PACKETS    (SIZE / 2)
+#define POLL_MAX      64u
+
+_Static_assert(HEADER == 12, "5.1.6");
+_Static_assert(HEADER + NIC_HEADER <= TX_SLOT, "a header fits its slot");
+_Static_assert(HEADER + EXO_PACKET_MAX <= RX_BUFFER, "a packet fits its buffer");
+
+struct virtqueue {
+    struct desc *desc;
+    volatile struct avail *avail;
+    volatile struct used *used;
+    volatile uint16_t *notify;
+    uint16_t index, size, next_avail, last_used;
+};
+
+static struct virtio_net {
+    struct nic nic;
+    volatile struct common *common;
+    volatile uint8_t *isr;
+    bool msix, unsent;
+    struct virtqueue rx, tx;
+    uint8_t *rx_memory, *tx_memory;
+    uint64_t rx_address, tx_address;
+    uint32_t cookie[TX_PACKETS];
+    uint16_t tx_free[TX_PACKETS]; /* a stack of packet slots */
+    uint32_t tx_free_count;
+} devices[NICS];
+static uint32_t device_count;
+
+static struct virtio_net *of(struct nic *nic)
+{
+    return (struct virtio_net *)nic;
+}
+
+static void notify(struct virtqueue *q)
+{
+    /* avail->index is stored before used->flags is loaded (2.6.13.4.1). */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (!(q->used->flags & USED_NO_NOTIFY))
+        *q->notify = q->index;
+}
+
+static void make_available(struct virtqueue *q, uint16_t id)
+{
+    q->avail->ring[q->next_avail % SIZE] = id;
+    q->next_avail++;
+    /* The ring entry is stored before the index that publishes it (2.6.13.3.1). */
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    q->avail->index = q->next_avail;
+}
+
+static bool send_ready(struct nic *nic)
+{
+    return of(nic)->tx_free_count > 0;
+}
+
+static void send(struct nic *nic, const uint8_t *header, uint32_t header_length, uint64_t payload,
+                 uint32_t length, uint32_t cookie)
+{
+    struct virtio_net *v = of(nic);
+    uint16_t slot = v->tx_free[--v->tx_free_count];
+    struct desc *d = &v->tx.desc[2 * slot];
+
+    v->cookie[slot] = cookie;
+    __builtin_memcpy(v->tx_memory + slot * TX_SLOT + HEADER, header, header_length);
+    d[0].length = HEADER + header_length;
+    d[0].flags = length ? DESC_NEXT : 0;
+    d[1].address = payload;
+    d[1].length = length;
+    make_available(&v->tx, 2 * slot);
+    v->unsent = true;
+}
+
+static void flush(struct nic *nic)
+{
+    struct virtio_net *v = of(nic);
+
+    if (v->unsent)
+        notify(&v->tx);
+    v->unsent = false;
+}
+
+/* The next used entry's id and length. False if there is none. */
+static bool take_used(struct virtio_net *v, struct virtqueue *q, uint32_t *id, uint32_t *length)
+{
+    if (q->last_used == q->used->index)
+        return false;
+    /* The index is loaded before the entry that it publishes. */
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    *id = q->used->ring[q->last_used % SIZE].id;
+    *length = q->used->ring[q->last_used % SIZE].length;
+    q->last_used++;
+    if (*id >= SIZE)
+        panic("%s: the device returns descriptor %u of %u.", v->nic.name, *id, SIZE);
+    return true;
+}
+
+static void receive(struct virtio_net *v, uint32_t id, uint32_t length)
+{
+    if (length > HEADER && length <= RX_BUFFER)
+        nic_received(&v->nic, v->rx_memory + id * RX_BUFFER + HEADER, length - HEADER);
+    make_available(&v->rx, (uint16_t)id);
+}
+
+static bool poll(struct nic *nic)
+{
+    struct virtio_net *v = of(nic);
+    uint32_t id, length, done = 0;
+
+    while (take_used(v, &v->tx, &id, &length)) {
+        v->tx_free[v->tx_free_count++] = (uint16_t)(id / 2);
+        nic_sent(nic, v->cookie[id / 2]);
+    }
+    while (done < POLL_MAX && take_used(v, &v->rx, &id, &length)) {
+        receive(v, id, length);
+        done++;
+    }
+    if (done)
+        notify(&v->rx);
+    return done == POLL_MAX;
+}
+
+static void interrupt(void *device)
+{
+    struct virtio_net *v = device;
+
+    if (!v->msix && !(*v->isr & 1)) /* reading acknowledges (4.1.4.5) */
+        return;
+    v->nic.interrupts++;
+    nic_interrupt(&v->nic);
+}
+
+/* --- start ------------------------------------------------------------------------- */
+
+/* Map the structure that a vendor capability points to. */
+static volatile void *structure(const struct pci_device *p, uint32_t type, uint32_t *cap_at)
+{
+    for (uint32_t cap = pci_capability(p, PCI_CAP_VENDOR, 0); cap;
+         cap = pci_capability(p, PCI_CAP_VENDOR, cap)) {
+        uint64_t size, bar, offset = pci_read(p, cap + 8), length = pci_read(p, cap + 12);
+        if (pci_read8(p, cap + 3) != type)
+            continue;
+        bar = pci_bar(p, pci_read8(p, cap + 4), &size);
+        if (!bar || offset + length > size)
+            continue;
+        *cap_at = cap;
+        return mmio_map(bar + offset, length);
+    }
+    return NULL;
+}
+
+static bool negotiate(volatile struct common *c)
+{
+    uint64_t wanted = FEATURE_VERSION_1 | FEATURE_MAC, offered;
+
+    c->status = 0; /* reset */
+    while (c->status)
+        pause();
+    c->status = ACKNOWLEDGE;
+    c->status = ACKNOWLEDGE | DRIVER;
+    c->device_feature_select = 0;
+    offered = c->device_feature;
+    c->device_feature_select = 1;
+    offered |= (uint64_t)c->device_feature << 32;
+    if ((offered & wanted) != wanted)
+        return false;
+    c->driver_feature_select = 0;
+    c->driver_feature = (uint32_t)wanted;
+    c->driver_feature_select = 1;
+    c->driver_feature = (uint32_t)(wanted >> 32);
+    c->status = ACKNOWLEDGE | DRIVER | FEATURES_OK;
+    return c->status & FEATURES_OK;
+}
+
+/* One virtqueue: descriptors, available and used ring on pages of their own. */
+static bool queue_start(struct virtio_net *v, struct virtqueue *q, uint16_t index,
+                        volatile uint8_t *notify_base, uint32_t multiplier)
+{
+    uint64_t address;
+    uint8_t *memory;
+    volatile struct common *c = v->common;
+
+    c->queue_select = index;
+    if (c->queue_size < SIZE)
+        return false;
+    c->queue_size = SIZE;
+    memory = boot_alloc(3, &address);
+    q->desc = (struct desc *)memory;
+    q->avail = (volatile struct avail *)(memory + EXO_PAGE_SIZE);
+    q->used = (volatile struct used *)(memory + 2 * EXO_PAGE_SIZE);
+    q->index = index;
+    q->notify = (volatile uint16_t *)(notify_base + (uint32_t)c->queue_notify_off * multiplier);
+    c->queue_desc = address;
+    c->queue_driver = address + EXO_PAGE_SIZE;
+    c->queue_device = address + 2 * EXO_PAGE_SIZE;
+    c->queue_vector = v->msix ? 0 : NO_VECTOR;
+    if (v->msix && c->queue_vector != 0)
+        return false;
+    c->queue_enable = 1;
+    return true;
+}
+
+static void fill(struct virtio_net *v)
+{
+    v->rx_memory = boot_alloc(SIZE * RX_BUFFER / EXO_PAGE_SIZE, &v->rx_address);
+    v->tx_memory = boot_alloc(TX_PACKETS * TX_SLOT / EXO_PAGE_SIZE, &v->tx_address);
+    for (uint16_t i = 0; i < SIZE; i++) {
+        v->rx.desc[i] =
+            (struct desc){v->rx_address + (uint64_t)i * RX_BUFFER, RX_BUFFER, DESC_WRITE, 0};
+        make_available(&v->rx, i);
+    }
+    for (uint16_t i = 0; i < TX_PACKETS; i++) {
+        v->tx.desc[2 * i] = (struct desc){v->tx_address + (uint64_t)i * TX_SLOT, 0, 0,
+                                          (uint16_t)(2 * i + 1)};
+        v->tx_free[v->tx_free_count++] = i;
+    }
+}
+
+static bool start(struct virtio_net *v, const struct pci_device *p)
+{
+    uint32_t cap, notify_cap;
+
+    pci_enable(p);
+    v->common = structure(p, CAP_COMMON, &cap);
+    v->isr = structure(p, CAP_ISR, &cap);
+    volatile uint8_t *mac = structure(p, CAP_DEVICE, &cap);
+    volatile uint8_t *notify_base = structure(p, CAP_NOTIFY, &notify_cap);
+    if (!v->common || !v->isr || !mac || !notify_base || !negotiate(v->common))
+        return false;
+    for (int i = 0; i < 6; i++)
+        v->nic.mac = v->nic.mac << 8 | mac[i];
+    v->nic.name = "virtio";
+    v->nic.link = true;
+    v->nic.send_ready = send_ready;
+    v->nic.send = send;
+    v->nic.flush = flush;
+    v->nic.poll = poll;
+    if (!pci_interrupt(p, interrupt, v, &v->msix))
+        return false;
+    v->common->msix_config = NO_VECTOR;
+    uint32_t multiplier = pci_read(p, notify_cap + 16);
+    if (!queue_start(v, &v->rx, 0, notify_base, multiplier) ||
+        !queue_start(v, &v->tx, 1, notify_base, multiplier))
+        return false;
+    fill(v);
+    v->common->status = ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK;
+    notify(&v->rx);
+    return true;
+}
+
+struct nic *virtio_net_probe(const struct pci_device *p)
+{
+    if (p->vendor != VENDOR || (p->device != MODERN && p->device != LEGACY) ||
+        device_count == NICS)
+        return NULL;
+    struct virtio_net *v = &devices[device_count];
+    if (!start(v, p)) {
+        if (v->common)
+            v->common->status = FAILED;
+        klog("The virtio network card at %02x:%02x.%u cannot be driven: it lacks the modern "
+             "interface (disable-legacy=on), a MAC, or an interrupt.",
+             p->bus, p->slot, p->function);
+        return NULL;
+    }
+    device_count++;
+    return &v->nic;
+}

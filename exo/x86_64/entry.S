@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * entry.S - every way into the kernel and the one way out.
+ *
+ * One CPU and no nesting: an entry from user mode stores all registers straight into the current
+ * environment's context and starts on an empty kernel stack. C decides what comes next and returns
+ * the context to go on with. Interrupts are off in the kernel but for the halt in cpu_idle.
+ *
+ * Offsets of struct exo_context (exo/abi/control.h); switch.c asserts them.
+ */
+#define RAX 0
+#define RBX 8
+#define RCX 16
+#define RDX 24
+#define RSI 32
+#define RDI 40
+#define RBP 48
+#define R8 56
+#define R9 64
+#define R10 72
+#define R11 80
+#define R12 88
+#define R13 96
+#define R14 104
+#define R15 112
+#define RIP 120
+#define RFLAGS 128
+#define RSP 136
+#define FS 144
+#define GS 152
+
+        .text
+
+/* The loader jumps here: rdi = struct boot_info. */
+        .globl _start
+_start:
+        lea kernel_stack_top(%rip), %rsp
+        xor %ebp, %ebp
+        call boot_main
+        jmp resume
+
+/* rsp points at the context; rcx and rsp of the user are saved by the caller. */
+        .macro SAVE_REST
+        mov %rbx, RBX(%rsp)
+        mov %rdx, RDX(%rsp)
+        mov %rsi, RSI(%rsp)
+        mov %rdi, RDI(%rsp)
+        mov %rbp, RBP(%rsp)
+        mov %r8, R8(%rsp)
+        mov %r9, R9(%rsp)
+        mov %r10, R10(%rsp)
+        mov %r11, R11(%rsp)
+        mov %r12, R12(%rsp)
+        mov %r13, R13(%rsp)
+        mov %r14, R14(%rsp)
+        mov %r15, R15(%rsp)
+        rdfsbase %rax
+        mov %rax, FS(%rsp)
+        rdgsbase %rax
+        mov %rax, GS(%rsp)
+        .endm
+
+/* SYSCALL: rip is in rcx, flags in r11; FMASK has cleared IF, DF, TF, AC, NT. */
+        .globl syscall_entry
+        .balign 16
+syscall_entry:
+        mov %rsp, user_rsp(%rip)
+        mov current_context(%rip), %rsp
+        mov %rax, RAX(%rsp)
+        mov %rcx, RCX(%rsp)
+        mov %rcx, RIP(%rsp)
+        SAVE_REST
+        mov %r11, RFLAGS(%rsp)
+        mov user_rsp(%rip), %rax
+        mov %rax, RSP(%rsp)
+        lea kernel_stack_top(%rip), %rsp
+        xor %ebp, %ebp
+        call trap_call
+        /* fall through */
+
+/* rax = context to go on with. */
+        .globl resume
+resume:
+        mov RIP(%rax), %rcx
+        mov RFLAGS(%rax), %r11
+        mov RBX(%rax), %rbx
+        mov RDX(%rax), %rdx
+        mov RSI(%rax), %rsi
+        mov RDI(%rax), %rdi
+        mov RBP(%rax), %rbp
+        mov R8(%rax), %r8
+        mov R9(%rax), %r9
+        mov R10(%rax), %r10
+        mov R12(%rax), %r12
+        mov R13(%rax), %r13
+        mov R14(%rax), %r14
+        mov R15(%rax), %r15
+        /*
+         * SYSRET leaves rip in rcx and flags in r11. Only where the context has just that is it
+         * the same as IRET, and then it is quicker: after a call.
+         */
+        cmp %rcx, RCX(%rax)
+        jne 1f
+        cmp %r11, R11(%rax)
+        jne 1f
+        mov RSP(%rax), %rsp
+        mov RAX(%rax), %rax
+        sysretq
+1:      push $0x23                      /* SEL_USER_DATA */
+        push RSP(%rax)
+        push %r11
+        push $0x2b                      /* SEL_USER_CODE */
+        push %rcx
+        mov R11(%rax), %r11
+        mov RCX(%rax), %rcx
+        mov RAX(%rax), %rax
+        iretq
+
+/* SYSCALL from 32-bit code on AMD: user mode never gets there, as no 32-bit segment exists. */
+        .globl syscall_entry_32
+syscall_entry_32:
+        ud2
+
+/* One stub a vector: error code (or 0) and vector on the stack. Each fills 16 bytes. */
+        .globl trap_stubs
+        .balign 16
+trap_stubs:
+        .set vector, 0
+        .rept 256
+        .balign 16
+        .if vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30
+        .else
+        push $0
+        .endif
+        push $vector
+        jmp trap_common
+        .set vector, vector + 1
+        .endr
+
+/* Stack: vector, error, rip, cs, rflags, rsp, ss. */
+        .balign 16
+trap_common:
+        testb $3, 24(%rsp)
+        jz trap_kernel
+        mov %rax, user_rax(%rip)
+        mov %rcx, user_rcx(%rip)
+        mov %rsp, %rcx
+        mov current_context(%rip), %rsp
+        SAVE_REST
+        mov user_rax(%rip), %rax
+        mov %rax, RAX(%rsp)
+        mov user_rcx(%rip), %rax
+        mov %rax, RCX(%rsp)
+        mov 16(%rcx), %rax
+        mov %rax, RIP(%rsp)
+        mov 32(%rcx), %rax
+        mov %rax, RFLAGS(%rsp)
+        mov 40(%rcx), %rax
+        mov %rax, RSP(%rsp)
+        mov 0(%rcx), %rdi
+        mov 8(%rcx), %rsi
+        lea kernel_stack_top(%rip), %rsp
+        push $2                         /* clear AC, NT, DF as the user may have left them */
+        popfq
+        xor %ebp, %ebp
+        call trap_user
+        jmp resume
+
+/* An exception in the kernel is the end; an interrupt comes only in cpu_idle. */
+trap_kernel:
+        push %rax
+        push %rcx
+        push %rdx
+        push %rsi
+        push %rdi
+        push %r8
+        push %r9
+        push %r10
+        push %r11
+        cld
+        mov 72(%rsp), %rdi
+        lea 72(%rsp), %rsi
+        call trap_in_kernel
+        pop %r11
+        pop %r10
+        pop %r9
+        pop %r8
+        pop %rdi
+        pop %rsi
+        pop %rdx
+        pop %rcx
+        pop %rax
+        add $16, %rsp
+        iretq
+
+/* Halt until an interrupt has been handled. STI takes effect after HLT began: none is lost. */
+        .globl cpu_idle
+cpu_idle:
+        sti
+        hlt
+        cli
+        ret
+
+        .bss
+        .balign 8
+user_rsp: .skip 8
+user_rax: .skip 8
+user_rcx: .skip 8
+
+/* Guard page, then the stack: growing down past its end faults. */
+        .balign 4096
+        .globl kernel_stack_guard
+kernel_stack_guard:
+        .skip 4096
+        .skip 16384
+        .globl kernel_stack_top
+kernel_stack_top:
+
+        .section .note.GNU-stack,"",@progbits

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * features.c - turn on every protection that the CPU has, and say which are missing.
+ *
+ * Bits: Intel SDM vol. 3, 2.5 (CR0, CR4), 2.2.1 (EFER); vol. 2, CPUID.
+ */
+#include "io.h"
+#include "machine.h"
+#include "x86_64.h"
+
+#define CR0_MP (1ull << 1)
+#define CR0_EM (1ull << 2)
+#define CR0_TS (1ull << 3)
+#define CR0_NE (1ull << 5)
+#define CR0_WP (1ull << 16)
+
+#define CR4_PAE        (1ull << 5)
+#define CR4_MCE        (1ull << 6)
+#define CR4_PGE        (1ull << 7)
+#define CR4_OSFXSR     (1ull << 9)
+#define CR4_OSXMMEXCPT (1ull << 10)
+#define CR4_UMIP       (1ull << 11)
+#define CR4_FSGSBASE   (1ull << 16)
+#define CR4_SMEP       (1ull << 20)
+#define CR4_SMAP       (1ull << 21)
+
+#define MSR_EFER 0xc0000080u
+#define EFER_SCE (1ull << 0)
+#define EFER_NXE (1ull << 11)
+
+#define MSR_PAT     0x277u
+#define PAT_AT_BOOT 0x0007040600070406ull /* what a reset sets: WB WT UC- UC, twice */
+
+bool has_x2apic, has_tsc_deadline;
+
+void features_init(void)
+{
+    struct cpuid one = cpuid(1), seven = {0}, extended = cpuid(0x80000001u);
+    if (cpuid(0).eax >= 7)
+        seven = cpuid(7);
+
+    const struct {
+        const char *name;
+        bool present;
+        uint64_t cr4;
+    } wanted[] = {
+        {"SMEP", seven.ebx >> 7 & 1, CR4_SMEP},
+        {"SMAP", seven.ebx >> 20 & 1, CR4_SMAP},
+        {"UMIP", seven.ecx >> 2 & 1, CR4_UMIP},
+        {"NX", extended.edx >> 20 & 1, 0},
+    };
+    if (!(seven.ebx & 1))
+        panic("This CPU has no FSGSBASE, which applications need for their threads.");
+
+    /* Set whole, not added to: what the firmware left on and is not here goes off. */
+    uint64_t cr4 = CR4_PAE | CR4_MCE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE;
+    char on[64] = "WP", missing[64] = "";
+    for (uint32_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        char *list = wanted[i].present ? on : missing;
+        uint64_t used = __builtin_strlen(list);
+        list[used] = ' ';
+        __builtin_memcpy(list + used + 1, wanted[i].name, __builtin_strlen(wanted[i].name) + 1);
+        if (wanted[i].present)
+            cr4 |= wanted[i].cr4;
+    }
+    uint64_t cr0;
+    __asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
+    cr0 = (cr0 | CR0_WP | CR0_NE | CR0_MP) & ~(CR0_EM | CR0_TS);
+    __asm__ volatile("mov %0, %%cr0" : : "r"(cr0));
+    __asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
+    wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | EFER_NXE);
+    wrmsr(MSR_PAT, PAT_AT_BOOT);
+
+    has_x2apic = one.ecx >> 21 & 1;
+    has_tsc_deadline = one.ecx >> 24 & 1;
+    klog("Protection on: %s.%s%s%s", on, *missing ? " This CPU lacks:" : "", missing,
+         *missing ? "." : "");
+}

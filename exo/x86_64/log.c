@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * log.c - the kernel's own sentences: klog, panic, and a small printf.
+ *
+ * Conversions: %s %c %d %u %x %p with width, 0, l and ll. A panic is written and stays.
+ */
+#include <stdarg.h>
+
+#include "env.h"
+#include "machine.h"
+#include "x86_64.h"
+
+#define LINE 256u
+
+struct out {
+    char *to;
+    uint64_t used, size;
+};
+
+static void put(struct out *out, char c)
+{
+    if (out->used + 1 < out->size)
+        out->to[out->used++] = c;
+}
+
+static void put_number(struct out *out, uint64_t value, unsigned base, int width, char pad)
+{
+    char digits[20];
+    int count = 0;
+
+    do
+        digits[count++] = "0123456789abcdef"[value % base];
+    while (value /= base);
+    for (int i = count; i < width; i++)
+        put(out, pad);
+    while (count)
+        put(out, digits[--count]);
+}
+
+static void put_string(struct out *out, const char *s)
+{
+    while (*s)
+        put(out, *s++);
+}
+
+uint64_t log_format(char *to, uint64_t size, const char *f, va_list arguments)
+{
+    struct out out = {to, 0, size};
+
+    for (; *f; f++) {
+        if (*f != '%') {
+            put(&out, *f);
+            continue;
+        }
+        char pad = ' ';
+        int width = 0, longs = 0;
+        if (*++f == '0')
+            pad = *f++;
+        for (; *f >= '0' && *f <= '9'; f++)
+            width = 10 * width + (*f - '0');
+        for (; *f == 'l' || *f == 'z'; f++)
+            longs++;
+        if (*f == 's') {
+            put_string(&out, va_arg(arguments, const char *));
+        } else if (*f == 'c') {
+            put(&out, (char)va_arg(arguments, int));
+        } else if (*f == 'd') {
+            int64_t value = longs ? va_arg(arguments, int64_t) : va_arg(arguments, int);
+            if (value < 0)
+                put(&out, '-');
+            put_number(&out, value < 0 ? -(uint64_t)value : (uint64_t)value, 10, width, pad);
+        } else if (*f == 'u' || *f == 'x') {
+            uint64_t value = longs ? va_arg(arguments, uint64_t) : va_arg(arguments, unsigned);
+            put_number(&out, value, *f == 'u' ? 10 : 16, width, pad);
+        } else if (*f == 'p') {
+            put_string(&out, "0x");
+            put_number(&out, (uint64_t)va_arg(arguments, void *), 16, 0, ' ');
+        } else {
+            put(&out, *f);
+        }
+    }
+    out.to[out.used] = 0;
+    return out.used;
+}
+
+void machine_console(const char *text, size_t length)
+{
+    serial_write(text, length);
+    framebuffer_write(text, length);
+}
+
+void klog(const char *format, ...)
+{
+    char line[LINE];
+    va_list arguments;
+
+    va_start(arguments, format);
+    uint64_t length = log_format(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    console_line("exo", line, (uint32_t)length);
+}
+
+void panic(const char *format, ...)
+{
+    static bool again;
+    char line[LINE];
+    va_list arguments;
+
+    __asm__ volatile("cli");
+    va_start(arguments, format);
+    uint64_t length = log_format(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    if (!again) {
+        again = true; /* a fault in the console must not come back here for ever */
+        console_line("exo", "PANIC: the kernel cannot go on.", 31);
+        console_line("exo", line, (uint32_t)length);
+        if (current)
+            klog("It was working for %s, which was at 0x%lx.", current->label, current->context.rip);
+    }
+    for (;;)
+        __asm__ volatile("cli; hlt");
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * memory.c - the kernel's own memory: boot allocations, device mappings, the frame table.
+ *
+ *   M1  no page of the kernel is writable and executable     memory_check, at each boot
+ *   M2  after memory_give_to_core the kernel allocates nothing
+ */
+#include "env.h"
+#include "frame.h"
+#include "io.h"
+#include "machine.h"
+#include "mmio.h"
+#include "table.h"
+#include "x86_64.h"
+
+#define FOUR_GIB_FRAMES (1ull << 20)
+
+void switch_init(void);
+
+static uint64_t mmio_next = EXO_MMIO_BASE;
+static bool given;
+
+static uint64_t *table_at(uint64_t physical)
+{
+    return (uint64_t *)(EXO_DIRECT_MAP + (physical & PTE_ADDRESS));
+}
+
+void *machine_frame(frame_t frame)
+{
+    return (void *)(EXO_DIRECT_MAP + ((uint64_t)frame.n << EXO_PAGE_SHIFT));
+}
+
+/* The largest run of usable frames, below 4 GiB if there is one that holds `count`. */
+static struct boot_region *region_for(uint64_t count)
+{
+    struct boot_region *best = NULL;
+
+    for (uint32_t i = 0; i < boot.region_count; i++) {
+        struct boot_region *r = &boot.regions[i];
+        bool low = r->first + r->count <= FOUR_GIB_FRAMES;
+        bool best_low = best && best->first + best->count <= FOUR_GIB_FRAMES;
+        if (r->count < count)
+            continue;
+        if (!best || (low && !best_low) || (low == best_low && r->count > best->count))
+            best = r;
+    }
+    return best;
+}
+
+void *boot_alloc(uint64_t count, uint64_t *physical)
+{
+    struct boot_region *region = given ? NULL : region_for(count);
+
+    if (!region)
+        panic("There is too little memory: the kernel needs %lu KiB in one piece.", count * 4);
+    region->count -= count;
+    *physical = (region->first + region->count) << EXO_PAGE_SHIFT;
+    void *memory = table_at(*physical);
+    __builtin_memset(memory, 0, count << EXO_PAGE_SHIFT);
+    return memory;
+}
+
+/* The entry of the kernel's tables for `address`, with tables made where missing. */
+static uint64_t *entry_for(uint64_t address)
+{
+    uint64_t *table = table_at(read_cr3());
+
+    for (int shift = 39; shift > 12; shift -= 9) {
+        uint64_t *entry = &table[address >> shift & 511], physical;
+        if (!*entry) {
+            boot_alloc(1, &physical);
+            *entry = physical | PTE_PRESENT | PTE_WRITE;
+        }
+        if (*entry & PTE_LARGE)
+            panic("The loader mapped 0x%lx with a large page.", address);
+        table = table_at(*entry);
+    }
+    return &table[address >> 12 & 511];
+}
+
+static volatile void *map(uint64_t address, uint64_t size, uint64_t cache)
+{
+    uint64_t first = address & ~(EXO_PAGE_SIZE - 1ull), start = mmio_next;
+
+    if (size == 0 || address + size < address || (address + size - 1) & ~(PTE_ADDRESS | 0xfff))
+        return NULL;
+    for (uint64_t at = first; at < address + size; at += EXO_PAGE_SIZE) {
+        *entry_for(mmio_next) = at | PTE_PRESENT | PTE_WRITE | PTE_NX | PTE_GLOBAL | cache;
+        mmio_next += EXO_PAGE_SIZE;
+    }
+    mmio_next += EXO_PAGE_SIZE; /* a hole: running past the end of a device faults */
+    return (volatile void *)(start + (address - first));
+}
+
+volatile void *mmio_map(uint64_t address, uint64_t size)
+{
+    return map(address, size, PTE_NO_CACHE);
+}
+
+volatile void *mmio_map_framebuffer(uint64_t address, uint64_t size)
+{
+    return map(address, size, PTE_NO_CACHE & ~8ull); /* PCD alone: UC-, which an MTRR may make WC */
+}
+
+void memory_guard(void *page)
+{
+    uint64_t address = (uint64_t)page;
+
+    *entry_for(address) = 0;
+    __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
+}
+
+static void check_table(uint64_t table, int shift, uint64_t address)
+{
+    for (uint64_t i = shift == 39 ? 256 : 0; i < 512; i++) {
+        uint64_t entry = table_at(table)[i], at = address | i << shift;
+        if (!(entry & PTE_PRESENT))
+            continue;
+        if (shift == 12 || (entry & PTE_LARGE)) {
+            if ((entry & PTE_WRITE) && !(entry & PTE_NX))
+                panic("The kernel's page at 0x%lx is writable and executable.", at);
+            if (entry & PTE_USER)
+                panic("The kernel's page at 0x%lx is open to applications.", at);
+        } else {
+            check_table(entry, shift - 9, at);
+        }
+    }
+}
+
+void memory_check(void)
+{
+    check_table(read_cr3(), 39, 0xffff000000000000ull);
+}
+
+void memory_init(void)
+{
+    uint64_t *root = table_at(read_cr3()), physical;
+
+    /* The loader's identity map goes, the place for device mappings comes: fixed from now on. */
+    for (int i = 0; i < 256; i++)
+        root[i] = 0;
+    boot_alloc(1, &physical);
+    root[EXO_MMIO_BASE >> 39 & 511] = physical | PTE_PRESENT | PTE_WRITE;
+    write_cr3(read_cr3());
+    switch_init();
+}
+
+void memory_give_to_core(void)
+{
+    uint64_t bytes = boot.max_frame * sizeof(struct frame), physical;
+
+    if (boot.max_frame >> 32)
+        panic("There is more memory than 32-bit frame numbers can name.");
+    struct frame *table = boot_alloc((bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE, &physical);
+    given = true;
+    frame_init(table, (uint32_t)boot.max_frame);
+    for (uint32_t i = boot.region_count; i-- > 0;)
+        frame_add_free((uint32_t)boot.regions[i].first, (uint32_t)boot.regions[i].count);
+}

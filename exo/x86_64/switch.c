@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * switch.c - from the kernel into the environment that the core chose: tables, FPU, segment bases.
+ *
+ *   W1  what the CPU holds of an environment (root table, FPU, fs, gs) is known by name; it is
+ *       saved into no other and left to no other
+ */
+#include "env.h"
+#include "io.h"
+#include "machine.h"
+#include "start.h"
+#include "x86_64.h"
+
+#define AT(field, offset)                                                                          \
+    _Static_assert(__builtin_offsetof(struct exo_context, field) == (offset), "entry.S says so")
+AT(rax, 0);
+AT(r15, 112);
+AT(rip, 120);
+AT(rflags, 128);
+AT(rsp, 136);
+AT(fs_base, 144);
+AT(gs_base, 152);
+
+/* Where entry.S stores the registers of the environment that runs. */
+struct exo_context *current_context;
+
+static frame_t loaded_root;  /* in CR3; 0: the kernel's own */
+static env_t loaded_state;   /* whose FPU registers and bases are in the CPU; 0: nobody's */
+static uint64_t kernel_cr3;
+
+void cpu_idle(void);
+
+void machine_root_init(uint64_t *pml4)
+{
+    const uint64_t *kernel = (const uint64_t *)(EXO_DIRECT_MAP + kernel_cr3);
+
+    for (int i = 256; i < 512; i++)
+        pml4[i] = kernel[i];
+}
+
+void machine_root_free(frame_t root)
+{
+    if (loaded_root.n != root.n)
+        return;
+    loaded_root.n = 0;
+    write_cr3(kernel_cr3);
+}
+
+void machine_tlb_flush(frame_t root, uint64_t address)
+{
+    if (loaded_root.n != root.n)
+        return; /* nothing of it is remembered: without PCID a change of CR3 forgets */
+    if (address == MACHINE_TLB_ALL)
+        write_cr3(read_cr3());
+    else
+        __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
+}
+
+void machine_fpu_init(uint8_t *image)
+{
+    /* Intel SDM vol. 1, 10.5.1: control word at 0, MXCSR at 24; values after FNINIT and reset. */
+    image[0] = 0x7f;
+    image[1] = 0x03;
+    image[24] = 0x80;
+    image[25] = 0x1f;
+}
+
+void switch_init(void)
+{
+    kernel_cr3 = read_cr3() & ~0xfffull;
+}
+
+static void state_load(struct env *env)
+{
+    struct env *before = env_find(NULL, loaded_state);
+
+    if (before && before->state == EXO_ENV_LIVE)
+        __asm__ volatile("fxsave64 %0" : "=m"(before->fpu));
+    __asm__ volatile("fxrstor64 %0" : : "m"(env->fpu));
+    __asm__ volatile("wrfsbase %0" : : "r"(env->context.fs_base));
+    __asm__ volatile("wrgsbase %0" : : "r"(env->context.gs_base));
+    loaded_state = env->name;
+}
+
+/* The environment that shall run, with interrupts served while none can. */
+static struct env *choose(void)
+{
+    uint64_t alarm;
+
+    for (;;) {
+        bool more = nic_poll_pending();
+        uint64_t now = rdtsc();
+        struct env *env = cpu_next(now, &alarm);
+        if (env && env->context.rip >= EXO_USER_END) {
+            cpu_fault(13, 0, 0); /* neither SYSRET nor IRET may see such an address */
+            continue;
+        }
+        if (!env && more)
+            continue;
+        /* A device with more work than one poll does comes back soon, but applications run too. */
+        if (more && alarm > now + machine_tsc_hz / 20000)
+            alarm = now + machine_tsc_hz / 20000;
+        apic_alarm(now, alarm);
+        if (env)
+            return env;
+        cpu_idle();
+    }
+}
+
+struct exo_context *machine_enter(void)
+{
+    struct env *env = choose();
+
+    if (env->root.n != loaded_root.n) {
+        loaded_root = env->root;
+        write_cr3((uint64_t)env->root.n << EXO_PAGE_SHIFT);
+    }
+    if (env->name.n != loaded_state.n)
+        state_load(env);
+    current_context = &env->context;
+    return current_context;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* x86_64.h - what the files of this folder need of each other. */
+#ifndef EXO_X86_64_X86_64_H
+#define EXO_X86_64_X86_64_H
+
+#include "boot_info.h"
+#include "control.h"
+#include "types.h"
+
+/* Interrupt vectors above the CPU's 32 exceptions. */
+#define VECTOR_LINE    0x20u /* 16 lines of the 8259 */
+#define VECTOR_MESSAGE 0x40u /* message-signalled */
+#define MESSAGES       16u
+#define VECTOR_TIMER   0xe0u
+#define VECTOR_SPURIOUS 0xffu
+
+/* Selectors (descriptors.c); SYSRET wants user data just before user code. */
+#define SEL_KERNEL_CODE 0x08u
+#define SEL_KERNEL_DATA 0x10u
+#define SEL_SYSRET_BASE 0x18u
+#define SEL_USER_DATA   0x23u
+#define SEL_USER_CODE   0x2bu
+#define SEL_TSS         0x30u
+
+/* boot.c: a copy of what the loader told. */
+extern struct boot_info boot;
+
+/* descriptors.c: GDT, TSS, IDT, SYSCALL. */
+void descriptors_init(void);
+
+/* features.c: turn on what protects, and say so. */
+void features_init(void);
+extern bool has_x2apic, has_tsc_deadline;
+
+/* memory.c: boot allocator, kernel tables, frame table. */
+void memory_init(void);
+void memory_give_to_core(void);
+void memory_check(void);
+void memory_guard(void *page);
+
+/* switch.c: leave for user mode. */
+struct exo_context *machine_enter(void);
+
+/* apic.c */
+void apic_init(void);
+void apic_eoi(void);
+void apic_alarm(uint64_t now, uint64_t alarm);
+void apic_message(uint32_t vector, uint64_t *address, uint32_t *data);
+
+/* first.c: the first environment. Its frames must not be given to the core before. */
+void first_start(void);
+
+/* log.c */
+void log_init(void);
+uint64_t log_format(char *to, uint64_t size, const char *format, __builtin_va_list arguments);
+
+/* exo/dev */
+void serial_init(void);
+void serial_write(const char *text, size_t length);
+void framebuffer_init(const struct boot_framebuffer *framebuffer);
+void framebuffer_write(const char *text, size_t length);
+
+/* exo/dev: find and start NICs; poll those that have more than one interrupt's work. */
+void nic_init(void);
+bool nic_poll_pending(void);
+
+#endif
