@@ -16,46 +16,65 @@
 
 /* 13.4: registers. */
 enum {
-    CTRL = 0x0000, STATUS = 0x0008, EERD = 0x0014, ICR = 0x00c0, IMS = 0x00d0, IMC = 0x00d8,
-    RCTL = 0x0100, TCTL = 0x0400, TIPG = 0x0410,
-    RDBAL = 0x2800, RDBAH = 0x2804, RDLEN = 0x2808, RDH = 0x2810, RDT = 0x2818,
-    TDBAL = 0x3800, TDBAH = 0x3804, TDLEN = 0x3808, TDH = 0x3810, TDT = 0x3818,
-    MTA = 0x5200, RAL = 0x5400, RAH = 0x5404,
+    CTRL = 0x0000,
+    STATUS = 0x0008,
+    EERD = 0x0014,
+    ICR = 0x00c0,
+    IMS = 0x00d0,
+    IMC = 0x00d8,
+    RCTL = 0x0100,
+    TCTL = 0x0400,
+    TIPG = 0x0410,
+    RDBAL = 0x2800,
+    RDBAH = 0x2804,
+    RDLEN = 0x2808,
+    RDH = 0x2810,
+    RDT = 0x2818,
+    TDBAL = 0x3800,
+    TDBAH = 0x3804,
+    TDLEN = 0x3808,
+    TDH = 0x3810,
+    TDT = 0x3818,
+    MTA = 0x5200,
 };
 
-#define CTRL_LINK_UP (1u << 6)
-#define CTRL_RESET   (1u << 26)
-#define STATUS_LINK  (1u << 1)
+#define CTRL_LINK_UP     (1u << 6)
+#define CTRL_RESET       (1u << 26)
+#define STATUS_LINK      (1u << 1)
 
-#define INT_TX_DONE    (1u << 0)
-#define INT_LINK       (1u << 2)
-#define INT_RX_LOW     (1u << 4)
-#define INT_RX_OVERRUN (1u << 6)
-#define INT_RX_TIMER   (1u << 7)
+#define INT_TX_DONE      (1u << 0)
+#define INT_LINK         (1u << 2)
+#define INT_RX_LOW       (1u << 4)
+#define INT_RX_OVERRUN   (1u << 6)
+#define INT_RX_TIMER     (1u << 7)
 
 #define RCTL_ENABLE      (1u << 1)
-#define RCTL_ALL_UNICAST (1u << 3)  /* the applications' MACs are not the card's */
+#define RCTL_ALL_UNICAST (1u << 3) /* the applications' MACs are not the card's */
 #define RCTL_ALL_GROUP   (1u << 4)
 #define RCTL_BROADCAST   (1u << 15) /* buffers of 2048 bytes: bits 17:16 are 0 */
 #define RCTL_STRIP_CRC   (1u << 26)
 
-#define TCTL_ENABLE   (1u << 1)
-#define TCTL_PAD      (1u << 3)
-#define TCTL_RETRIES  (0x0fu << 4)
-#define TCTL_DISTANCE (0x40u << 12)
-#define TIPG_COPPER   (10u | 8u << 10 | 6u << 20) /* 13.4.34, as recommended */
+#define TCTL_ENABLE      (1u << 1)
+#define TCTL_PAD         (1u << 3)
+#define TCTL_RETRIES     (0x0fu << 4)
+#define TCTL_DISTANCE    (0x40u << 12)
+#define TIPG_COPPER      (10u | 8u << 10 | 6u << 20) /* 13.4.34, as recommended */
 
-#define RX_DONE     (1u << 0)
-#define RX_END      (1u << 1)
-#define TX_END      (1u << 0)
-#define TX_FCS      (1u << 1)
-#define TX_REPORT   (1u << 3)
-#define TX_DONE     (1u << 0)
+#define EERD_START       (1u << 0)
+#define EERD_DONE        (1u << 4)
+#define EERD_TRIES       10000u
 
-#define RX_SIZE   128u
-#define TX_SIZE   128u
-#define RX_BUFFER 2048u
-#define POLL_MAX  64u
+#define RX_DONE          (1u << 0)
+#define RX_END           (1u << 1)
+#define TX_END           (1u << 0)
+#define TX_FCS           (1u << 1)
+#define TX_REPORT        (1u << 3)
+#define TX_DONE          (1u << 0)
+
+#define RX_SIZE          128u
+#define TX_SIZE          128u
+#define RX_BUFFER        2048u
+#define POLL_MAX         64u
 
 struct rx_desc {
     uint64_t address;
@@ -141,7 +160,8 @@ static void flush(struct nic *nic)
     if (e->tx_told == e->tx_next)
         return;
     e->tx_told = e->tx_next;
-    /* The descriptors are stored before the tail that hands them over; both are uncombined stores. */
+    /* The descriptors are stored before the tail that hands them over; both are uncombined stores.
+     */
     __atomic_thread_fence(__ATOMIC_RELEASE);
     reg_write(e, TDT, e->tx_next % TX_SIZE);
 }
@@ -211,6 +231,23 @@ static void reset(struct e1000 *e)
         reg_write(e, MTA + 4 * i, 0);
 }
 
+/* 13.4.4 and 5.6: words 0 to 2 of the EEPROM hold the MAC. */
+static uint64_t eeprom_mac(struct e1000 *e)
+{
+    uint64_t mac = 0;
+
+    for (uint32_t word = 0; word < 3; word++) {
+        uint32_t value = 0;
+        reg_write(e, EERD, EERD_START | word << 8);
+        for (uint32_t i = 0; i < EERD_TRIES && !(value & EERD_DONE); i++)
+            value = reg_read(e, EERD);
+        if (!(value & EERD_DONE))
+            return 0;
+        mac = mac << 16 | (value >> 16 & 0xff) << 8 | value >> 24;
+    }
+    return mac;
+}
+
 static void start_receive(struct e1000 *e)
 {
     uint64_t address, buffers;
@@ -262,10 +299,8 @@ struct nic *e1000_probe(const struct pci_device *p)
              p->function);
         return NULL;
     }
-    uint32_t low = reg_read(e, RAL), high = reg_read(e, RAH);
-    for (uint32_t i = 0; i < 6; i++)
-        e->nic.mac = e->nic.mac << 8 | ((i < 4 ? low >> (8 * i) : high >> (8 * (i - 4))) & 0xff);
     reset(e);
+    e->nic.mac = eeprom_mac(e);
     e->nic.name = "e1000";
     e->nic.send_ready = send_ready;
     e->nic.send = send;

@@ -13,20 +13,20 @@
 #define ADDRESS_PORT 0xcf8u
 #define DATA_PORT    0xcfcu
 
-#define HEADER_TYPE   0x0cu
-#define BAR0          0x10u
-#define CAPABILITIES  0x34u
-#define STATUS_CAPS   (1u << 20) /* in the word at PCI_COMMAND */
-#define CAPS_MAX      48u        /* more do not fit: a longer list is a loop */
-#define MSIX_ENABLE   (1u << 31)
-#define MSI_ENABLE    (1u << 16)
-#define MSI_MULTIPLE  (7u << 20)
-#define MSI_64        (1u << 23)
+#define HEADER_TYPE  0x0cu
+#define BAR0         0x10u
+#define CAPABILITIES 0x34u
+#define STATUS_CAPS  (1u << 20) /* in the word at PCI_COMMAND */
+#define CAPS_MAX     48u        /* more do not fit: a longer list is a loop */
+#define MSIX_ENABLE  (1u << 31)
+#define MSI_ENABLE   (1u << 16)
+#define MSI_MULTIPLE (7u << 20)
+#define MSI_64       (1u << 23)
 
 static uint32_t address_of(const struct pci_device *d, uint32_t offset)
 {
-    return 1u << 31 | (uint32_t)d->bus << 16 | (uint32_t)d->slot << 11 | (uint32_t)d->function << 8 |
-           (offset & 0xfc);
+    return 1u << 31 | (uint32_t)d->bus << 16 | (uint32_t)d->slot << 11 |
+           (uint32_t)d->function << 8 | (offset & 0xfc);
 }
 
 uint32_t pci_read(const struct pci_device *device, uint32_t offset)
@@ -82,7 +82,8 @@ void pci_enable(const struct pci_device *device)
 
 uint64_t pci_bar(const struct pci_device *device, uint32_t bar, uint64_t *size)
 {
-    uint32_t offset = BAR0 + 4 * bar, low = pci_read(device, offset), high = 0, high_mask = UINT32_MAX;
+    uint32_t offset = BAR0 + 4 * bar, low = pci_read(device, offset), high = 0,
+             high_mask = UINT32_MAX;
     bool wide = (low >> 1 & 3) == 2;
 
     if (bar > 5 || (low & 1) || (wide && bar == 5))
@@ -161,8 +162,7 @@ static bool interrupt_msi(const struct pci_device *device, irq_handler handler, 
     return true;
 }
 
-bool pci_interrupt(const struct pci_device *device, irq_handler handler, void *argument,
-                   bool *msix)
+bool pci_interrupt(const struct pci_device *device, irq_handler handler, void *argument, bool *msix)
 {
     *msix = interrupt_msix(device, handler, argument);
     return *msix || interrupt_msi(device, handler, argument) ||

@@ -11,15 +11,15 @@ struct pci_device {
     uint16_t vendor, device;
 };
 
-#define PCI_COMMAND        0x04u
-#define PCI_COMMAND_MEMORY 0x0002u
-#define PCI_COMMAND_MASTER 0x0004u
+#define PCI_COMMAND         0x04u
+#define PCI_COMMAND_MEMORY  0x0002u
+#define PCI_COMMAND_MASTER  0x0004u
 #define PCI_COMMAND_NO_INTX 0x0400u
-#define PCI_LINE           0x3cu
+#define PCI_LINE            0x3cu
 
-#define PCI_CAP_MSI    0x05u
-#define PCI_CAP_VENDOR 0x09u
-#define PCI_CAP_MSIX   0x11u
+#define PCI_CAP_MSI         0x05u
+#define PCI_CAP_VENDOR      0x09u
+#define PCI_CAP_MSIX        0x11u
 
 /* Visit every function of every bus until `visit` returns false. */
 void pci_scan(bool (*visit)(const struct pci_device *));

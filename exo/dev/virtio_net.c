@@ -39,11 +39,11 @@ enum { ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8, FAILED = 128
 #define NO_VECTOR         0xffffu
 
 /* 2.6: split virtqueues. */
-#define SIZE       256u
-#define DESC_NEXT  1u
-#define DESC_WRITE 2u
+#define SIZE               256u
+#define DESC_NEXT          1u
+#define DESC_WRITE         2u
 #define AVAIL_NO_INTERRUPT 1u
-#define USED_NO_NOTIFY 1u
+#define USED_NO_NOTIFY     1u
 
 struct desc {
     uint64_t address;
@@ -69,11 +69,11 @@ struct net_header {
     uint16_t header_length, gso_size, checksum_start, checksum_offset, buffers;
 };
 
-#define HEADER        sizeof(struct net_header)
-#define RX_BUFFER     2048u
-#define TX_SLOT       256u /* virtio header and NIC_HEADER bytes of the packet */
-#define TX_PACKETS    (SIZE / 2)
-#define POLL_MAX      64u
+#define HEADER     sizeof(struct net_header)
+#define RX_BUFFER  2048u
+#define TX_SLOT    256u /* virtio header and NIC_HEADER bytes of the packet */
+#define TX_PACKETS (SIZE / 2)
+#define POLL_MAX   64u
 
 _Static_assert(HEADER == 12, "5.1.6");
 _Static_assert(HEADER + NIC_HEADER <= TX_SLOT, "a header fits its slot");
@@ -284,8 +284,8 @@ static void fill(struct virtio_net *v)
         make_available(&v->rx, i);
     }
     for (uint16_t i = 0; i < TX_PACKETS; i++) {
-        v->tx.desc[2 * i] = (struct desc){v->tx_address + (uint64_t)i * TX_SLOT, 0, 0,
-                                          (uint16_t)(2 * i + 1)};
+        v->tx.desc[2 * i] =
+            (struct desc){v->tx_address + (uint64_t)i * TX_SLOT, 0, 0, (uint16_t)(2 * i + 1)};
         v->tx_free[v->tx_free_count++] = i;
     }
 }
@@ -324,8 +324,7 @@ static bool start(struct virtio_net *v, const struct pci_device *p)
 
 struct nic *virtio_net_probe(const struct pci_device *p)
 {
-    if (p->vendor != VENDOR || (p->device != MODERN && p->device != LEGACY) ||
-        device_count == NICS)
+    if (p->vendor != VENDOR || (p->device != MODERN && p->device != LEGACY) || device_count == NICS)
         return NULL;
     struct virtio_net *v = &devices[device_count];
     if (!start(v, p)) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * apic.c - the local APIC: the one-shot timer, end of interrupt, messages (Intel SDM vol. 3, ch. 10).
+ * apic.c - the local APIC: the one-shot timer, end of interrupt, messages (Intel SDM vol. 3, ch.
+ * 10).
  *
  * The time stamp counter and the APIC's timer are measured against channel 2 of the PIT, whose
  * 1,193,182 Hz every PC has.
@@ -34,10 +35,10 @@
 #define LVT_DEADLINE (2u << 17)
 #define DIVIDE_BY_1  0xbu
 
-#define PIT_HZ        1193182u
-#define PIT_MEASURE   (PIT_HZ / 50) /* 20 ms */
-#define MEASUREMENTS  3
-#define MSI_ADDRESS   0xfee00000ull
+#define PIT_HZ       1193182u
+#define PIT_MEASURE  (PIT_HZ / 50) /* 20 ms */
+#define MEASUREMENTS 3
+#define MSI_ADDRESS  0xfee00000ull
 
 uint64_t machine_tsc_hz;
 uint64_t machine_boot_tsc;
@@ -84,8 +85,8 @@ static void measure(uint64_t *tsc, uint64_t *timer)
 {
     uint8_t gate = inb(0x61) & 0xfc;
 
-    outb(0x61, gate);     /* gate closed, speaker off */
-    outb(0x43, 0xb0);     /* channel 2, both bytes, mode 0: output rises at zero */
+    outb(0x61, gate); /* gate closed, speaker off */
+    outb(0x43, 0xb0); /* channel 2, both bytes, mode 0: output rises at zero */
     outb(0x42, PIT_MEASURE & 0xff);
     outb(0x42, PIT_MEASURE >> 8);
     apic_write(APIC_INITIAL, UINT32_MAX);
@@ -158,8 +159,10 @@ void apic_alarm(uint64_t now, uint64_t alarm)
     if (alarm != UINT64_MAX) {
         uint64_t ticks = alarm > now ? alarm - now : 0;
         /* A far alarm comes early and is set again: 2^31 ticks are seconds. */
-        if (ticks >> 31)
+        if (ticks >> 31) {
             ticks = 1u << 31;
+            armed = now + ticks;
+        }
         uint64_t timer = (ticks * timer_per_tsc >> 32) + 1;
         count = timer > UINT32_MAX ? UINT32_MAX : (uint32_t)timer;
     }

@@ -11,9 +11,9 @@
 #define MSR_SYSCALL_MASK 0xc0000084u
 #define FLAGS_CLEARED    0x47700ull /* AC, NT, IOPL, DF, IF, TF */
 
-#define VECTORS   256u
-#define GATE      0x8e00u /* present, ring 0, interrupt gate */
-#define GATE_USER 0x6000u /* may be raised by INT n in ring 3 */
+#define VECTORS          256u
+#define GATE             0x8e00u /* present, ring 0, interrupt gate */
+#define GATE_USER        0x6000u /* may be raised by INT n in ring 3 */
 
 struct tss {
     uint32_t unused0;
@@ -76,8 +76,8 @@ static void gdt_load(void)
     for (int i = 0; i < 3; i++)
         tss.ist[i] = (uint64_t)ist_stacks[i] + IST_STACK;
     tss.iomap = sizeof(tss);
-    gdt[SEL_TSS / 8] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 |
-                       (base >> 24 & 0xff) << 56;
+    gdt[SEL_TSS / 8] =
+        (sizeof(tss) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
     gdt[SEL_TSS / 8 + 1] = base >> 32;
 
     struct table_register r = {sizeof(gdt) - 1, (uint64_t)gdt};
@@ -103,11 +103,11 @@ void descriptors_init(void)
     gdt_load();
     for (uint32_t vector = 0; vector < VECTORS; vector++)
         gate_set(vector, 0, 0);
-    gate_set(2, 0, 1);          /* NMI */
-    gate_set(3, GATE_USER, 0);  /* breakpoint: INT3 is not privileged */
-    gate_set(4, GATE_USER, 0);  /* overflow */
-    gate_set(8, 0, 2);          /* double fault */
-    gate_set(18, 0, 3);         /* machine check */
+    gate_set(2, 0, 1);         /* NMI */
+    gate_set(3, GATE_USER, 0); /* breakpoint: INT3 is not privileged */
+    gate_set(4, GATE_USER, 0); /* overflow */
+    gate_set(8, 0, 2);         /* double fault */
+    gate_set(18, 0, 3);        /* machine check */
     struct table_register r = {sizeof(idt) - 1, (uint64_t)idt};
     __asm__ volatile("lidt %0" : : "m"(r));
 

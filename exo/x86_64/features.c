@@ -8,11 +8,11 @@
 #include "machine.h"
 #include "x86_64.h"
 
-#define CR0_MP (1ull << 1)
-#define CR0_EM (1ull << 2)
-#define CR0_TS (1ull << 3)
-#define CR0_NE (1ull << 5)
-#define CR0_WP (1ull << 16)
+#define CR0_MP         (1ull << 1)
+#define CR0_EM         (1ull << 2)
+#define CR0_TS         (1ull << 3)
+#define CR0_NE         (1ull << 5)
+#define CR0_WP         (1ull << 16)
 
 #define CR4_PAE        (1ull << 5)
 #define CR4_MCE        (1ull << 6)
@@ -24,12 +24,12 @@
 #define CR4_SMEP       (1ull << 20)
 #define CR4_SMAP       (1ull << 21)
 
-#define MSR_EFER 0xc0000080u
-#define EFER_SCE (1ull << 0)
-#define EFER_NXE (1ull << 11)
+#define MSR_EFER       0xc0000080u
+#define EFER_SCE       (1ull << 0)
+#define EFER_NXE       (1ull << 11)
 
-#define MSR_PAT     0x277u
-#define PAT_AT_BOOT 0x0007040600070406ull /* what a reset sets: WB WT UC- UC, twice */
+#define MSR_PAT        0x277u
+#define PAT_AT_BOOT    0x0007040600070406ull /* what a reset sets: WB WT UC- UC, twice */
 
 bool has_x2apic, has_tsc_deadline;
 

@@ -115,7 +115,8 @@ void panic(const char *format, ...)
         console_line("exo", "PANIC: the kernel cannot go on.", 31);
         console_line("exo", line, (uint32_t)length);
         if (current)
-            klog("It was working for %s, which was at 0x%lx.", current->label, current->context.rip);
+            klog("It was working for %s, which was at 0x%lx.", current->label,
+                 current->context.rip);
     }
     for (;;)
         __asm__ volatile("cli; hlt");

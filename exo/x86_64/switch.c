@@ -24,8 +24,8 @@ AT(gs_base, 152);
 /* Where entry.S stores the registers of the environment that runs. */
 struct exo_context *current_context;
 
-static frame_t loaded_root;  /* in CR3; 0: the kernel's own */
-static env_t loaded_state;   /* whose FPU registers and bases are in the CPU; 0: nobody's */
+static frame_t loaded_root; /* in CR3; 0: the kernel's own */
+static env_t loaded_state;  /* whose FPU registers and bases are in the CPU; 0: nobody's */
 static uint64_t kernel_cr3;
 
 void cpu_idle(void);

@@ -13,10 +13,10 @@
 #define LINES        16u
 #define LINE_SHARERS 8u
 
-#define PIC_MASTER 0x20u
-#define PIC_SLAVE  0xa0u
-#define PIC_EOI    0x20u
-#define PIC_ISR    0x0bu
+#define PIC_MASTER   0x20u
+#define PIC_SLAVE    0xa0u
+#define PIC_EOI      0x20u
+#define PIC_ISR      0x0bu
 
 struct source {
     irq_handler handler;

@@ -8,10 +8,10 @@
 #include "types.h"
 
 /* Interrupt vectors above the CPU's 32 exceptions. */
-#define VECTOR_LINE    0x20u /* 16 lines of the 8259 */
-#define VECTOR_MESSAGE 0x40u /* message-signalled */
-#define MESSAGES       16u
-#define VECTOR_TIMER   0xe0u
+#define VECTOR_LINE     0x20u /* 16 lines of the 8259 */
+#define VECTOR_MESSAGE  0x40u /* message-signalled */
+#define MESSAGES        16u
+#define VECTOR_TIMER    0xe0u
 #define VECTOR_SPURIOUS 0xffu
 
 /* Selectors (descriptors.c); SYSRET wants user data just before user code. */
