@@ -125,7 +125,7 @@ def expect_sentence(machine, sentence):
     assert f"[uefi] {sentence}" in lines
     assert "probe: started" not in lines
     end = machine.mark()
-    time.sleep(2)
+    time.sleep(1)
     assert machine.running
     assert machine.text()[end:].strip() == ""
 
