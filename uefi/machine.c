@@ -98,22 +98,19 @@ static bool pixels_usable(const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *mode, uint
     }
 }
 
-static void framebuffer_find(struct boot_framebuffer *framebuffer)
+static EFI_GUID graphics = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
+
+static bool framebuffer_of(EFI_HANDLE handle, struct boot_framebuffer *framebuffer)
 {
-    static EFI_GUID guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
-    EFI_BOOT_SERVICES *services = firmware->BootServices;
     EFI_GRAPHICS_OUTPUT_PROTOCOL *screen;
     uint32_t bgr;
 
-    /* With several screens, the one that shows the console. */
-    if ((!firmware->ConsoleOutHandle ||
-         services->HandleProtocol(firmware->ConsoleOutHandle, &guid, (void **)&screen) !=
-             EFI_SUCCESS) &&
-        services->LocateProtocol(&guid, NULL, (void **)&screen) != EFI_SUCCESS)
-        return;
+    if (!handle ||
+        firmware->BootServices->HandleProtocol(handle, &graphics, (void **)&screen) != EFI_SUCCESS)
+        return false;
     if (!screen->Mode || !screen->Mode->Info || !screen->Mode->FrameBufferBase ||
         !pixels_usable(screen->Mode->Info, &bgr))
-        return;
+        return false;
     *framebuffer = (struct boot_framebuffer){
         .address = screen->Mode->FrameBufferBase,
         .width = screen->Mode->Info->HorizontalResolution,
@@ -121,6 +118,24 @@ static void framebuffer_find(struct boot_framebuffer *framebuffer)
         .stride = screen->Mode->Info->PixelsPerScanLine,
         .bgr = bgr,
     };
+    return true;
+}
+
+static void framebuffer_find(struct boot_framebuffer *framebuffer)
+{
+    EFI_BOOT_SERVICES *services = firmware->BootServices;
+    EFI_HANDLE *handles;
+    UINTN count;
+
+    /* The console's own screen, if it is one: with several, the console's handle stands for all of
+     * them and has no memory. Then the first real one. */
+    if (framebuffer_of(firmware->ConsoleOutHandle, framebuffer) ||
+        services->LocateHandleBuffer(ByProtocol, &graphics, NULL, &count, &handles) != EFI_SUCCESS)
+        return;
+    for (UINTN i = 0; i < count; i++)
+        if (framebuffer_of(handles[i], framebuffer))
+            break;
+    services->FreePool(handles);
 }
 
 static uint64_t clock_read(void)

@@ -96,6 +96,12 @@ def test_promises_hold_without_a_screen(files, make_image, start_machine):
     assert "No screen that Freehold can draw on." in machine.text()
 
 
+def test_promises_hold_with_two_screens(files, make_image, start_machine):
+    """The firmware's console then is on both, through a handle without memory of its own."""
+    found = probe(start_machine(make_image(files), extra=["-device", "bochs-display"]))
+    assert found["width"][0] >= 640 and found["height"][0] >= 400
+
+
 def test_boots_from_a_usb_stick(files, make_image, start_machine):
     check_common(probe(start_machine(make_image(files), disk="usb")), 256)
 
