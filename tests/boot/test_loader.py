@@ -5,6 +5,7 @@ No kernel of ours runs here: tests/boot/probe holds one that checks the loader's
 """
 
 import re
+import socket
 import struct
 import time
 
@@ -134,6 +135,19 @@ def expect_sentence(machine, sentence):
     time.sleep(1)
     assert machine.running
     assert machine.text()[end:].strip() == ""
+
+
+def test_a_key_leads_back_to_the_firmware(files, make_image, start_machine, tmp_path):
+    del files[KERNEL]
+    monitor = tmp_path / "monitor"
+    machine = start_machine(
+        make_image(files), nic=None, extra=["-monitor", f"unix:{monitor},server,nowait"]
+    )
+    machine.wait_for(r"^\[uefi\] Freehold was not started\. Press a key", TIMEOUT)
+    with socket.socket(socket.AF_UNIX) as keyboard:
+        keyboard.connect(str(monitor))
+        keyboard.sendall(b"sendkey spc\n")
+        machine.wait_for(r"^BdsDxe: failed to start .*: Load Error", 20)
 
 
 def elf_field(name):
