@@ -159,8 +159,9 @@ static int64_t set_mac(struct env *self, struct env *env, uint64_t mac)
     if (self->mac != EXO_MAC_ANY && self->mac != mac)
         return -EXO_E_FOREIGN;
     for (uint32_t slot = 1; slot < EXO_ENVS; slot++)
-        if (envs[slot].mac == mac && envs[slot].state != EXO_ENV_FREE && &envs[slot] != env &&
-            &envs[slot] != self && !env_descends(self, &envs[slot]))
+        if (envs[slot].mac == mac &&
+            (envs[slot].state == EXO_ENV_EMBRYO || envs[slot].state == EXO_ENV_LIVE) &&
+            &envs[slot] != env && &envs[slot] != self && !env_descends(self, &envs[slot]))
             return -EXO_E_BUSY;
     env->mac = mac;
     return 0;
@@ -294,7 +295,10 @@ static void reclaim_table(uint32_t table)
             table_clear(table, i);
     if (frames[table].parent)
         table_clear(frames[table].parent, frames[table].index);
-    frame_release(table);
+    if (frames[table].mapped)
+        frame_retire(table);
+    else
+        frame_release(table);
 }
 
 int64_t call_env_reclaim(struct env *self, env_t name)
@@ -305,6 +309,12 @@ int64_t call_env_reclaim(struct env *self, env_t name)
         return -EXO_E_ENV;
     if (env->state == EXO_ENV_LIVE)
         return -EXO_E_STATE;
+    if (env->state == EXO_ENV_EMBRYO) {
+        /* Torn down from here on: nobody builds it any further. */
+        env->state = EXO_ENV_ZOMBIE;
+        env->end = EXO_END_KILLED;
+        slice_hand_over(env, self);
+    }
     if (env->queues) {
         int64_t result = queue_reclaim(env);
         return result < 0 ? result : 1;
@@ -329,8 +339,6 @@ int64_t call_env_reclaim(struct env *self, env_t name)
     if (env->frame_head)
         return 1;
 
-    /* An EMBRYO may own slices already. */
-    slice_hand_over(env, self);
     self->pages_max += env->pages_max;
     self->queues_max += env->queues_max;
     self->envs_max += env->envs_max;

@@ -64,6 +64,8 @@ void frame_add_free(uint32_t first, uint32_t count)
 {
     /* Backwards, so that low frames are taken first. */
     for (uint32_t n = first + count; n-- > first;) {
+        if (n == EXO_FRAME_NONE)
+            continue; /* 0 ends a list */
         frames[n].type = EXO_FREE;
         list_push(&free_head, n);
         frame_free_count++;
@@ -108,6 +110,17 @@ void frame_release(uint32_t n)
     *f = (struct frame){.type = EXO_FREE};
     list_push(&free_head, n);
     frame_free_count++;
+}
+
+void frame_retire(uint32_t n)
+{
+    struct frame *f = &frames[n];
+
+    if (f->type == EXO_PML4)
+        machine_root_free((frame_t){n});
+    list_remove(owner_list(f), n);
+    f->type = EXO_DATA;
+    list_push(owner_list(f), n);
 }
 
 void frame_pin(frame_t frame)

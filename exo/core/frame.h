@@ -40,6 +40,13 @@ struct frame *frame_of(const struct env *self, frame_t frame);
  */
 void frame_release(uint32_t n);
 
+/*
+ * Checked by the caller: an emptied table outside the tree, of a ZOMBIE. Other tables still map it
+ * to be read, so it may not be reused yet: it becomes one of the frames that are taken back after
+ * all tables.
+ */
+void frame_retire(uint32_t n);
+
 /* The kernel itself uses the frame; as long as it does, the frame stays what and whose it is. */
 void frame_pin(frame_t frame);
 void frame_unpin(frame_t frame);
