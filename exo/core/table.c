@@ -18,8 +18,13 @@
 #include "machine.h"
 #include "table.h"
 
-#define ENTRIES      512u
-#define USER_ENTRIES 256u /* of a PML4: the lower half is the application's */
+#define ENTRIES 512u
+/*
+ * Of a PML4: the lower half is the application's, but for its last entry. With no code in the last
+ * page of the lower half, rip never steps to an address that is not canonical, at which SYSRET and
+ * IRET would fault in the kernel (as in CVE-2012-0217).
+ */
+#define USER_ENTRIES 255u
 
 static uint64_t *entry_at(uint32_t table, uint32_t index)
 {
