@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * invariants.c - the invariants that the comments of the core name.
+ *
+ * Written from the design, not from the code that it checks: everything is counted anew.
+ */
+#include "invariants.h"
+
+#include "env.h"
+#include "frame.h"
+#include "machine.h"
+#include "nic.h"
+#include "packet_queue.h"
+#include "slice.h"
+#include "table.h"
+
+#define ENTRIES   512u
+#define PTE_KNOWN (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY | PTE_NX)
+
+#define REQUIRE(condition, sentence)                                                               \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            return sentence;                                                                       \
+    } while (0)
+
+static const uint64_t *entries_of(uint32_t table)
+{
+    return machine_frame((frame_t){table});
+}
+
+static uint32_t slot_of(const struct env *env)
+{
+    return (uint32_t)(env - envs);
+}
+
+/* How many entries of a table belong to the application. */
+static uint32_t user_entries(uint32_t table)
+{
+    return frames[table].type == EXO_PML4 ? ENTRIES / 2 : ENTRIES;
+}
+
+const char *inv_frame_free(void)
+{
+    uint32_t count = 0;
+
+    for (uint32_t n = 0; n < frame_count; n++) {
+        const struct frame *f = &frames[n];
+        REQUIRE(f->type < EXO_FRAME_TYPES, "a frame has a type that does not exist");
+        REQUIRE((f->type <= EXO_KERNEL) == !f->owner, "a frame has an owner and is FREE or KERNEL");
+        if (f->type != EXO_FREE)
+            continue;
+        count++;
+        REQUIRE(n, "frame 0 is free");
+        REQUIRE(!f->mapped && !f->pinned && !f->entries && !f->parent, "a free frame is in use");
+    }
+    REQUIRE(count == frame_free_count, "frame_free_count is wrong");
+    return NULL;
+}
+
+/* The length of one owner's list, or UINT32_MAX if it is broken. */
+static uint32_t list_length(uint32_t slot, uint32_t head, bool tables)
+{
+    uint32_t count = 0, before = 0;
+
+    for (uint32_t n = head; n; before = n, n = frames[n].next)
+        if (n >= frame_count || count++ >= frame_count || frames[n].owner != slot ||
+            frame_is_table(&frames[n]) != tables || frames[n].prev != before)
+            return UINT32_MAX;
+    return count;
+}
+
+const char *inv_frame_lists(void)
+{
+    uint32_t owned[EXO_ENVS] = {0};
+
+    for (uint32_t n = 0; n < frame_count; n++)
+        owned[frames[n].owner]++;
+    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+        const struct env *env = &envs[slot];
+        if (env->state == EXO_ENV_FREE) {
+            REQUIRE(!owned[slot], "a frame belongs to an environment that is not");
+            continue;
+        }
+        uint32_t tables = list_length(slot, env->table_head, true);
+        uint32_t others = list_length(slot, env->frame_head, false);
+        REQUIRE(tables != UINT32_MAX && others != UINT32_MAX, "an owner's list is broken");
+        REQUIRE(tables + others == owned[slot], "an owner's lists miss a frame");
+        REQUIRE(env->pages == owned[slot], "env->pages is not the number of its frames");
+    }
+    return NULL;
+}
+
+const char *inv_frame_pins(void)
+{
+    for (uint32_t n = 0; n < frame_count; n++) {
+        uint32_t pins = 0;
+        if (!frames[n].owner) {
+            REQUIRE(!frames[n].pinned, "a frame of nobody is pinned");
+            continue;
+        }
+        const struct env *env = &envs[frames[n].owner];
+        pins += (env->root.n == n) + (env->control.n == n);
+        for (uint32_t i = 0; env->queues && i < EXO_QUEUES; i++) {
+            if (queues[i].owner != frames[n].owner)
+                continue;
+            for (uint32_t r = 0; r < EXO_RINGS; r++)
+                pins += queues[i].ring[r].n == n;
+            for (uint32_t b = 0; b < EXO_QUEUE_BUFFERS / 2; b++)
+                pins += queues[i].buffer[b].n == n;
+        }
+        REQUIRE(pins == frames[n].pinned, "a frame's pins are not what the kernel uses it for");
+    }
+    return NULL;
+}
+
+const char *inv_table_tree(void)
+{
+    for (uint32_t n = 0; n < frame_count; n++) {
+        const struct frame *f = &frames[n];
+        if (!frame_is_table(f)) {
+            REQUIRE(!f->parent && !f->entries, "a frame that is no table hangs in the tree");
+            continue;
+        }
+        if (f->parent) {
+            REQUIRE(f->parent < frame_count && frames[f->parent].type + 1 == f->type &&
+                        frames[f->parent].owner == f->owner && f->index < user_entries(f->parent),
+                    "a table hangs in what cannot be its parent");
+            REQUIRE(PTE_FRAME(entries_of(f->parent)[f->index]) == n,
+                    "a table's parent does not name it");
+        }
+        for (uint32_t i = 0; f->type != EXO_PT && f->entries && i < user_entries(n); i++) {
+            uint64_t entry = entries_of(n)[i];
+            if (!entry)
+                continue;
+            REQUIRE(!(entry & ~(PTE_ADDRESS | PTE_PRESENT | PTE_USER | PTE_WRITE | PTE_ACCESSED)),
+                    "an upper table has an entry with a forbidden bit");
+            REQUIRE((entry & PTE_PRESENT) && (entry & PTE_USER), "an upper entry is not present");
+            REQUIRE(PTE_FRAME(entry) < frame_count, "an upper entry names no frame");
+            const struct frame *child = &frames[PTE_FRAME(entry)];
+            REQUIRE(child->parent == n && child->index == i, "a table has two parents");
+        }
+    }
+    return NULL;
+}
+
+const char *inv_table_leaves(void)
+{
+    for (uint32_t n = 0; n < frame_count; n++)
+        for (uint32_t i = 0; frames[n].type == EXO_PT && frames[n].entries && i < ENTRIES; i++) {
+            uint64_t entry = entries_of(n)[i];
+            if (!entry)
+                continue;
+            REQUIRE(!(entry & ~(PTE_ADDRESS | PTE_KNOWN)), "a leaf has a forbidden bit");
+            REQUIRE((entry & PTE_PRESENT) && (entry & PTE_USER), "a leaf is not present");
+            REQUIRE(PTE_FRAME(entry) < frame_count, "a leaf names no frame");
+            const struct frame *f = &frames[PTE_FRAME(entry)];
+            bool write = entry & PTE_WRITE, exec = !(entry & PTE_NX);
+            REQUIRE(f->owner && f->owner == frames[n].owner, "a leaf names another's frame");
+            REQUIRE(!(write && exec), "a page is writable and executable");
+            REQUIRE(!write || f->type == EXO_DATA || f->type == EXO_RING || f->type == EXO_CONTROL,
+                    "a table can be written");
+            REQUIRE(!exec || f->type == EXO_DATA, "something else than DATA can be executed");
+        }
+    return NULL;
+}
+
+const char *inv_table_counts(void)
+{
+    static uint32_t mapped[1u << 16];
+
+    REQUIRE(frame_count <= 1u << 16, "the machine is too large for this check");
+    for (uint32_t n = 0; n < frame_count; n++)
+        mapped[n] = 0;
+    for (uint32_t n = 0; n < frame_count; n++) {
+        uint32_t filled = 0;
+        if (!frame_is_table(&frames[n]))
+            continue;
+        for (uint32_t i = 0; i < user_entries(n); i++) {
+            uint64_t entry = entries_of(n)[i];
+            filled += entry != 0;
+            if (entry && frames[n].type == EXO_PT && PTE_FRAME(entry) < frame_count)
+                mapped[PTE_FRAME(entry)]++;
+        }
+        REQUIRE(filled == frames[n].entries, "a table's count of entries is wrong");
+    }
+    for (uint32_t n = 0; n < frame_count; n++)
+        REQUIRE(mapped[n] == frames[n].mapped, "a frame's count of mappings is wrong");
+    return NULL;
+}
+
+const char *inv_table_kernel_half(void)
+{
+    uint64_t fresh[ENTRIES] = {0};
+
+    machine_root_init(fresh);
+    for (uint32_t n = 0; n < frame_count; n++)
+        for (uint32_t i = ENTRIES / 2; frames[n].type == EXO_PML4 && i < ENTRIES; i++)
+            REQUIRE(entries_of(n)[i] == fresh[i], "the kernel's half of a root table differs");
+    return NULL;
+}
+
+static bool is_own(const struct env *env, frame_t frame, enum exo_frame_type type)
+{
+    return frame.n < frame_count && frames[frame.n].owner == slot_of(env) &&
+           frames[frame.n].type == type;
+}
+
+const char *inv_env_states(void)
+{
+    REQUIRE(envs[ENV_KERNEL].state == EXO_ENV_FREE, "slot 0 is somebody");
+    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+        const struct env *env = &envs[slot];
+        if (env->state == EXO_ENV_FREE) {
+            REQUIRE(!env->name.n && !env->pages && !env->slices && !env->queues && !env->envs,
+                    "a free slot holds something");
+            continue;
+        }
+        REQUIRE(EXO_ENV_SLOT(env->name.n) == slot && env->name.n >> 8 == env->generation,
+                "a name is not slot and generation");
+        REQUIRE(!env->root.n || is_own(env, env->root, EXO_PML4), "a root is no root table");
+        REQUIRE(!env->control.n || is_own(env, env->control, EXO_CONTROL),
+                "a control page is of another type");
+        if (env->state == EXO_ENV_LIVE)
+            REQUIRE(env->root.n && env->control.n && env->end == EXO_END_NOT,
+                    "a living environment has no root or control page");
+        if (env->state == EXO_ENV_ZOMBIE)
+            REQUIRE(!env->slices && !env->waiting, "a ZOMBIE waits or owns slices");
+    }
+    return NULL;
+}
+
+/* Quotas of everybody together: pages, environments, queues. */
+struct sums {
+    uint64_t pages, envs, queues;
+};
+static struct sums totals;
+
+static struct sums quotas_sum(void)
+{
+    struct sums sums = {0};
+
+    for (uint32_t slot = 1; slot < EXO_ENVS; slot++)
+        if (envs[slot].state != EXO_ENV_FREE) {
+            sums.pages += envs[slot].pages_max;
+            sums.envs += envs[slot].envs_max;
+            sums.queues += envs[slot].queues_max;
+        }
+    return sums;
+}
+
+void inv_begin(void)
+{
+    totals = quotas_sum();
+}
+
+const char *inv_env_quotas(void)
+{
+    struct sums sums = quotas_sum();
+
+    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+        const struct env *env = &envs[slot];
+        uint32_t children = 0, bound = 0;
+        if (env->state == EXO_ENV_FREE)
+            continue;
+        for (uint32_t i = 1; i < EXO_ENVS; i++)
+            children += envs[i].state != EXO_ENV_FREE && envs[i].parent.n == env->name.n;
+        for (uint32_t i = 0; i < EXO_QUEUES; i++)
+            bound += queues[i].owner == slot;
+        /* Whoever ends without a parent leaves its children to nobody and keeps the count. */
+        REQUIRE(env->envs == children || (env->state == EXO_ENV_ZOMBIE && !env->parent.n),
+                "env->envs is not the number of its children");
+        REQUIRE(env->queues == bound, "env->queues is not the number of its queues");
+        REQUIRE(env->pages <= env->pages_max && env->envs <= env->envs_max &&
+                    env->queues <= env->queues_max,
+                "a quota is exceeded");
+    }
+    REQUIRE(sums.pages == totals.pages && sums.envs == totals.envs && sums.queues == totals.queues,
+            "a quota was lost or made from nothing");
+    return NULL;
+}
+
+const char *inv_env_tree(void)
+{
+    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+        const struct env *env = &envs[slot];
+        uint32_t steps = 0;
+        while (env->state != EXO_ENV_FREE && env->parent.n) {
+            const struct env *parent = &envs[EXO_ENV_SLOT(env->parent.n)];
+            REQUIRE(parent->name.n == env->parent.n && parent->state == EXO_ENV_LIVE,
+                    "a parent is not alive");
+            REQUIRE(++steps < EXO_ENVS, "the chain of parents has no end");
+            env = parent;
+        }
+    }
+    return NULL;
+}
+
+static bool may_bind(const struct env *env)
+{
+    return (env->state == EXO_ENV_EMBRYO || env->state == EXO_ENV_LIVE) && env->mac &&
+           env->mac != EXO_MAC_ANY;
+}
+
+const char *inv_env_mac(void)
+{
+    for (uint32_t a = 1; a < EXO_ENVS; a++)
+        for (uint32_t b = 1; b < a && may_bind(&envs[a]); b++)
+            REQUIRE(!may_bind(&envs[b]) || envs[a].mac != envs[b].mac ||
+                        env_descends(&envs[a], &envs[b]) || env_descends(&envs[b], &envs[a]),
+                    "two environments that are not of one line may bind the same MAC");
+    return NULL;
+}
+
+const char *inv_slice_counts(void)
+{
+    uint32_t owned[EXO_ENVS] = {0};
+
+    for (uint32_t i = 0; i < EXO_SLICES; i++) {
+        REQUIRE(slice_owner[i] < EXO_ENVS, "a position's owner is outside the table");
+        owned[slice_owner[i]]++;
+    }
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++)
+        REQUIRE(owned[slot] == envs[slot].slices, "env->slices is not the number of positions");
+    return NULL;
+}
+
+const char *inv_queue_flights(void)
+{
+    for (uint32_t i = 0; i < EXO_QUEUES; i++) {
+        const struct queue *q = &queues[i];
+        uint32_t flights = 0;
+        for (uint32_t b = 0; q->owner && b < EXO_QUEUE_BUFFERS; b++) {
+            bool flies = q->flight[b / 8] >> (b % 8) & 1;
+            flights += flies;
+            REQUIRE(!flies || q->buffer[b / 2].n, "a buffer without a frame is with the device");
+        }
+        REQUIRE(!q->owner || flights == q->flights, "a queue's count of flights is wrong");
+        REQUIRE(!q->owner || q->ended == (envs[q->owner].state == EXO_ENV_ZOMBIE),
+                "a queue does not know whether its owner lives");
+    }
+    return NULL;
+}
+
+const char *inv_queue_frames(void)
+{
+    for (uint32_t i = 0; i < EXO_QUEUES; i++) {
+        const struct queue *q = &queues[i];
+        if (!q->owner)
+            continue;
+        const struct env *env = &envs[q->owner];
+        for (uint32_t r = 0; r < EXO_RINGS; r++)
+            REQUIRE(is_own(env, q->ring[r], EXO_RING), "a ring is not its owner's");
+        for (uint32_t b = 0; b < EXO_QUEUE_BUFFERS / 2; b++)
+            REQUIRE(!q->buffer[b].n || is_own(env, q->buffer[b], EXO_DATA),
+                    "a device may reach a frame that is not the queue owner's");
+    }
+    return NULL;
+}
+
+const char *inv_queue_macs(void)
+{
+    for (uint32_t a = 0; a < EXO_QUEUES; a++) {
+        if (!queues[a].owner || !queues[a].mac)
+            continue;
+        const struct env *env = &envs[queues[a].owner];
+        REQUIRE(env->state == EXO_ENV_LIVE, "a ZOMBIE still has a filter");
+        REQUIRE(env->mac == EXO_MAC_ANY || env->mac == queues[a].mac, "a filter is foreign");
+        for (uint32_t b = 0; b < a; b++)
+            REQUIRE(!queues[b].owner || queues[b].mac != queues[a].mac, "two queues have one MAC");
+    }
+    return NULL;
+}
+
+const char *inv_cpu_waiting(uint64_t alarm)
+{
+    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+        const struct env *env = &envs[slot];
+        if (env->state != EXO_ENV_LIVE)
+            continue;
+        bool can_run = !env->waiting || (env->pending & ~(uint32_t)EXO_UP_SLICE_BEGIN);
+        REQUIRE(current || !can_run || !env->slices, "nobody runs though somebody could");
+        REQUIRE(!env->timer || alarm <= env->timer, "the alarm comes after a timer");
+        REQUIRE(!env->waiting || !env->deadline || alarm <= env->deadline,
+                "the alarm comes after a deadline");
+        REQUIRE(env != current || can_run, "an environment runs that waits");
+    }
+    return NULL;
+}
+
+const char *inv_all(void)
+{
+    static const char *(*const all[])(void) = {
+        inv_frame_free,    inv_frame_lists,  inv_frame_pins,        inv_table_tree,
+        inv_table_leaves,  inv_table_counts, inv_table_kernel_half, inv_env_states,
+        inv_env_quotas,    inv_env_tree,     inv_env_mac,           inv_slice_counts,
+        inv_queue_flights, inv_queue_frames, inv_queue_macs};
+
+    for (uint32_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        const char *wrong = all[i]();
+        if (wrong)
+            return wrong;
+    }
+    return NULL;
+}

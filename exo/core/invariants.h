@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * invariants.h - what holds between any two calls, as code. For tests on the host alone.
+ *
+ * Each function looks at the whole state and returns NULL, or a sentence that says what is wrong.
+ */
+#ifndef EXO_CORE_INVARIANTS_H
+#define EXO_CORE_INVARIANTS_H
+
+#include <stdint.h>
+
+/* A machine has just booted: what its quotas sum up to now, they sum up to for ever. */
+void inv_begin(void);
+
+const char *inv_frame_free(void);
+const char *inv_frame_lists(void);
+const char *inv_frame_pins(void);
+const char *inv_table_tree(void);
+const char *inv_table_leaves(void);
+const char *inv_table_counts(void);
+const char *inv_table_kernel_half(void);
+const char *inv_env_states(void);
+const char *inv_env_quotas(void);
+const char *inv_env_tree(void);
+const char *inv_env_mac(void);
+const char *inv_slice_counts(void);
+const char *inv_queue_flights(void);
+const char *inv_queue_frames(void);
+const char *inv_queue_macs(void);
+
+/* After cpu_next gave `alarm`: nobody sleeps who has a reason to run, and no deadline is later. */
+const char *inv_cpu_waiting(uint64_t alarm);
+
+/* All of the above but the last; NULL or the first that fails. */
+const char *inv_all(void);
+
+#endif

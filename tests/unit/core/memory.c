@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* memory.c - frames and page tables: each call with each of its errors, and known attacks. */
+#include "mock.h"
+
+#include <string.h>
+
+#define ANY EXO_FRAME_ANY
+
+/* A call must be refused with exactly this error and change nothing. */
+#define REFUSED(error, call, what)                                                                 \
+    do {                                                                                           \
+        mock_snapshot(true);                                                                       \
+        int64_t result_ = (call);                                                                  \
+        tap_ok(result_ == -EXO_E_##error && mock_unchanged(true), "%s: " #error " (%d)", what,     \
+               (int)result_);                                                                      \
+    } while (0)
+#define DONE(call, what) tap_ok((call) == 0, "%s", what)
+
+static uint64_t take(struct env *env, uint32_t type)
+{
+    return (uint64_t)CALL(env, PAGE_ALLOC, EXO_ENV_SELF, ANY, type);
+}
+
+static void test_alloc(void)
+{
+    struct env *init = mock_boot();
+    struct env *embryo = mock_child(init, 3, false), *live = mock_child(init, 4, true);
+
+    REFUSED(ENV, CALL(init, PAGE_ALLOC, live->name.n, ANY, EXO_DATA), "alloc for a living child");
+    REFUSED(ENV, CALL(live, PAGE_ALLOC, init->name.n, ANY, EXO_DATA), "alloc for the parent");
+    REFUSED(ENV, CALL(init, PAGE_ALLOC, 0xffff02, ANY, EXO_DATA), "alloc for a stale name");
+    REFUSED(TYPE, CALL(init, PAGE_ALLOC, 0, ANY, EXO_KERNEL), "alloc a KERNEL frame");
+    REFUSED(TYPE, CALL(init, PAGE_ALLOC, 0, ANY, EXO_FREE), "alloc a FREE frame");
+    REFUSED(TYPE, CALL(init, PAGE_ALLOC, 0, ANY, EXO_DEVICE), "alloc a DEVICE frame");
+    REFUSED(RANGE, CALL(init, PAGE_ALLOC, 0, MOCK_FRAMES, EXO_DATA), "alloc outside the machine");
+    REFUSED(RANGE, CALL(init, PAGE_ALLOC, 0, 1ull << 32 | 9, EXO_DATA), "alloc a 33-bit number");
+    REFUSED(BUSY, CALL(init, PAGE_ALLOC, 0, 0, EXO_DATA), "alloc frame 0");
+    REFUSED(BUSY, CALL(init, PAGE_ALLOC, 0, 1, EXO_DATA), "alloc a frame of the kernel");
+    REFUSED(BUSY, CALL(init, PAGE_ALLOC, 0, live->root.n, EXO_DATA), "alloc another's frame");
+
+    tap_ok(CALL(init, PAGE_ALLOC, embryo->name.n, 100, EXO_DATA) == 100, "alloc by number");
+    REFUSED(QUOTA, CALL(init, PAGE_ALLOC, embryo->name.n, ANY, EXO_DATA), "alloc over the quota");
+    while (CALL(init, PAGE_ALLOC, 0, ANY, EXO_DATA) > 0)
+        ;
+    REFUSED(QUOTA, CALL(init, PAGE_ALLOC, 0, ANY, EXO_DATA), "alloc over the first one's quota");
+    init->pages_max += 10; /* more than the machine has */
+    inv_begin();
+    while (CALL(init, PAGE_ALLOC, 0, ANY, EXO_DATA) > 0)
+        ;
+    REFUSED(MEMORY, CALL(init, PAGE_ALLOC, 0, ANY, EXO_DATA), "alloc from an empty machine");
+    tap_ok(!inv_all(), "alloc: the invariants hold (%s)", inv_all() ? inv_all() : "all");
+}
+
+static void test_free_and_give(void)
+{
+    struct env *init = mock_boot();
+    struct env *embryo = mock_child(init, 3, false), *live = mock_child(init, 4, true);
+    uint64_t data = take(init, EXO_DATA), ring = take(init, EXO_RING), pt = take(init, EXO_PT);
+
+    REFUSED(RANGE, CALL(init, PAGE_FREE, MOCK_FRAMES), "free outside the machine");
+    REFUSED(OWNER, CALL(init, PAGE_FREE, 1), "free the kernel's frame");
+    REFUSED(OWNER, CALL(init, PAGE_FREE, 0), "free frame 0");
+    REFUSED(OWNER, CALL(live, PAGE_FREE, data), "free another's frame");
+    REFUSED(OWNER, CALL(init, PAGE_FREE, live->root.n), "free a living child's frame");
+    REFUSED(BUSY, CALL(init, PAGE_FREE, init->root.n), "free one's root");
+    REFUSED(BUSY, CALL(init, PAGE_FREE, init->control.n), "free one's control page");
+    DONE(CALL(init, PT_MAP, pt, 3, data, EXO_WRITE), "map a page");
+    REFUSED(BUSY, CALL(init, PAGE_FREE, data), "free a mapped frame");
+    REFUSED(BUSY, CALL(init, PAGE_FREE, pt), "free a table with entries");
+    REFUSED(BUSY, CALL(init, PAGE_GIVE, data, embryo->name.n), "give a mapped frame");
+    tap_ok(CALL(init, PT_UNMAP, pt, 3) == (int64_t)data, "unmap says which frame it was");
+
+    REFUSED(ENV, CALL(init, PAGE_GIVE, data, live->name.n), "give to a living child");
+    REFUSED(ENV, CALL(init, PAGE_GIVE, data, EXO_ENV_SELF), "give to oneself");
+    REFUSED(RANGE, CALL(init, PAGE_GIVE, MOCK_FRAMES, embryo->name.n), "give what is not");
+    REFUSED(OWNER, CALL(init, PAGE_GIVE, live->root.n, embryo->name.n), "give another's frame");
+    REFUSED(OWNER, CALL(init, PAGE_GIVE, 1, embryo->name.n), "give the kernel's frame");
+    REFUSED(TYPE, CALL(init, PAGE_GIVE, ring, embryo->name.n), "give a RING frame");
+    memcpy(machine_frame((frame_t){(uint32_t)data}), "filled", 7);
+    DONE(CALL(init, PAGE_GIVE, data, embryo->name.n), "give to an EMBRYO");
+    tap_ok(!strcmp(machine_frame((frame_t){(uint32_t)data}), "filled"),
+           "a gift keeps its contents");
+    uint64_t more = take(init, EXO_DATA);
+    REFUSED(QUOTA, CALL(init, PAGE_GIVE, more, embryo->name.n), "give over quota");
+    DONE(CALL(init, PAGE_FREE, data), "free an EMBRYO's frame");
+    DONE(CALL(init, PAGE_FREE, pt), "free an empty table");
+
+    tap_ok(CALL(live, PAGE_ALLOC, 0, data, EXO_DATA) == (int64_t)data, "take a freed frame");
+    uint8_t zero[EXO_PAGE_SIZE] = {0};
+    tap_ok(!memcmp(machine_frame((frame_t){(uint32_t)data}), zero, sizeof(zero)),
+           "a frame that changes its owner by alloc is zero");
+    tap_ok(!inv_all(), "free and give: the invariants hold");
+}
+
+static void test_map(void)
+{
+    struct env *init = mock_boot();
+    struct env *live = mock_child(init, 20, true);
+    uint64_t pdpt = take(init, EXO_PDPT), pd = take(init, EXO_PD), pt = take(init, EXO_PT);
+    uint64_t data = take(init, EXO_DATA), ring = take(init, EXO_RING), pt2 = take(init, EXO_PT);
+    uint64_t root = init->root.n, foreign = take(live, EXO_DATA), foreign_pt = take(live, EXO_PT);
+
+    REFUSED(RANGE, CALL(init, PT_MAP, MOCK_FRAMES, 0, data, 0), "map in a table that is not");
+    REFUSED(RANGE, CALL(init, PT_MAP, pt, 512, data, 0), "map at entry 512");
+    REFUSED(RANGE, CALL(init, PT_MAP, root, 256, pdpt, 0), "map in the kernel's half");
+    REFUSED(RANGE, CALL(init, PT_MAP, root, 255, pdpt, 0), "map where SYSRET could fault");
+    REFUSED(RANGE, CALL(init, PT_MAP, pt, 0, MOCK_FRAMES, 0), "map a frame that is not");
+    for (uint64_t perm = 4; perm; perm = perm == 1ull << 31 ? 0 : perm << 1)
+        if (perm == 4 || perm == 0x80 || perm == 1ull << 31)
+            REFUSED(RANGE, CALL(init, PT_MAP, pd, 0, pt, perm), "map with a bit like large page");
+    REFUSED(OWNER, CALL(init, PT_MAP, foreign_pt, 0, data, 0), "map in another's table");
+    REFUSED(OWNER, CALL(init, PT_MAP, pt, 0, foreign, 0), "map another's frame");
+    REFUSED(OWNER, CALL(init, PT_MAP, pt, 0, 1, 0), "map the kernel's frame");
+    REFUSED(OWNER, CALL(init, PT_MAP, pt, 0, 120, 0), "map a free frame");
+    REFUSED(OWNER, CALL(live, PT_MAP, foreign_pt, 0, data, EXO_WRITE), "map the parent's frame");
+    REFUSED(TYPE, CALL(init, PT_MAP, data, 0, pt, 0), "map in a DATA frame");
+    REFUSED(TYPE, CALL(init, PT_MAP, pd, 0, data, 0), "a directory that names DATA");
+    REFUSED(TYPE, CALL(init, PT_MAP, root, 0, pd, 0), "a root that names a PD");
+    REFUSED(TYPE, CALL(init, PT_MAP, pd, 0, pd, 0), "a table that names itself");
+    REFUSED(PERM, CALL(init, PT_MAP, pd, 0, pt, EXO_WRITE), "an upper entry with a permission");
+    REFUSED(PERM, CALL(init, PT_MAP, pt, 0, pt2, EXO_WRITE), "write to a page table");
+    REFUSED(PERM, CALL(init, PT_MAP, pt, 0, root, EXO_WRITE), "write to the root");
+    REFUSED(PERM, CALL(init, PT_MAP, pt, 0, ring, EXO_EXEC), "execute a ring");
+    REFUSED(PERM, CALL(init, PT_MAP, pt, 0, pt2, EXO_EXEC), "execute a table");
+    REFUSED(PERM, CALL(init, PT_MAP, pt, 0, data, EXO_WRITE | EXO_EXEC), "write and execute");
+
+    DONE(CALL(init, PT_MAP, root, 1, pdpt, 0), "link a PDPT");
+    DONE(CALL(init, PT_MAP, pdpt, 2, pd, 0), "link a PD");
+    DONE(CALL(init, PT_MAP, pd, 3, pt, 0), "link a PT");
+    REFUSED(BUSY, CALL(init, PT_MAP, pd, 4, pt, 0), "link a table twice");
+    REFUSED(BUSY, CALL(init, PT_MAP, pd, 3, pt2, 0), "link over a filled entry");
+    REFUSED(BUSY, CALL(init, PAGE_FREE, pt), "free a linked table");
+    DONE(CALL(init, PT_MAP, pt, 4, data, EXO_WRITE), "map DATA to write");
+    DONE(CALL(init, PT_MAP, pt, 5, data, EXO_EXEC), "map it again to execute");
+    DONE(CALL(init, PT_MAP, pt, 6, root, EXO_READ), "map a table to read");
+    REFUSED(BUSY, CALL(init, PT_MAP, pt, 4, data, 0), "map over a filled entry");
+    tap_ok(CALL(init, INFO, EXO_INFO_FRAME, data, EXO_FRAME_MAPPED) == 2, "info counts mappings");
+    tap_ok(CALL(init, PT_READ, pt, 4) == (int64_t)(data | 1ull << 32), "read a leaf");
+    tap_ok(CALL(init, PT_READ, pd, 3) == (int64_t)pt, "read an upper entry");
+    REFUSED(EMPTY, CALL(init, PT_READ, pt, 9), "read an empty entry");
+    REFUSED(OWNER, CALL(live, PT_READ, pt, 4), "read another's table");
+    REFUSED(RANGE, CALL(init, PT_READ, root, 300), "read the kernel's half");
+
+    uint64_t address = 1ull << 39 | 2ull << 30 | 3ull << 21 | 4ull << 12;
+    tap_ok(mock_touch(address) && mock_tlb_knows((uint32_t)data), "the program uses the page");
+    REFUSED(RANGE, CALL(init, PT_PROTECT, pt, 4, 4), "protect with an unknown bit");
+    REFUSED(PERM, CALL(init, PT_PROTECT, pt, 4, 3), "protect to write and execute");
+    REFUSED(PERM, CALL(init, PT_PROTECT, pt, 6, EXO_WRITE), "protect a mapped table to write");
+    REFUSED(TYPE, CALL(init, PT_PROTECT, pd, 3, 0), "protect an upper entry");
+    REFUSED(EMPTY, CALL(init, PT_PROTECT, pt, 9, 0), "protect an empty entry");
+    REFUSED(OWNER, CALL(live, PT_PROTECT, pt, 4, 0), "protect in another's table");
+    DONE(CALL(init, PT_PROTECT, pt, 4, EXO_READ), "protect");
+    tap_ok(mock_tlb_clean() && !mock_tlb_knows((uint32_t)data), "protect forgets the translation");
+    mock_touch(address);
+    REFUSED(OWNER, CALL(live, PT_UNMAP, pt, 4), "unmap in another's table");
+    REFUSED(EMPTY, CALL(init, PT_UNMAP, pt, 9), "unmap an empty entry");
+    CALL(init, PT_UNMAP, root, 1);
+    tap_ok(mock_tlb_clean() && !mock_tlb_knows((uint32_t)data),
+           "unlinking a subtree forgets every translation through it");
+    tap_ok(!inv_all(), "map: the invariants hold (%s)", inv_all() ? inv_all() : "all");
+}
+
+/* The CPU sets accessed and dirty bits by itself; nothing may stumble over them. */
+static void test_cpu_bits(void)
+{
+    struct env *init = mock_boot();
+    uint64_t pt = take(init, EXO_PT), data = take(init, EXO_DATA);
+
+    CALL(init, PT_MAP, pt, 0, data, EXO_WRITE);
+    ((uint64_t *)machine_frame((frame_t){(uint32_t)pt}))[0] |= PTE_ACCESSED | PTE_DIRTY;
+    tap_ok(CALL(init, PT_READ, pt, 0) == (int64_t)(data | 1ull << 32) && !inv_all(),
+           "accessed and dirty bits are not part of the answer");
+    tap_ok(CALL(init, PT_UNMAP, pt, 0) == (int64_t)data, "nor in the way of unmap");
+}
+
+/*
+ * A ZOMBIE's table that is also mapped to be read in another of its tables: freed too early, its
+ * count of mappings would be that of its next owner, who could then free a page that it still has.
+ */
+static void test_reclaim_mapped_table(void)
+{
+    struct env *init = mock_boot();
+    struct env *child = mock_child(init, 10, true);
+    env_t name = child->name;
+    uint64_t early = take(child, EXO_PT), late = take(child, EXO_PT);
+
+    CALL(child, PT_MAP, early, 0, late, EXO_READ);
+    CALL(child, PT_MAP, early, 1, child->root.n, EXO_READ);
+    CALL(child, PT_MAP, late, 0, early, EXO_READ);
+    CALL(child, PT_MAP, late, 1, late, EXO_READ);
+    CALL(init, ENV_KILL, name.n, 0);
+    bool held = true;
+    int64_t result;
+    do {
+        result = CALL(init, ENV_RECLAIM, name.n);
+        for (uint32_t n = 0; n < MOCK_FRAMES; n++)
+            held &= frames[n].type != EXO_FREE || !frames[n].mapped;
+        held &= !inv_all();
+        /* Take what came free at once, as an attacker would. */
+        CALL(init, PAGE_ALLOC, 0, ANY, EXO_DATA);
+    } while (result == 1);
+    tap_ok(result == 0 && held, "no table is freed while another table of its owner maps it");
+    tap_ok(!inv_all(), "reclaim of mapped tables: the invariants hold (%s)",
+           inv_all() ? inv_all() : "all");
+}
+
+/* A parent may not go on building a child that it is tearing down. */
+static void test_reclaim_embryo(void)
+{
+    struct env *init = mock_boot();
+    struct env *child = mock_child(init, 10, false);
+    env_t name = child->name;
+
+    tap_ok(CALL(init, ENV_RECLAIM, name.n) == 1, "reclaim an EMBRYO");
+    REFUSED(STATE, CALL(init, ENV_RUN, name.n, 0x400000, 0), "run it half torn down");
+    REFUSED(STATE, CALL(init, ENV_SET, name.n, EXO_ENV_SET_MAC, 2), "set it half torn down");
+    REFUSED(ENV, CALL(init, PAGE_ALLOC, name.n, ANY, EXO_DATA), "alloc for it half torn down");
+    tap_ok(mock_reclaim(init, name) > 0 && !inv_all(), "it goes to the end");
+}
+
+int main(void)
+{
+    test_alloc();
+    test_free_and_give();
+    test_map();
+    test_cpu_bits();
+    test_reclaim_mapped_table();
+    test_reclaim_embryo();
+    return tap_done();
+}

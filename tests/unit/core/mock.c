@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* mock.c - the machine of mock.h. */
+#include "mock.h"
+
+#include "nic.h"
+#include "packet_queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+uint64_t mock_now, mock_alarm;
+char mock_console[65536];
+uint32_t mock_console_used, mock_flushes;
+
+uint64_t machine_tsc_hz = 1000000000, machine_boot_tsc = 7;
+uint32_t machine_cpus = 1;
+
+static uint8_t *ram;
+
+#define TLB_SIZE 64u
+static struct {
+    uint64_t address, entry;
+} tlb[TLB_SIZE];
+static uint32_t tlb_used;
+static uint32_t tlb_root;
+
+/* A NIC that sends nothing before it is polled. */
+static uint32_t flying[64], flying_count;
+
+static bool nic_ready(struct nic *nic)
+{
+    (void)nic;
+    return flying_count < 64;
+}
+
+static void nic_send(struct nic *nic, const uint8_t *header, uint32_t header_length,
+                     uint64_t payload, uint32_t length, uint32_t cookie)
+{
+    (void)nic, (void)header, (void)header_length, (void)payload, (void)length;
+    flying[flying_count++] = cookie;
+}
+
+static void nic_flush(struct nic *nic)
+{
+    (void)nic;
+}
+
+static bool nic_poll(struct nic *nic)
+{
+    while (flying_count)
+        nic_sent(nic, flying[--flying_count]);
+    return false;
+}
+
+static struct nic mock_nic = {.name = "mock",
+                              .mac = 0x020000000001,
+                              .link = true,
+                              .send_ready = nic_ready,
+                              .send = nic_send,
+                              .flush = nic_flush,
+                              .poll = nic_poll};
+
+void *machine_frame(frame_t frame)
+{
+    if (frame.n >= frame_count || frames[frame.n].type == EXO_KERNEL)
+        panic("the core asks for the contents of frame %u", frame.n);
+    return ram + (size_t)frame.n * EXO_PAGE_SIZE;
+}
+
+void machine_root_init(uint64_t *pml4)
+{
+    for (uint32_t i = 256; i < 512; i++)
+        pml4[i] = i * 0x1000ull | PTE_PRESENT;
+}
+
+void machine_fpu_init(uint8_t *image)
+{
+    memset(image, 0, 512);
+}
+
+void machine_tlb_flush(frame_t root, uint64_t address)
+{
+    mock_flushes++;
+    for (uint32_t i = 0; root.n == tlb_root && i < tlb_used;)
+        if (address == MACHINE_TLB_ALL || tlb[i].address == address)
+            tlb[i] = tlb[--tlb_used];
+        else
+            i++;
+}
+
+void machine_root_free(frame_t root)
+{
+    if (root.n == tlb_root)
+        tlb_root = tlb_used = 0;
+}
+
+uint64_t machine_time(void)
+{
+    return mock_now;
+}
+
+void machine_console(const char *text, size_t length)
+{
+    if (mock_console_used + length > sizeof(mock_console))
+        mock_console_used = 0;
+    memcpy(mock_console + mock_console_used, text, length);
+    mock_console_used += (uint32_t)length;
+}
+
+void panic(const char *format, ...)
+{
+    va_list arguments;
+
+    printf("Bail out! panic: ");
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    printf("\n");
+    abort();
+}
+
+void klog(const char *format, ...)
+{
+    (void)format;
+}
+
+struct env *mock_boot(void)
+{
+    free(ram);
+    free(frames);
+    ram = malloc((size_t)MOCK_FRAMES * EXO_PAGE_SIZE);
+    memset(ram, 0xa5, (size_t)MOCK_FRAMES * EXO_PAGE_SIZE);
+    uint32_t generations[EXO_ENVS];
+    for (uint32_t i = 0; i < EXO_ENVS; i++)
+        generations[i] = envs[i].generation;
+    memset(envs, 0, sizeof(envs));
+    for (uint32_t i = 0; i < EXO_ENVS; i++)
+        envs[i].generation = generations[i];
+    memset(queues, 0, sizeof(queues));
+    nics[0] = &mock_nic;
+    nic_count = 1;
+    mock_nic.stalled = 0;
+    flying_count = 0;
+    frame_init(calloc(MOCK_FRAMES, sizeof(struct frame)), MOCK_FRAMES);
+    frame_add_free(MOCK_KERNEL, MOCK_FRAMES - MOCK_KERNEL);
+    mock_now = 1000;
+    mock_console_used = tlb_used = tlb_root = 0;
+    cpu_reset();
+
+    struct env *first = env_first(MOCK_FRAMES - MOCK_KERNEL);
+    int64_t root = CALL(first, PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_PML4);
+    int64_t control = CALL(first, PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_CONTROL);
+    first->root.n = (uint32_t)root;
+    first->control.n = (uint32_t)control;
+    frame_pin(first->root);
+    frame_pin(first->control);
+    env_start(first, 0x400000, 0x500000, 0);
+    mock_next();
+    inv_begin();
+    return first;
+}
+
+struct env *mock_next(void)
+{
+    struct env *env = cpu_next(mock_now, &mock_alarm);
+
+    if (env && env->root.n != tlb_root) {
+        tlb_root = env->root.n;
+        tlb_used = 0;
+    }
+    return env;
+}
+
+int64_t mock_call(struct env *self, uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                  uint64_t e)
+{
+    const uint64_t arguments[6] = {a, b, c, d, e, 0};
+
+    return call_dispatch(self, number, arguments);
+}
+
+struct env *mock_env(int64_t name)
+{
+    return name > 0 ? env_find(NULL, (env_t){(uint32_t)name}) : NULL;
+}
+
+struct exo_control *mock_control(const struct env *env)
+{
+    return machine_frame(env->control);
+}
+
+struct env *mock_child(struct env *parent, uint32_t pages, bool run)
+{
+    int64_t name = CALL(parent, ENV_CREATE, pages, 0, 0);
+
+    if (name < 0)
+        return NULL;
+    uint64_t n = (uint64_t)name;
+    int64_t root = CALL(parent, PAGE_ALLOC, n, EXO_FRAME_ANY, EXO_PML4);
+    int64_t control = CALL(parent, PAGE_ALLOC, n, EXO_FRAME_ANY, EXO_CONTROL);
+    if (root < 0 || control < 0 || CALL(parent, ENV_SET, n, EXO_ENV_SET_ROOT, (uint64_t)root) ||
+        CALL(parent, ENV_SET, n, EXO_ENV_SET_CONTROL, (uint64_t)control) ||
+        (run && CALL(parent, ENV_RUN, n, 0x400000, 0x500000)))
+        return NULL;
+    return mock_env(name);
+}
+
+int64_t mock_reclaim(struct env *parent, env_t name)
+{
+    int64_t calls = 0, result;
+
+    do {
+        result = CALL(parent, ENV_RECLAIM, name.n);
+        calls++;
+    } while (result == 1 && calls < 100000);
+    return result ? result : calls;
+}
+
+/* The leaf that the tables have for an address, 0 if none. */
+static uint64_t walk(uint32_t root, uint64_t address)
+{
+    uint64_t entry = (uint64_t)root << EXO_PAGE_SHIFT;
+
+    for (int shift = 39; shift >= 12; shift -= 9) {
+        const uint64_t *table = (const void *)(ram + (entry & PTE_ADDRESS));
+        entry = table[address >> shift & 511];
+        if (!(entry & PTE_PRESENT))
+            return 0;
+    }
+    return entry;
+}
+
+bool mock_touch(uint64_t address)
+{
+    address &= ~0xfffull;
+    if (!current)
+        return false;
+    for (uint32_t i = 0; i < tlb_used; i++)
+        if (tlb[i].address == address)
+            return true;
+    uint64_t entry = walk(current->root.n, address);
+    if (!entry)
+        return false;
+    uint32_t at = tlb_used < TLB_SIZE ? tlb_used++ : (uint32_t)(address >> 12) % TLB_SIZE;
+    tlb[at].address = address;
+    tlb[at].entry = entry;
+    return true;
+}
+
+bool mock_tlb_clean(void)
+{
+    for (uint32_t i = 0; i < tlb_used; i++)
+        if (walk(tlb_root, tlb[i].address) != tlb[i].entry)
+            return false;
+    return true;
+}
+
+bool mock_tlb_knows(uint32_t frame)
+{
+    for (uint32_t i = 0; i < tlb_used; i++)
+        if (PTE_FRAME(tlb[i].entry) == frame)
+            return true;
+    return false;
+}
+
+static struct {
+    struct frame frames[MOCK_FRAMES];
+    struct env envs[EXO_ENVS];
+    struct queue queues[EXO_QUEUES];
+    uint8_t slices[EXO_SLICES];
+    uint8_t ram[MOCK_FRAMES * EXO_PAGE_SIZE];
+    uint32_t free_count, console_used;
+} saved;
+
+#define FEW_ENVS 12u /* slots are taken from below: these are nearly always all */
+
+void mock_snapshot(bool full)
+{
+    memcpy(saved.frames, frames, sizeof(saved.frames));
+    memcpy(saved.envs, envs, (full ? EXO_ENVS : FEW_ENVS) * sizeof(*envs));
+    memcpy(saved.slices, slice_owner, sizeof(saved.slices));
+    saved.free_count = frame_free_count;
+    saved.console_used = mock_console_used;
+    if (full) {
+        memcpy(saved.queues, queues, sizeof(queues));
+        memcpy(saved.ram, ram, sizeof(saved.ram));
+    }
+}
+
+bool mock_unchanged(bool full)
+{
+    return !memcmp(saved.frames, frames, sizeof(saved.frames)) &&
+           !memcmp(saved.envs, envs, (full ? EXO_ENVS : FEW_ENVS) * sizeof(*envs)) &&
+           !memcmp(saved.slices, slice_owner, sizeof(saved.slices)) &&
+           saved.free_count == frame_free_count && saved.console_used == mock_console_used &&
+           (!full || (!memcmp(saved.queues, queues, sizeof(queues)) &&
+                      !memcmp(saved.ram, ram, sizeof(saved.ram))));
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mock.h - a machine on the host for the tests of exo/core.
+ *
+ * RAM is malloc'd, time is a variable, the console is a buffer, and there is a TLB that remembers
+ * translations until it is told to forget them.
+ */
+#ifndef TESTS_CORE_MOCK_H
+#define TESTS_CORE_MOCK_H
+
+#include "../tap.h"
+#include "env.h"
+#include "exo_calls.h"
+#include "exo_handlers.h"
+#include "frame.h"
+#include "invariants.h"
+#include "machine.h"
+#include "slice.h"
+#include "table.h"
+
+#define MOCK_FRAMES 128u
+#define MOCK_KERNEL 4u /* frames 0..3 are the kernel's */
+
+extern uint64_t mock_now;
+extern char mock_console[65536];
+extern uint32_t mock_console_used;
+extern uint32_t mock_flushes;
+
+/* A machine just booted: the first environment is LIVE, has root and control page, and runs. */
+struct env *mock_boot(void);
+
+/* cpu_next at mock_now; switches the TLB as a machine would. */
+struct env *mock_next(void);
+extern uint64_t mock_alarm;
+
+/* A call by `self`, through the generated dispatch. */
+int64_t mock_call(struct env *self, uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                  uint64_t e);
+#define CALL(self, name, ...)                   CALL_((self), EXO_CALL_##name, ##__VA_ARGS__, 0, 0, 0, 0, 0)
+#define CALL_(self, number, a, b, c, d, e, ...) mock_call(self, number, a, b, c, d, e)
+
+/* A child of `parent` with root and control page, LIVE if `run`. */
+struct env *mock_child(struct env *parent, uint32_t pages, bool run);
+struct env *mock_env(int64_t name);
+struct exo_control *mock_control(const struct env *env);
+
+/* Reclaim a child to the end; the number of calls, or the error. */
+int64_t mock_reclaim(struct env *parent, env_t name);
+
+/* The running program touches `address`: the TLB remembers. False: it would fault. */
+bool mock_touch(uint64_t address);
+/* Does the TLB remember nothing but what the tables say now? */
+bool mock_tlb_clean(void);
+bool mock_tlb_knows(uint32_t frame);
+
+/* All state of the kernel and all RAM; `full` off: without RAM and queues. */
+void mock_snapshot(bool full);
+bool mock_unchanged(bool full);
+
+#endif

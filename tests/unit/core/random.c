@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * random.c - a million random steps: calls, faults, waits and time, on machines that boot anew.
+ *
+ * After each step the TLB knows nothing stale, what was allocated is zero and a refused call has
+ * changed nothing in the kernel's tables; every few steps all invariants are checked, and queues
+ * and RAM compared too. usage: test_core_random [SEED [STEPS]]
+ */
+#include "mock.h"
+
+#include "nic.h"
+#include "ring.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t state;
+
+static uint32_t dice(uint32_t sides)
+{
+    state ^= state >> 12;
+    state ^= state << 25;
+    state ^= state >> 27;
+    return (uint32_t)((state * 0x2545f4914f6cdd1d) >> 33) % sides;
+}
+
+static const char *failed;
+static uint64_t done_calls[EXO_CALLS], refused_calls[EXO_CALLS], upcalls, faults, boots;
+
+/* A frame of this type, mostly one that `self` may use; sometimes anything. */
+static uint64_t some_frame(const struct env *self, uint32_t type)
+{
+    uint32_t start = dice(MOCK_FRAMES);
+
+    if (!dice(12))
+        return dice(3) ? dice(MOCK_FRAMES + 2) : EXO_FRAME_ANY;
+    for (uint32_t i = 0; i < MOCK_FRAMES; i++) {
+        uint32_t n = (start + i) % MOCK_FRAMES;
+        if (frames[n].type == type && (!dice(30) || frame_of(self, (frame_t){n})))
+            return n;
+    }
+    return start;
+}
+
+static uint64_t some_env(const struct env *self)
+{
+    if (!dice(4))
+        return EXO_ENV_SELF;
+    for (uint32_t tries = 0; tries < 20; tries++) {
+        const struct env *env = &envs[1 + dice(10)];
+        if (env->name.n && (env->parent.n == self->name.n || !dice(10)))
+            return env->name.n;
+    }
+    return dice(2) ? dice(1024) : self->name.n - 0x100; /* an older generation */
+}
+
+static uint64_t some_index(void)
+{
+    static const uint16_t odd[] = {2, 255, 256, 511, 512, 600};
+
+    return dice(8) ? dice(2) : odd[dice(6)];
+}
+
+/* Arguments that have a chance. */
+static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
+{
+    uint32_t level = EXO_PML4 + dice(4);
+
+    for (uint32_t i = 0; i < 6; i++)
+        a[i] = dice(4);
+    switch (number) {
+    case EXO_CALL_PAGE_ALLOC:
+        a[0] = some_env(self);
+        a[1] = dice(3) ? EXO_FRAME_ANY : dice(MOCK_FRAMES + 1);
+        a[2] = dice(10) ? EXO_PML4 + dice(7) : dice(12);
+        break;
+    case EXO_CALL_PAGE_FREE:
+        a[0] = some_frame(self, EXO_PML4 + dice(7));
+        break;
+    case EXO_CALL_PAGE_GIVE:
+        a[0] = some_frame(self, EXO_DATA);
+        a[1] = some_env(self);
+        break;
+    case EXO_CALL_PT_MAP:
+        a[0] = some_frame(self, level);
+        a[1] = some_index();
+        a[2] = some_frame(self, level == EXO_PT ? EXO_PML4 + dice(7) : level + 1);
+        a[3] = level == EXO_PT || !dice(10) ? dice(5) : 0;
+        break;
+    case EXO_CALL_PT_UNMAP:
+    case EXO_CALL_PT_READ:
+        a[0] = some_frame(self, level);
+        a[1] = some_index();
+        break;
+    case EXO_CALL_PT_PROTECT:
+        a[0] = some_frame(self, EXO_PT);
+        a[1] = some_index();
+        break;
+    case EXO_CALL_ENV_CREATE:
+        a[0] = dice(30);
+        a[1] = dice(4);
+        a[2] = dice(2);
+        break;
+    case EXO_CALL_ENV_SET:
+        a[0] = some_env(self);
+        a[1] = dice(5);
+        a[2] = a[1] == EXO_ENV_SET_ROOT      ? some_frame(self, EXO_PML4)
+               : a[1] == EXO_ENV_SET_CONTROL ? some_frame(self, EXO_CONTROL)
+               : a[1] == EXO_ENV_SET_NAME    ? 'a' + dice(26)
+                                             : 2ull << 40 | dice(5);
+        a[3] = dice(10) ? 0 : 9;
+        break;
+    case EXO_CALL_ENV_RUN:
+        a[0] = some_env(self);
+        a[1] = dice(10) ? 0x400000 : 1ull << 47;
+        break;
+    case EXO_CALL_ENV_KILL:
+        a[0] = some_env(self);
+        if (a[0] == EXO_ENV_SELF && (!self->parent.n || dice(20)))
+            a[0] = 77;
+        break;
+    case EXO_CALL_ENV_RECLAIM:
+        a[0] = some_env(self);
+        break;
+    case EXO_CALL_SLICE_SET:
+        a[0] = dice(EXO_SLICES + 1);
+        a[1] = some_env(self);
+        break;
+    case EXO_CALL_WAIT:
+    case EXO_CALL_TIMER:
+        a[0] = dice(8) || !self->parent.n ? mock_now + dice(5000000) : dice(2);
+        break;
+    case EXO_CALL_QUEUE_BIND:
+        a[0] = !dice(10);
+        for (uint32_t i = 1; i < 5; i++)
+            a[i] = some_frame(self, EXO_RING);
+        break;
+    case EXO_CALL_QUEUE_BUFFER:
+        a[1] = dice(3);
+        a[2] = some_frame(self, EXO_DATA);
+        break;
+    case EXO_CALL_FILTER_ADD:
+        a[1] = 2ull << 40 | dice(5);
+        break;
+    case EXO_CALL_CONSOLE_WRITE:
+        a[0] = some_frame(self, EXO_DATA);
+        a[1] = dice(EXO_PAGE_SIZE + 9);
+        a[2] = dice(8);
+        break;
+    case EXO_CALL_INFO:
+        a[0] = dice(7);
+        a[1] = dice(3) ? some_frame(self, EXO_DATA) : some_env(self);
+        a[2] = dice(18);
+        break;
+    default:
+        break;
+    }
+    if (!dice(200))
+        a[dice(6)] |= 1ull << (32 + dice(32));
+}
+
+/* A program scribbles over memory that it may write: DATA, rings, its control page. */
+static void scribble(const struct env *self)
+{
+    uint64_t n = some_frame(self, dice(4) ? EXO_DATA : EXO_RING);
+
+    if (n < MOCK_FRAMES && frames[n].owner && &envs[frames[n].owner] == self &&
+        (frames[n].type == EXO_DATA || frames[n].type == EXO_RING)) {
+        uint32_t *words = machine_frame((frame_t){(uint32_t)n});
+        words[dice(3) ? dice(40) : dice(1024)] = dice(3) ? dice(600) : dice(1u << 31);
+    }
+    struct exo_control *control = mock_control(self);
+    bool first = !self->parent.n; /* lives longer, so that trees grow */
+    control->disabled = !first && dice(2);
+    control->upcall_entry = first || dice(300) ? 0x401000 : 1ull << 63;
+    control->upcall_stack = first || dice(300) ? 0x501000 : 0;
+}
+
+/* What single random calls would seldom find together: a living child, a bound queue. */
+static void build(struct env *self)
+{
+    int64_t ring[EXO_RINGS];
+
+    if (dice(2)) {
+        struct env *child = mock_child(self, 6 + dice(24), dice(4));
+        if (!child)
+            return;
+        for (uint32_t i = dice(8); i; i--)
+            CALL(self, SLICE_SET, dice(EXO_SLICES), child->name.n);
+        return;
+    }
+    for (uint32_t i = 0; i < EXO_RINGS; i++)
+        ring[i] = CALL(self, PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_RING);
+    if (ring[EXO_RINGS - 1] < 0)
+        return;
+    int64_t queue = mock_call(self, EXO_CALL_QUEUE_BIND, 0, (uint64_t)ring[0], (uint64_t)ring[1],
+                              (uint64_t)ring[2], (uint64_t)ring[3]);
+    if (queue >= 0)
+        CALL(self, FILTER_ADD, (uint64_t)queue, 2ull << 40 | dice(5));
+}
+
+static void check_zero(uint32_t n)
+{
+    static const uint8_t zero[EXO_PAGE_SIZE];
+    size_t length = frames[n].type == EXO_PML4 ? EXO_PAGE_SIZE / 2 : EXO_PAGE_SIZE;
+
+    if (memcmp(machine_frame((frame_t){n}), zero, length))
+        failed = "a frame was not zero when it was given out";
+}
+
+static void step_call(bool full)
+{
+    static const uint8_t often[] = {EXO_CALL_PAGE_ALLOC, EXO_CALL_PT_MAP,   EXO_CALL_PT_UNMAP,
+                                    EXO_CALL_ENV_SET,    EXO_CALL_ENV_RUN,  EXO_CALL_ENV_RECLAIM,
+                                    EXO_CALL_PAGE_FREE,  EXO_CALL_SLICE_SET};
+    struct env *self = current;
+    uint32_t number = dice(2) ? often[dice(sizeof(often))] : dice(EXO_CALLS + 1);
+    if (number == EXO_CALL_ENV_KILL && dice(4))
+        number = EXO_CALL_PT_MAP;
+    uint64_t a[6];
+
+    arguments_for(self, number, a);
+    mock_snapshot(full);
+    int64_t result = call_dispatch(self, number, a);
+    self->calls++;
+    if (number < EXO_CALLS)
+        (result < 0 ? refused_calls : done_calls)[number]++;
+    if (result < 0) {
+        self->calls--;
+        if (!mock_unchanged(full))
+            failed = "a refused call changed something";
+        self->calls++;
+    } else if (number == EXO_CALL_PAGE_ALLOC) {
+        check_zero((uint32_t)result);
+    }
+}
+
+static void step(bool full)
+{
+    uint64_t before_disabled = 0, before_upcalls = 0;
+
+    if (current && dice(20)) {
+        for (uint32_t i = 0; i < 3; i++)
+            mock_touch((uint64_t)dice(2) << 39 | (uint64_t)dice(2) << 30 | dice(2) << 21 |
+                       dice(2) << 12);
+        scribble(current);
+        if (!dice(300)) {
+            faults++;
+            cpu_fault(14, 0, 0x1234);
+        } else if (!dice(60)) {
+            build(current);
+        } else {
+            step_call(full);
+        }
+    } else if (dice(2)) {
+        nics[0]->poll(nics[0]);
+    }
+    mock_now += dice(4) ? dice(2000) : dice(3000000);
+    if (!current && mock_alarm != UINT64_MAX && mock_alarm > mock_now)
+        mock_now = mock_alarm;
+    uint64_t disabled[EXO_ENVS] = {0}, count[EXO_ENVS] = {0};
+    for (uint32_t i = 1; i < EXO_ENVS; i++)
+        if (envs[i].state == EXO_ENV_LIVE) {
+            disabled[i] = mock_control(&envs[i])->disabled;
+            count[i] = envs[i].upcalls;
+        }
+    struct env *env = mock_next();
+    if (env) {
+        before_disabled = disabled[env - envs];
+        before_upcalls = count[env - envs];
+        if (env->upcalls != before_upcalls) {
+            upcalls++;
+            if (before_disabled || env->upcalls != before_upcalls + 1)
+                failed = "an upcall was nested";
+        }
+        if (env->state != EXO_ENV_LIVE)
+            failed = "somebody runs who does not live";
+    }
+    if (!mock_tlb_clean())
+        failed = "the TLB has a translation that the tables have not";
+    const char *wrong = inv_cpu_waiting(mock_alarm);
+    if (wrong)
+        failed = wrong;
+}
+
+static bool anybody_runs(void)
+{
+    return current || mock_alarm != UINT64_MAX;
+}
+
+/* False at the first thing that is wrong. */
+static bool run(uint64_t seed, uint64_t steps, uint32_t every)
+{
+    state = seed;
+    failed = NULL;
+    for (uint64_t i = 0; i < steps && !failed; i++) {
+        if (!(i % 20000) || !anybody_runs() || envs[1].state != EXO_ENV_LIVE) {
+            mock_boot();
+            boots++;
+        }
+        bool full = !(i % every);
+        step(full);
+        if (full && !failed)
+            failed = inv_all();
+        if (failed)
+            printf("# step %llu of seed %llu: %s\n", (unsigned long long)i,
+                   (unsigned long long)seed, failed);
+    }
+    return !failed;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 20240611;
+    uint64_t steps = argc > 2 ? strtoull(argv[2], NULL, 0) : 1000000;
+
+    printf("# seed %llu\n", (unsigned long long)seed);
+    tap_ok(run(seed, 20000, 1), "20000 random steps with everything checked after each");
+    tap_ok(run(seed + 1, steps, 64), "%llu random steps", (unsigned long long)steps);
+    for (uint32_t i = 0; i < EXO_CALLS; i++)
+        printf("# call %2u: %8llu done %8llu refused\n", i, (unsigned long long)done_calls[i],
+               (unsigned long long)refused_calls[i]);
+    printf("# %llu upcalls, %llu faults, %llu boots\n", (unsigned long long)upcalls,
+           (unsigned long long)faults, (unsigned long long)boots);
+    bool all = upcalls && faults;
+    for (uint32_t i = 0; i < EXO_CALLS; i++)
+        all &= done_calls[i] > 0;
+    tap_ok(all, "every call was carried out at least once");
+    return tap_done();
+}
