@@ -95,7 +95,7 @@ static void account(uint64_t now)
 {
     if (current)
         current->ticks += now - since;
-    else
+    else if (since) /* before the first decision it was the firmware's time */
         cpu_idle_ticks += now - since;
     since = now;
 }
