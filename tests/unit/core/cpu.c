@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* cpu.c - slices, waiting, timers and upcalls. */
+#include "mock.h"
+
+#include <string.h>
+
+#define SLICE_TICKS 2000000u /* of the mock's clock of 1 GHz */
+
+static struct env *boot_two(uint32_t of_second)
+{
+    struct env *init = mock_boot();
+    struct env *child = mock_child(init, 10, true);
+
+    for (uint32_t i = 0; i < of_second; i++)
+        CALL(init, SLICE_SET, i * EXO_SLICES / of_second, child->name.n);
+    return child;
+}
+
+/* `current` makes a call as a program does, and the kernel decides who runs next. */
+static struct env *call(uint64_t number, uint64_t argument)
+{
+    current->context.rax = number;
+    current->context.rdi = argument;
+    cpu_call();
+    return mock_next();
+}
+
+static void test_shares(void)
+{
+    struct env *child = boot_two(EXO_SLICES / 4), *init = &envs[1];
+    uint64_t start = mock_now;
+
+    while (mock_now - start < 1000ull * EXO_SLICES * SLICE_TICKS) {
+        mock_now = mock_alarm; /* both spin: only the slice timer ends a turn */
+        mock_next();
+    }
+    uint64_t both = cpu_ticks(init) + cpu_ticks(child);
+    uint64_t share = cpu_ticks(child) * 1000 / both;
+    tap_ok(share >= 249 && share <= 251, "two that spin get 75%% and 25%% (%u per mille)",
+           (unsigned)share);
+    tap_ok(child->preempts > 1000 && !cpu_idle_ticks, "each turn ended by the timer");
+}
+
+static void test_yield_keeps_shares(void)
+{
+    struct env *child = boot_two(EXO_SLICES / 2), *init = &envs[1];
+
+    /* One that always yields shortly before its slice ends gains nothing by it. */
+    for (uint32_t i = 0; i < 20000; i++) {
+        if (current == child) {
+            mock_now = mock_alarm - 1000;
+            call(EXO_CALL_YIELD, 0);
+        } else {
+            mock_now = mock_alarm;
+            mock_next();
+        }
+    }
+    tap_ok(cpu_ticks(child) <= cpu_ticks(init), "yielding early wins no time");
+}
+
+static void test_idle(void)
+{
+    struct env *child = boot_two(8), *init = &envs[1];
+
+    call(EXO_CALL_WAIT, 0);
+    tap_ok(current == child, "an absent owner's positions go to who can run");
+    mock_control(child)->upcall_entry = 0x401000;
+    mock_control(child)->upcall_stack = 0x501000;
+    uint64_t deadline = mock_now + 10 * SLICE_TICKS;
+    call(EXO_CALL_WAIT, deadline);
+    tap_ok(!current && mock_alarm == deadline, "nobody can run: idle until the deadline");
+    mock_now += 100;
+    tap_ok(!mock_next(), "before it nobody runs");
+    mock_now = deadline;
+    tap_ok(mock_next() == child && (child->context.rax & EXO_UP_DEADLINE) && !child->waiting,
+           "at the deadline wait returns DEADLINE");
+    tap_ok(cpu_idle_ticks == 10 * SLICE_TICKS, "the time between counts as idle");
+    call(EXO_CALL_WAIT, mock_now - 5);
+    tap_ok(current == child && child->context.rax == EXO_UP_DEADLINE,
+           "a deadline that has passed returns at once");
+    call(EXO_CALL_WAIT, 0);
+    tap_ok(!current && mock_alarm == UINT64_MAX, "no deadline: idle without an alarm");
+    env_pend(init, EXO_UP_QUEUE);
+    tap_ok(mock_next() == init && (init->context.rax & EXO_UP_QUEUE), "an event wakes at once");
+}
+
+/* Every order of an event and the steps towards sleep: the event is seen. */
+static void test_no_lost_wakeup(void)
+{
+    for (uint32_t when = 0; when < 4; when++) {
+        struct env *init = mock_boot();
+        mock_control(init)->disabled = 1;
+        bool seen = false;
+        if (when == 0)
+            env_pend(init, EXO_UP_QUEUE); /* before the last look */
+        if (when == 1) {
+            mock_next();
+            env_pend(init, EXO_UP_QUEUE); /* after the look, before the call */
+        }
+        init->context.rax = EXO_CALL_WAIT;
+        init->context.rdi = 0;
+        cpu_call();
+        if (when == 2)
+            env_pend(init, EXO_UP_QUEUE); /* between the call and the decision */
+        mock_next();
+        if (when == 3) {
+            env_pend(init, EXO_UP_QUEUE); /* while it sleeps */
+            mock_next();
+        }
+        seen = current == init && (init->context.rax & EXO_UP_QUEUE);
+        tap_ok(seen && !init->pending, "an event at point %u ends the wait", when);
+    }
+}
+
+static void test_upcall(void)
+{
+    struct env *init = mock_boot();
+    struct exo_control *control = mock_control(init);
+
+    mock_now = mock_alarm;
+    mock_next(); /* take care of what booting left */
+    control->disabled = 0;
+    control->upcall_entry = 0x401000;
+    control->upcall_stack = 0x501ff8;
+    env_pend(init, EXO_UP_QUEUE);
+    init->context = (struct exo_context){.rax = 1,
+                                         .rbx = 2,
+                                         .rip = 0x400123,
+                                         .rsp = 0x7000,
+                                         .rflags = 0x246,
+                                         .fs_base = 8,
+                                         .gs_base = 9};
+    struct exo_context before = init->context;
+    mock_next();
+    tap_ok(init->context.rip == 0x401000 && init->context.rsp == 0x501ff8 &&
+               (init->context.rdi & EXO_UP_QUEUE) && init->context.fs_base == 8 &&
+               init->context.gs_base == 9 && !init->context.rax && !init->context.rbx,
+           "an upcall enters where the control page says, with clean registers");
+    tap_ok(control->disabled == 1 && !control->pending &&
+               !memcmp(&control->saved, &before, sizeof(before)),
+           "what it interrupted is in the control page, and upcalls are disabled");
+    uint64_t count = init->upcalls;
+    env_pend(init, EXO_UP_TIMER);
+    mock_next();
+    tap_ok(init->upcalls == count && control->pending == EXO_UP_TIMER,
+           "while disabled none is delivered, and the page says so");
+    control->disabled = 0;
+    call(EXO_CALL_YIELD, 0);
+    tap_ok(init->upcalls == count + 1 && control->saved.rax == 0 &&
+               (init->context.rdi & EXO_UP_TIMER),
+           "enabled again, the withheld one comes out of yield");
+    control->pending = 0xffff;
+    control->disabled = 0;
+    mock_next();
+    tap_ok(init->upcalls == count + 1, "what the program writes into `pending` is not believed");
+
+    call(EXO_CALL_TIMER, mock_now + 500);
+    tap_ok(mock_alarm == mock_now + 500, "a timer within a slice sets the alarm");
+    mock_now += 500;
+    mock_next();
+    tap_ok(init->context.rdi == EXO_UP_TIMER, "and raises TIMER");
+    control->disabled = 0;
+    call(EXO_CALL_TIMER, mock_now + 500);
+    call(EXO_CALL_TIMER, 0);
+    count = init->upcalls;
+    mock_now += 1000;
+    mock_next();
+    tap_ok(init->upcalls == count, "a timer that was cancelled raises nothing");
+}
+
+static void test_faults(void)
+{
+    static const struct {
+        uint64_t entry, stack;
+    } unusable[] = {{0, 0x500000},     {1ull << 47, 0x500000},
+                    {~0ull, 0x500000}, {0x8000000000001000ull, 0x500000},
+                    {0x400000, 0},     {0x400000, ~0ull}};
+
+    struct env *init = mock_boot();
+    struct exo_control *control = mock_control(init);
+    control->disabled = 0;
+    control->upcall_entry = 0x401000;
+    control->upcall_stack = 0x501000;
+    cpu_fault(14, 6, 0xdead000);
+    mock_next();
+    tap_ok((init->context.rdi & EXO_UP_FAULT) && control->fault.vector == 14 &&
+               control->fault.error == 6 && control->fault.address == 0xdead000,
+           "a fault is an upcall that says what and where");
+    init->context.rip = 0x402222;
+    cpu_fault(6, 0, 0);
+    mock_next();
+    tap_ok(init->state == EXO_ENV_ZOMBIE && init->end == EXO_END_FAULT && init->end_status == 6 &&
+               init->end_rip == 0x402222 && !current,
+           "a fault within an upcall ends the environment");
+
+    for (uint32_t i = 0; i < sizeof(unusable) / sizeof(*unusable); i++) {
+        struct env *child = boot_two(EXO_SLICES / 2), *parent = &envs[1];
+        mock_control(child)->upcall_entry = unusable[i].entry;
+        mock_control(child)->upcall_stack = unusable[i].stack;
+        mock_control(child)->disabled = 0;
+        for (uint32_t turn = 0; turn < 4; turn++) {
+            mock_now = mock_alarm;
+            mock_next();
+        }
+        tap_ok(child->state == EXO_ENV_ZOMBIE && child->end == EXO_END_UPCALL &&
+                   current == parent && (parent->pending & EXO_UP_CHILD) && !inv_all(),
+               "unusable upcall entry or stack %u ends its own environment alone", i);
+    }
+}
+
+static void test_kill_current(void)
+{
+    struct env *child = boot_two(EXO_SLICES / 2), *init = &envs[1];
+
+    while (current != child) {
+        mock_now = mock_alarm;
+        mock_next();
+    }
+    child->context.rsi = 9;
+    call(EXO_CALL_ENV_KILL, EXO_ENV_SELF);
+    tap_ok(current == init && child->end == EXO_END_SELF && child->end_status == 9,
+           "who ends itself loses the CPU at once");
+}
+
+int main(void)
+{
+    test_shares();
+    test_yield_keeps_shares();
+    test_idle();
+    test_no_lost_wakeup();
+    test_upcall();
+    test_faults();
+    test_kill_current();
+    return tap_done();
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* env.c - environments, slices, console and info: each call with each of its errors. */
+#include "mock.h"
+
+#include <string.h>
+
+#define ANY EXO_FRAME_ANY
+
+#define REFUSED(error, call, what)                                                                 \
+    do {                                                                                           \
+        mock_snapshot(true);                                                                       \
+        int64_t result_ = (call);                                                                  \
+        tap_ok(result_ == -EXO_E_##error && mock_unchanged(true), "%s: " #error " (%d)", what,     \
+               (int)result_);                                                                      \
+    } while (0)
+#define DONE(call, what) tap_ok((call) == 0, "%s", what)
+
+static uint64_t take(struct env *env, uint64_t name, uint32_t type)
+{
+    return (uint64_t)CALL(env, PAGE_ALLOC, name, ANY, type);
+}
+
+static uint64_t text(const char *characters)
+{
+    uint64_t word = 0;
+
+    memcpy(&word, characters, strlen(characters) < 8 ? strlen(characters) : 8);
+    return word;
+}
+
+static void test_create_and_set(void)
+{
+    struct env *init = mock_boot();
+    uint32_t free_pages = init->pages_max - init->pages;
+
+    REFUSED(QUOTA, CALL(init, ENV_CREATE, free_pages + 1, 0, 0), "more pages than one has");
+    REFUSED(QUOTA, CALL(init, ENV_CREATE, 0xffffffff, 0, 0), "2^32 - 1 pages");
+    REFUSED(QUOTA, CALL(init, ENV_CREATE, 0, EXO_ENVS - 2, 0), "more children than one has");
+    REFUSED(QUOTA, CALL(init, ENV_CREATE, 0, 0xffffffff, 0), "2^32 - 1 children");
+    REFUSED(QUOTA, CALL(init, ENV_CREATE, 0, 0, EXO_QUEUES + 1), "more queues than one has");
+    struct env *child = mock_env(CALL(init, ENV_CREATE, 20, 2, 3));
+    uint64_t n = child->name.n;
+    tap_ok(child->state == EXO_ENV_EMBRYO && child->parent.n == init->name.n && !inv_all(),
+           "a child is an EMBRYO and its quotas are its parent's no more");
+
+    uint64_t pml4 = take(init, n, EXO_PML4), control = take(init, n, EXO_CONTROL);
+    uint64_t own = take(init, 0, EXO_PML4);
+    REFUSED(RANGE, CALL(init, ENV_SET, n, 4, 0), "a property that does not exist");
+    REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_ROOT, MOCK_FRAMES), "a root outside");
+    REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_ROOT, 1ull << 40 | pml4), "a 41-bit root");
+    REFUSED(OWNER, CALL(init, ENV_SET, n, EXO_ENV_SET_ROOT, own), "the parent's table as root");
+    REFUSED(OWNER, CALL(init, ENV_SET, n, EXO_ENV_SET_ROOT, 1), "the kernel's frame as root");
+    REFUSED(TYPE, CALL(init, ENV_SET, n, EXO_ENV_SET_ROOT, control), "a CONTROL frame as root");
+    REFUSED(TYPE, CALL(init, ENV_SET, n, EXO_ENV_SET_CONTROL, pml4), "a table as control page");
+    REFUSED(STATE, CALL(init, ENV_RUN, n, 0x400000, 0x500000), "run without a root");
+    DONE(CALL(init, ENV_SET, n, EXO_ENV_SET_ROOT, pml4), "set the root");
+    REFUSED(STATE, CALL(init, ENV_RUN, n, 0x400000, 0x500000), "run without a control page");
+    DONE(CALL(init, ENV_SET, n, EXO_ENV_SET_CONTROL, control), "set the control page");
+    REFUSED(BUSY, CALL(init, ENV_SET, n, EXO_ENV_SET_ROOT, pml4), "set the root twice");
+    REFUSED(ENV, CALL(init, ENV_SET, EXO_ENV_SELF, EXO_ENV_SET_MAC, 2), "set oneself");
+    REFUSED(BUSY, CALL(init, PAGE_FREE, pml4), "free the root of an EMBRYO");
+
+    REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_NAME, 0, 0), "an empty name");
+    REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_NAME, text("a]b"), 0), "a bracket");
+    REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_NAME, text("a[b"), 0), "a bracket, opening");
+    REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_NAME, text("a\nb"), 0), "a newline");
+    REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_NAME, text("a\200"), 0), "a high byte");
+    REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_NAME, 'a', 'b'), "a name with a gap");
+    REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_NAME, text("exo"), 0), "the kernel's name");
+    DONE(CALL(init, ENV_SET, n, EXO_ENV_SET_NAME, text("sixteen-"), text("letters!")), "a name");
+    tap_ok(!strcmp(child->label, "sixteen-letters!"), "a name of 16 characters is kept whole");
+
+    REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_MAC, 0), "MAC 0");
+    REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_MAC, 1ull << 48), "a MAC of 49 bits");
+    REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_MAC, EXO_MAC_ANY), "every MAC");
+    REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_MAC, 0x010000000001), "a group's MAC");
+    DONE(CALL(init, ENV_SET, n, EXO_ENV_SET_MAC, 0x020000000001), "a MAC");
+    struct env *second = mock_child(init, 10, false);
+    REFUSED(BUSY, CALL(init, ENV_SET, second->name.n, EXO_ENV_SET_MAC, 0x020000000001),
+            "the MAC of another child");
+
+    REFUSED(RANGE, CALL(init, ENV_RUN, n, 1ull << 47, 0), "run at a kernel address");
+    REFUSED(RANGE, CALL(init, ENV_RUN, n, 0x400000, ~0ull), "run on a kernel stack");
+    REFUSED(ENV, CALL(init, ENV_RUN, n + 0x100, 0x400000, 0), "run a later generation");
+    DONE(CALL(init, ENV_RUN, n, 0x400000, 0x500000), "run");
+    tap_ok(mock_control(child)->disabled == 1, "it starts with upcalls disabled");
+    REFUSED(STATE, CALL(init, ENV_RUN, n, 0x400000, 0x500000), "run twice");
+    REFUSED(STATE, CALL(init, ENV_SET, n, EXO_ENV_SET_MAC, 0x020000000002), "set a living child");
+    REFUSED(STATE, CALL(init, ENV_RECLAIM, n), "reclaim a living child");
+
+    struct env *grandchild = mock_child(child, 5, false);
+    uint64_t g = grandchild->name.n;
+    REFUSED(FOREIGN, CALL(child, ENV_SET, g, EXO_ENV_SET_MAC, 0x020000000002), "a foreign MAC");
+    DONE(CALL(child, ENV_SET, g, EXO_ENV_SET_MAC, 0x020000000001), "one's own MAC to a child");
+    REFUSED(ENV, CALL(init, ENV_SET, g, EXO_ENV_SET_MAC, 0x020000000003), "set a grandchild");
+    REFUSED(ENV, CALL(init, ENV_RUN, g, 0x400000, 0), "run a grandchild");
+    REFUSED(ENV, CALL(init, ENV_RECLAIM, g), "reclaim a grandchild");
+    REFUSED(ENV, CALL(child, ENV_RECLAIM, EXO_ENV_SELF), "reclaim oneself");
+    tap_ok(!inv_all(), "create and set: the invariants hold (%s)", inv_all() ? inv_all() : "all");
+}
+
+static void test_slots(void)
+{
+    struct env *init = mock_boot();
+    uint32_t made = 0;
+
+    while (CALL(init, ENV_CREATE, 0, 0, 0) > 0)
+        made++;
+    tap_ok(made == EXO_ENVS - 2, "as many children as there are slots");
+    init->envs_max++;
+    inv_begin();
+    REFUSED(MEMORY, CALL(init, ENV_CREATE, 0, 0, 0), "one more than there are slots");
+}
+
+static void test_kill(void)
+{
+    struct env *init = mock_boot();
+    struct env *a = mock_child(init, 30, true), *b = mock_child(init, 20, true);
+    env_t old = a->name;
+
+    a->envs_max = 2; /* as if created with two */
+    init->envs_max -= 2;
+    struct env *c = mock_child(a, 10, true);
+    env_t c_name = c->name;
+    REFUSED(ENV, CALL(a, ENV_KILL, init->name.n, 0), "kill one's parent");
+    REFUSED(ENV, CALL(a, ENV_KILL, b->name.n, 0), "kill a sibling");
+    REFUSED(ENV, CALL(c, ENV_KILL, a->name.n, 0), "a grandchild kills its parent");
+    REFUSED(ENV, CALL(b, ENV_KILL, c->name.n, 0), "kill a nephew");
+    REFUSED(ENV, CALL(b, ENV_KILL, 0xffff03, 0), "kill nobody");
+    DONE(CALL(init, SLICE_SET, 5, old.n), "a slice for the child");
+    DONE(CALL(init, ENV_KILL, old.n, 42), "kill a child");
+    tap_ok(a->state == EXO_ENV_ZOMBIE && slice_owner[5] == EXO_ENV_SLOT(init->name.n) &&
+               (init->pending & EXO_UP_CHILD),
+           "it is a ZOMBIE, its slice went to its parent, and that hears of it");
+    tap_ok(c->state == EXO_ENV_LIVE && c->parent.n == init->name.n, "a grandchild is adopted");
+    tap_ok(CALL(init, INFO, EXO_INFO_ENV, old.n, EXO_ENV_END) ==
+               ((int64_t)EXO_END_KILLED << 32 | 42),
+           "info says why it ended");
+    REFUSED(STATE, CALL(init, ENV_KILL, old.n, 0), "kill a ZOMBIE");
+    REFUSED(ENV, CALL(init, SLICE_SET, 5, old.n), "a slice for a ZOMBIE");
+    REFUSED(ENV, CALL(init, PAGE_ALLOC, old.n, ANY, EXO_DATA), "a page for a ZOMBIE");
+    tap_ok(!inv_all(), "kill: the invariants hold (%s)", inv_all() ? inv_all() : "all");
+    tap_ok(mock_reclaim(init, old) > 0 && !inv_all(), "reclaim to the end");
+    REFUSED(ENV, CALL(init, ENV_RECLAIM, old.n), "reclaim once more");
+    struct env *again = mock_child(init, 10, true);
+    tap_ok(again == a && again->name.n != old.n, "the slot is used again under another name");
+    REFUSED(ENV, CALL(init, ENV_KILL, old.n, 0), "kill by the old name");
+    DONE(CALL(init, ENV_KILL, c_name.n, 0), "kill the adopted one");
+    tap_ok(mock_reclaim(init, c_name) > 0 && !inv_all(), "and reclaim it");
+    DONE(CALL(init, ENV_KILL, EXO_ENV_SELF, 3), "the first one ends itself");
+    tap_ok(init->end == EXO_END_SELF && !inv_all(), "its children live on");
+    mock_next();
+    tap_ok(!current, "and nobody has the CPU, for nobody owns a slice");
+}
+
+static void test_slices(void)
+{
+    struct env *init = mock_boot();
+    struct env *a = mock_child(init, 10, true), *b = mock_child(init, 10, true);
+
+    REFUSED(RANGE, CALL(init, SLICE_SET, EXO_SLICES, a->name.n), "a position outside the vector");
+    REFUSED(OWNER, CALL(a, SLICE_SET, 0, EXO_ENV_SELF), "take the parent's position");
+    DONE(CALL(init, SLICE_SET, 0, a->name.n), "give a position");
+    REFUSED(OWNER, CALL(b, SLICE_SET, 0, EXO_ENV_SELF), "take a sibling's position");
+    REFUSED(ENV, CALL(a, SLICE_SET, 0, init->name.n), "give to the parent");
+    REFUSED(ENV, CALL(a, SLICE_SET, 0, b->name.n), "give to a sibling");
+    tap_ok(CALL(b, INFO, EXO_INFO_SLICE, 0) == a->name.n, "anybody may read who owns a position");
+    DONE(CALL(init, SLICE_SET, 0, EXO_ENV_SELF), "take a child's position back");
+    tap_ok(!inv_all(), "slices: the invariants hold");
+}
+
+static bool console_is(const char *expected)
+{
+    return mock_console_used == strlen(expected) &&
+           !memcmp(mock_console, expected, mock_console_used);
+}
+
+static int64_t say(struct env *env, uint64_t frame, const char *line)
+{
+    mock_console_used = 0;
+    memcpy((char *)machine_frame((frame_t){(uint32_t)frame}) + 100, line, strlen(line));
+    return CALL(env, CONSOLE_WRITE, frame, 100, strlen(line));
+}
+
+static void test_console(void)
+{
+    struct env *init = mock_boot();
+    struct env *child = mock_child(init, 10, true);
+    uint64_t data = take(init, 0, EXO_DATA);
+
+    tap_ok(say(init, data, "hello\n") == 6 && console_is("[init] hello\n"), "a line");
+    tap_ok(say(init, data, "a\n\nb") == 4 && console_is("[init] a\n[init] \n[init] b\n"),
+           "three lines, one of them empty, the last unfinished");
+    tap_ok(say(init, data, "x\r\033[1m\200\ty\n") == 10 && console_is("[init] x??[1m?\ty\n"),
+           "what is not printable comes out as '?'");
+    tap_ok(say(init, data, "a\r[exo] b\n") == 10 && console_is("[init] a?[exo] b\n"),
+           "nobody writes at the start of a line but the kernel");
+    REFUSED(RANGE, CALL(init, CONSOLE_WRITE, MOCK_FRAMES, 0, 1), "print what is no frame");
+    REFUSED(RANGE, CALL(init, CONSOLE_WRITE, data, 0, EXO_CONSOLE_MAX + 1), "print too much");
+    REFUSED(RANGE, CALL(init, CONSOLE_WRITE, data, EXO_PAGE_SIZE, 1), "print past the frame");
+    REFUSED(RANGE, CALL(init, CONSOLE_WRITE, data, 0xffffffff, 2), "print with a wrapped offset");
+    REFUSED(OWNER, CALL(child, CONSOLE_WRITE, data, 0, 1), "print another's frame");
+    REFUSED(OWNER, CALL(child, CONSOLE_WRITE, 1, 0, 1), "print the kernel's frame");
+    REFUSED(TYPE, CALL(init, CONSOLE_WRITE, init->root.n, 0, 1), "print a page table");
+    tap_ok(CALL(init, CONSOLE_WRITE, data, EXO_PAGE_SIZE - 256, 256) == 256, "the last bytes");
+}
+
+static void test_info(void)
+{
+    struct env *init = mock_boot();
+    struct env *a = mock_child(init, 10, true), *b = mock_child(init, 10, true);
+
+    tap_ok(CALL(a, INFO, EXO_INFO_MACHINE, 0, EXO_MACHINE_FRAMES) == MOCK_FRAMES, "frames");
+    tap_ok(CALL(a, INFO, EXO_INFO_MACHINE, 0, EXO_MACHINE_FREE) == frame_free_count, "free frames");
+    tap_ok(CALL(a, INFO, EXO_INFO_MACHINE, 0, EXO_MACHINE_BOOT_TSC) == 7, "time stamp at boot");
+    REFUSED(RANGE, CALL(a, INFO, EXO_INFO_MACHINE, 0, 99), "a fact of the machine that is not");
+    REFUSED(RANGE, CALL(a, INFO, EXO_INFO_MACHINE, 1, 0), "another machine");
+    REFUSED(RANGE, CALL(a, INFO, 99, 0, 0), "a kind of fact that is not");
+    REFUSED(RANGE, CALL(a, INFO, EXO_INFO_ENV, 0, 99), "a fact of an environment that is not");
+    REFUSED(RANGE, CALL(a, INFO, EXO_INFO_ENV, 1ull << 33, 0), "a name of 34 bits");
+    REFUSED(ENV, CALL(a, INFO, EXO_INFO_ENV, b->name.n, EXO_ENV_PAGES), "about a sibling");
+    REFUSED(ENV, CALL(a, INFO, EXO_INFO_ENV, init->name.n, EXO_ENV_PAGES), "about the parent");
+    REFUSED(RANGE, CALL(a, INFO, EXO_INFO_FRAME, MOCK_FRAMES, 0), "about no frame");
+    REFUSED(OWNER, CALL(a, INFO, EXO_INFO_FRAME, b->root.n, 0), "about a sibling's frame");
+    REFUSED(OWNER, CALL(a, INFO, EXO_INFO_FRAME, 120, 0), "about a free frame");
+    REFUSED(RANGE, CALL(a, INFO, EXO_INFO_FRAME, a->root.n, 9), "a fact of a frame that is not");
+    REFUSED(RANGE, CALL(a, INFO, EXO_INFO_SLICE, EXO_SLICES, 0), "about no position");
+    REFUSED(RANGE, CALL(a, INFO, EXO_INFO_NIC, 99, 0), "about no NIC");
+    REFUSED(EMPTY, CALL(a, INFO, EXO_INFO_NIC, 1, 0), "about a NIC that is not there");
+    REFUSED(CALL, mock_call(a, EXO_CALLS, 0, 0, 0, 0, 0), "a call that is not");
+    REFUSED(CALL, mock_call(a, ~0ull, 0, 0, 0, 0, 0), "call 2^64 - 1");
+    tap_ok(CALL(a, INFO, EXO_INFO_ENV, 0, EXO_ENV_SELF_NAME) == a->name.n, "one's own name");
+    tap_ok(CALL(init, INFO, EXO_INFO_ENV, a->name.n, EXO_ENV_PAGES) == 2, "a child's pages");
+    tap_ok(CALL(init, INFO, EXO_INFO_FRAME, a->root.n, EXO_FRAME_TYPE) == EXO_PML4 &&
+               CALL(init, INFO, EXO_INFO_FRAME, a->root.n, EXO_FRAME_OWNER) == a->name.n &&
+               CALL(init, INFO, EXO_INFO_FRAME, a->root.n, EXO_FRAME_PINNED) == 1,
+           "a child's frame");
+    tap_ok(CALL(a, INFO, EXO_INFO_NIC, 0, EXO_NIC_DRIVER) == (int64_t)text("mock"), "a NIC's name");
+    for (uint64_t i = 0; i <= EXO_ENV_QUEUES; i++)
+        if (CALL(init, INFO, EXO_INFO_ENV, a->name.n, i) < 0)
+            tap_ok(false, "fact %d of an environment reads as an error", (int)i);
+}
+
+int main(void)
+{
+    test_create_and_set();
+    test_slots();
+    test_kill();
+    test_slices();
+    test_console();
+    test_info();
+    return tap_done();
+}
