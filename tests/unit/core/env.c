@@ -2,6 +2,9 @@
 /* env.c - environments, slices, console and info: each call with each of its errors. */
 #include "mock.h"
 
+#include "nic.h"
+#include "packet_queue.h"
+
 #include <string.h>
 
 #define ANY EXO_FRAME_ANY
@@ -153,6 +156,30 @@ static void test_kill(void)
     tap_ok(!current, "and nobody has the CPU, for nobody owns a slice");
 }
 
+/* While a device still reads from a frame of the dead, it is not given out again. */
+static void test_reclaim_queue(void)
+{
+    struct env *init = mock_boot();
+    struct env *child = mock_child_with(init, 20, 1, 1, true);
+    env_t name = child->name;
+
+    child->mac = 0x020000000005;
+    int64_t queue = mock_queue(child, child->mac);
+    tap_ok(queue >= 0 && queues[queue].flights == 1, "a child has a packet with the device");
+    struct env *grandchild = mock_child(child, 4, true);
+    env_t orphan = grandchild->name;
+    CALL(child, ENV_KILL, orphan.n, 0);
+    DONE(CALL(init, ENV_KILL, name.n, 0), "it is killed, and leaves a ZOMBIE");
+    tap_ok(mock_reclaim(init, orphan) > 0, "which its parent can reclaim now");
+    REFUSED(BUSY, CALL(init, ENV_RECLAIM, name.n), "reclaim before the device is done");
+    REFUSED(BUSY, CALL(init, PAGE_ALLOC, 0, queues[queue].buffer[0].n, EXO_DATA),
+            "take the frame that the device reads");
+    tap_ok(!inv_all(), "meanwhile the invariants hold (%s)", inv_all() ? inv_all() : "all");
+    nics[0]->poll(nics[0]);
+    tap_ok(mock_reclaim(init, name) > 0 && !inv_all() && frame_free_count == MOCK_FRAMES - 6,
+           "after it everything comes back");
+}
+
 static void test_slices(void)
 {
     struct env *init = mock_boot();
@@ -246,6 +273,7 @@ int main(void)
     test_create_and_set();
     test_slots();
     test_kill();
+    test_reclaim_queue();
     test_slices();
     test_console();
     test_info();

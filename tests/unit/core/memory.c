@@ -204,6 +204,35 @@ static void test_reclaim_mapped_table(void)
            inv_all() ? inv_all() : "all");
 }
 
+/* The same with a root table, made later than the table that maps it. */
+static void test_reclaim_mapped_root(void)
+{
+    struct env *init = mock_boot();
+    int64_t name = CALL(init, ENV_CREATE, 5, 0, 0);
+    uint64_t n = (uint64_t)name, pt = (uint64_t)CALL(init, PAGE_ALLOC, n, ANY, EXO_PT);
+    uint64_t root = (uint64_t)CALL(init, PAGE_ALLOC, n, ANY, EXO_PML4);
+
+    CALL(init, PT_MAP, pt, 0, root, EXO_READ);
+    CALL(init, ENV_RECLAIM, n); /* the first table: the root */
+    tap_ok(frames[root].type == EXO_DATA && frames[root].mapped == 1 && !inv_all(),
+           "a root table that is still mapped is not free");
+    tap_ok(mock_reclaim(init, (env_t){(uint32_t)name}) > 0 && frames[root].type == EXO_FREE &&
+               !inv_all(),
+           "it is when the mapping is gone");
+}
+
+static void test_adopt(void)
+{
+    struct env *init = mock_boot();
+
+    frame_adopt(init, (frame_t){2});
+    init->pages_max++; /* the machine counts what it hands over into the first quota */
+    inv_begin();
+    tap_ok(frames[2].type == EXO_DATA && !inv_all(), "a filled frame becomes the first one's");
+    DONE(CALL(init, PAGE_FREE, 2), "which may free it");
+    tap_ok(!inv_all(), "adopt: the invariants hold");
+}
+
 /* A parent may not go on building a child that it is tearing down. */
 static void test_reclaim_embryo(void)
 {
@@ -226,5 +255,7 @@ int main(void)
     test_cpu_bits();
     test_reclaim_mapped_table();
     test_reclaim_embryo();
+    test_reclaim_mapped_root();
+    test_adopt();
     return tap_done();
 }

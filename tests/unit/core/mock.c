@@ -190,7 +190,13 @@ struct exo_control *mock_control(const struct env *env)
 
 struct env *mock_child(struct env *parent, uint32_t pages, bool run)
 {
-    int64_t name = CALL(parent, ENV_CREATE, pages, 0, 0);
+    return mock_child_with(parent, pages, 0, 0, run);
+}
+
+struct env *mock_child_with(struct env *parent, uint32_t pages, uint32_t children, uint32_t queues,
+                            bool run)
+{
+    int64_t name = CALL(parent, ENV_CREATE, pages, children, queues);
 
     if (name < 0)
         return NULL;
@@ -213,6 +219,31 @@ int64_t mock_reclaim(struct env *parent, env_t name)
         calls++;
     } while (result == 1 && calls < 100000);
     return result ? result : calls;
+}
+
+int64_t mock_queue(struct env *self, uint64_t mac)
+{
+    int64_t frame[EXO_RINGS + 1];
+
+    for (uint32_t i = 0; i <= EXO_RINGS; i++) {
+        frame[i] = CALL(self, PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY,
+                        i < EXO_RINGS ? EXO_RING : EXO_DATA);
+        if (frame[i] < 0)
+            return -1;
+    }
+    int64_t queue = CALL(self, QUEUE_BIND, 0, (uint64_t)frame[0], (uint64_t)frame[1],
+                         (uint64_t)frame[2], (uint64_t)frame[3]);
+    if (queue < 0 || CALL(self, FILTER_ADD, (uint64_t)queue, mac) ||
+        CALL(self, QUEUE_BUFFER, (uint64_t)queue, 0, (uint64_t)frame[EXO_RINGS]))
+        return -1;
+    uint8_t *packet = machine_frame((frame_t){(uint32_t)frame[EXO_RINGS]});
+    for (uint32_t i = 0; i < 6; i++)
+        packet[6 + i] = (uint8_t)(mac >> (40 - 8 * i));
+    struct exo_ring *ring = machine_frame((frame_t){(uint32_t)frame[EXO_RING_TRANSMIT]});
+    ring->desc[0] = (struct exo_desc){0, 0, 600};
+    ring->producer = 1;
+    CALL(self, QUEUE_KICK, (uint64_t)queue);
+    return queue;
 }
 
 /* The leaf that the tables have for an address, 0 if none. */

@@ -41,6 +41,10 @@ int64_t mock_call(struct env *self, uint64_t number, uint64_t a, uint64_t b, uin
 
 /* A child of `parent` with root and control page, LIVE if `run`. */
 struct env *mock_child(struct env *parent, uint32_t pages, bool run);
+struct env *mock_child_with(struct env *parent, uint32_t pages, uint32_t children, uint32_t queues,
+                            bool run);
+/* A queue of `self` with a filter for `mac` and one packet given to the device. -1: no room. */
+int64_t mock_queue(struct env *self, uint64_t mac);
 struct env *mock_env(int64_t name);
 struct exo_control *mock_control(const struct env *env);
 

@@ -9,7 +9,6 @@
 #include "mock.h"
 
 #include "nic.h"
-#include "ring.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -179,24 +178,15 @@ static void scribble(const struct env *self)
 /* What single random calls would seldom find together: a living child, a bound queue. */
 static void build(struct env *self)
 {
-    int64_t ring[EXO_RINGS];
-
     if (dice(2)) {
-        struct env *child = mock_child(self, 6 + dice(24), dice(4));
+        struct env *child = mock_child_with(self, 6 + dice(24), dice(2), dice(2), dice(4));
         if (!child)
             return;
         for (uint32_t i = dice(8); i; i--)
             CALL(self, SLICE_SET, dice(EXO_SLICES), child->name.n);
         return;
     }
-    for (uint32_t i = 0; i < EXO_RINGS; i++)
-        ring[i] = CALL(self, PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_RING);
-    if (ring[EXO_RINGS - 1] < 0)
-        return;
-    int64_t queue = mock_call(self, EXO_CALL_QUEUE_BIND, 0, (uint64_t)ring[0], (uint64_t)ring[1],
-                              (uint64_t)ring[2], (uint64_t)ring[3]);
-    if (queue >= 0)
-        CALL(self, FILTER_ADD, (uint64_t)queue, 2ull << 40 | dice(5));
+    mock_queue(self, 2ull << 40 | dice(5));
 }
 
 static void check_zero(uint32_t n)
