@@ -13,6 +13,7 @@
 #define CR0_TS         (1ull << 3)
 #define CR0_NE         (1ull << 5)
 #define CR0_WP         (1ull << 16)
+#define CR0_AM         (1ull << 18)
 
 #define CR4_PAE        (1ull << 5)
 #define CR4_MCE        (1ull << 6)
@@ -65,7 +66,7 @@ void features_init(void)
     }
     uint64_t cr0;
     __asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
-    cr0 = (cr0 | CR0_WP | CR0_NE | CR0_MP) & ~(CR0_EM | CR0_TS);
+    cr0 = (cr0 | CR0_WP | CR0_NE | CR0_MP) & ~(CR0_EM | CR0_TS | CR0_AM);
     __asm__ volatile("mov %0, %%cr0" : : "r"(cr0));
     __asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | EFER_NXE);

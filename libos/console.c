@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * console.c - text to the machine's console, by lines.
+ *
+ * The kernel puts the application's name before each line, so text is kept back until its line is
+ * complete, the buffer is full, or the program ends.
+ */
+#include "libos.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct {
+    char text[EXO_CONSOLE_MAX];
+} __attribute__((aligned(EXO_PAGE_SIZE))) page;
+static uint32_t used;
+static frame_t frame;
+
+/* Upcalls are off. */
+static void put_out(void)
+{
+    if (!frame.n)
+        frame = vm_frame((uint64_t)&page);
+    if (used)
+        exo_console_write(frame, 0, used);
+    used = 0;
+}
+
+static void put(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        page.text[used++] = text[i];
+        if (text[i] == '\n' || used == sizeof(page.text))
+            put_out();
+    }
+}
+
+void console_write(const char *text, size_t length)
+{
+    /* In pieces by way of the stack: `text` may be on a page that is not in memory yet. */
+    while (length) {
+        char piece[256];
+        size_t count = MIN(length, sizeof(piece));
+        memcpy(piece, text, count);
+        critical_enter();
+        put(piece, count);
+        critical_exit();
+        text += count;
+        length -= count;
+    }
+}
+
+void console_flush(void)
+{
+    critical_enter();
+    put_out();
+    critical_exit();
+}
+
+void console_printf(const char *format, ...)
+{
+    char line[EXO_CONSOLE_MAX];
+    bool off = control->disabled;
+    va_list arguments;
+
+    va_start(arguments, format);
+    int length = vsnprintf(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        return;
+    size_t count = MIN((size_t)length, sizeof(line) - 1);
+    if (!off)
+        console_write(line, count);
+    else
+        put(line, count);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * entry.S - the first instruction, the upcall entry, and the ways between threads.
+ *
+ * Offsets of struct exo_context and exo_control: exo/abi/control.h, asserted in upcall.c.
+ */
+#include "offsets.h"
+
+        .text
+
+/* rdi = struct exo_start. The stack here is small and always in memory; upcalls use it later. */
+        .globl _start
+_start:
+        xor %ebp, %ebp
+        sub $8, %rsp
+        call libos_start
+
+/* rdi = reasons, on the resident stack, upcalls off. */
+        .globl upcall_entry
+upcall_entry:
+        xor %ebp, %ebp
+        sub $8, %rsp
+        call upcall
+
+/*
+ * resume_full(context): go on exactly there. Upcalls go on before the last registers are in place:
+ * should one come between resume_from and resume_to, the handler takes rip, flags and rsp from
+ * resume_frame, and between resume_spared and resume_flags three registers from resume_spare.
+ *
+ * Not by IRETQ: QEMU before 9.1 reads its frame as the kernel would, which SMAP forbids.
+ */
+        .globl resume_full, resume_from, resume_spared, resume_flags, resume_to
+        .globl resume_frame, resume_spare
+resume_full:
+        mov %rdi, %rax
+        mov RIP(%rax), %rcx
+        mov %rcx, resume_frame+0(%rip)
+        mov RFLAGS(%rax), %rcx
+        mov %rcx, resume_frame+8(%rip)
+        mov RSP(%rax), %rcx
+        mov %rcx, resume_frame+16(%rip)
+        mov RBX(%rax), %rbx
+        mov RCX(%rax), %rcx
+        mov RDX(%rax), %rdx
+        mov RSI(%rax), %rsi
+        mov RDI(%rax), %rdi
+        mov RBP(%rax), %rbp
+        mov R8(%rax), %r8
+        mov R9(%rax), %r9
+        mov R10(%rax), %r10
+        mov R11(%rax), %r11
+        mov R12(%rax), %r12
+        mov R13(%rax), %r13
+        mov R14(%rax), %r14
+        mov R15(%rax), %r15
+        mov RAX(%rax), %rax
+        lea resume_frame+8(%rip), %rsp
+        movq $0, CONTROL+DISABLED
+resume_from:
+        cmpq $0, CONTROL+PENDING
+        je resume_flags
+/* A reason came while upcalls were off. Any call delivers it; this one changes nothing. */
+        mov %rax, resume_spare+0(%rip)
+        mov %rcx, resume_spare+8(%rip)
+        mov %r11, resume_spare+16(%rip)
+resume_spared:
+        mov $CALL_INFO, %eax
+        syscall
+        mov resume_spare+0(%rip), %rax
+        mov resume_spare+8(%rip), %rcx
+        mov resume_spare+16(%rip), %r11
+resume_flags:
+        popfq
+        mov resume_frame+16(%rip), %rsp
+        jmp *resume_frame+0(%rip)
+resume_to:
+
+/* switch_out(&sp): save what a function must keep, then schedule on the resident stack. */
+        .globl switch_out
+switch_out:
+        push %rbp
+        push %rbx
+        push %r12
+        push %r13
+        push %r14
+        push %r15
+        sub $8, %rsp
+        stmxcsr (%rsp)
+        fnstcw 4(%rsp)
+        mov %rsp, (%rdi)
+        mov $STACK_TOP-16, %esp
+        xor %ebp, %ebp
+        call thread_schedule
+
+/* switch_in(sp): the other half. */
+        .globl switch_in
+switch_in:
+        mov %rdi, %rsp
+        ldmxcsr (%rsp)
+        fldcw 4(%rsp)
+        add $8, %rsp
+        pop %r15
+        pop %r14
+        pop %r13
+        pop %r12
+        pop %rbx
+        pop %rbp
+        ret
+
+/* run_on(stack, function, argument) */
+        .globl run_on
+run_on:
+        mov %rdi, %rsp
+        and $-16, %rsp
+        xor %ebp, %ebp
+        mov %rdx, %rdi
+        call *%rsi
+        ud2
+
+        .bss
+        .balign 16
+resume_frame: .skip 24
+resume_spare: .skip 32
+
+        .section .note.GNU-stack,"",@progbits

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * event.h - sleep until a network queue has news, or until a time.
+ *
+ * The count goes up with every EXO_UP_QUEUE. Read it, look at the rings, then wait for it to
+ * change: news that came in between ends the wait at once.
+ */
+#ifndef LIBOS_EVENT_H
+#define LIBOS_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+uint32_t event_count(void);
+
+/* Block this thread until the count differs from `seen`. `timeout_ns` 0: no limit. False: it is
+ * over. */
+bool event_wait(uint32_t seen, uint64_t timeout_ns);
+
+/* Nanoseconds since boot, monotonic. No call into the kernel. */
+uint64_t time_ns(void);
+
+#endif

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fd.c - the table of file descriptors, and the calls that work on any of them.
+ */
+#include "fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "libos.h"
+
+static struct {
+    const struct fd_type *type;
+    void *object;
+} table[FD_MAX];
+
+static uint32_t changes;
+long (*fd_socket_call)(long number, long a, long b, long c, long d, long e, long f);
+void (*fd_before_wait)(void);
+
+/* --- the console -------------------------------------------------------------------------- */
+
+static long console_fd_read(void *object, void *buffer, size_t length)
+{
+    (void)object, (void)buffer, (void)length;
+    return 0; /* nobody types: end of file */
+}
+
+static long console_fd_write(void *object, const void *buffer, size_t length)
+{
+    (void)object;
+    console_write(buffer, length);
+    return (long)length;
+}
+
+static long console_fd_close(void *object)
+{
+    (void)object;
+    return 0;
+}
+
+static short console_fd_poll(void *object, short events)
+{
+    (void)object;
+    return events & (POLLIN | POLLOUT);
+}
+
+static long console_fd_ioctl(void *object, unsigned long request, void *argument)
+{
+    (void)object, (void)request, (void)argument;
+    return -ENOTTY;
+}
+
+static long console_fd_set_flags(void *object, int flags)
+{
+    (void)object, (void)flags;
+    return 0;
+}
+
+static int console_fd_get_flags(void *object)
+{
+    (void)object;
+    return 0;
+}
+
+static const struct fd_type console_type = {
+    .read = console_fd_read,
+    .write = console_fd_write,
+    .close = console_fd_close,
+    .poll = console_fd_poll,
+    .ioctl = console_fd_ioctl,
+    .set_flags = console_fd_set_flags,
+    .get_flags = console_fd_get_flags,
+};
+
+__attribute__((constructor)) static void open_console(void)
+{
+    for (int fd = 0; fd < 3; fd++)
+        table[fd].type = &console_type;
+}
+
+/* --- the table ------------------------------------------------------------------------------ */
+
+long fd_add(const struct fd_type *type, void *object)
+{
+    for (int fd = 0; fd < FD_MAX; fd++)
+        if (!table[fd].type) {
+            table[fd].object = object;
+            table[fd].type = type;
+            return fd;
+        }
+    return -EMFILE;
+}
+
+static const struct fd_type *type_of(long fd)
+{
+    return fd >= 0 && fd < FD_MAX ? table[fd].type : NULL;
+}
+
+void *fd_object(int fd, const struct fd_type *type, long *error)
+{
+    const struct fd_type *found = type_of(fd);
+
+    if (found == type && found)
+        return table[fd].object;
+    *error = found ? -ENOTSOCK : -EBADF;
+    return NULL;
+}
+
+static long fd_close(long fd)
+{
+    const struct fd_type *type = type_of(fd);
+
+    if (!type)
+        return -EBADF;
+    table[fd].type = NULL;
+    long result = type->close(table[fd].object);
+    fd_changed();
+    return result;
+}
+
+/* --- poll ------------------------------------------------------------------------------------ */
+
+void fd_changed(void)
+{
+    __atomic_add_fetch(&changes, 1, __ATOMIC_SEQ_CST);
+    futex_call(&changes, 1, INT32_MAX, 0, false, 0);
+}
+
+static long poll_once(struct pollfd *fds, unsigned long count)
+{
+    long found = 0;
+
+    for (unsigned long i = 0; i < count; i++) {
+        const struct fd_type *type = type_of(fds[i].fd);
+        fds[i].revents = 0;
+        if (fds[i].fd < 0)
+            continue;
+        if (!type)
+            fds[i].revents = POLLNVAL;
+        else
+            fds[i].revents = type->poll(table[fds[i].fd].object, fds[i].events);
+        found += fds[i].revents != 0;
+    }
+    return found;
+}
+
+/* `timeout_ns` < 0: for ever. */
+static long fd_poll(struct pollfd *fds, unsigned long count, int64_t timeout_ns)
+{
+    uint64_t end = timeout_ns < 0 ? 0 : time_ns() + (uint64_t)timeout_ns;
+
+    for (;;) {
+        if (fd_before_wait)
+            fd_before_wait();
+        uint32_t seen = __atomic_load_n(&changes, __ATOMIC_SEQ_CST);
+        long found = poll_once(fds, count);
+        uint64_t now = end ? time_ns() : 0;
+        if (found || timeout_ns == 0 || (end && now >= end))
+            return found;
+        futex_call(&changes, 0, seen, end - now, end != 0, 0);
+    }
+}
+
+/* --- calls -------------------------------------------------------------------------------------
+ */
+
+static long vector_call(long fd, const struct iovec *v, long count, bool write)
+{
+    const struct fd_type *type = type_of(fd);
+    long total = 0;
+
+    for (long i = 0; i < count; i++) {
+        if (!v[i].iov_len)
+            continue;
+        long done = write ? type->write(table[fd].object, v[i].iov_base, v[i].iov_len)
+                          : type->read(table[fd].object, v[i].iov_base, v[i].iov_len);
+        if (done < 0)
+            return total ? total : done;
+        total += done;
+        if ((size_t)done < v[i].iov_len)
+            break;
+    }
+    return total;
+}
+
+static long fcntl_call(long fd, long command, long argument)
+{
+    const struct fd_type *type = type_of(fd);
+
+    switch (command) {
+    case F_GETFL:
+        return type->get_flags(table[fd].object) | O_RDWR;
+    case F_SETFL:
+        return type->set_flags(table[fd].object, (int)argument);
+    case F_GETFD:
+    case F_SETFD:
+        return 0; /* there is no exec that could care */
+    default:
+        return -EINVAL;
+    }
+}
+
+static long fstat_call(long fd, struct stat *st)
+{
+    memset(st, 0, sizeof(*st));
+    st->st_mode = type_of(fd) == &console_type ? S_IFCHR | 0600 : S_IFSOCK | 0600;
+    st->st_blksize = EXO_PAGE_SIZE;
+    return 0;
+}
+
+static int64_t ns_of(const struct timespec *t)
+{
+    return t ? t->tv_sec * 1000000000ll + t->tv_nsec : -1;
+}
+
+long fd_call(long n, long a, long b, long c, long d, long e, long f, bool *known)
+{
+    *known = true;
+    switch (n) {
+    case SYS_poll:
+        return fd_poll((struct pollfd *)a, (unsigned long)b, (int)c < 0 ? -1 : (int)c * 1000000ll);
+    case SYS_ppoll:
+        return fd_poll((struct pollfd *)a, (unsigned long)b, ns_of((const struct timespec *)c));
+    case SYS_open:
+    case SYS_openat:
+        return -ENOENT; /* there are no files */
+    }
+    if (n >= SYS_socket && n <= SYS_getsockopt)
+        return fd_socket_call ? fd_socket_call(n, a, b, c, d, e, f) : -EAFNOSUPPORT;
+    if (n == SYS_accept4)
+        return fd_socket_call ? fd_socket_call(n, a, b, c, d, e, f) : -EAFNOSUPPORT;
+    switch (n) {
+    case SYS_read:
+    case SYS_write:
+    case SYS_readv:
+    case SYS_writev:
+    case SYS_close:
+    case SYS_ioctl:
+    case SYS_fcntl:
+    case SYS_fstat:
+    case SYS_lseek:
+        break;
+    default:
+        *known = false;
+        return -ENOSYS;
+    }
+    const struct fd_type *type = type_of(a);
+    if (!type)
+        return -EBADF;
+    void *object = table[a].object;
+    switch (n) {
+    case SYS_read:
+        return type->read(object, (void *)b, (size_t)c);
+    case SYS_write:
+        return type->write(object, (const void *)b, (size_t)c);
+    case SYS_readv:
+        return vector_call(a, (const struct iovec *)b, c, false);
+    case SYS_writev:
+        return vector_call(a, (const struct iovec *)b, c, true);
+    case SYS_close:
+        return fd_close(a);
+    case SYS_ioctl:
+        return type->ioctl(object, (unsigned long)b, (void *)c);
+    case SYS_fcntl:
+        return fcntl_call(a, b, c);
+    case SYS_fstat:
+        return fstat_call(a, (struct stat *)b);
+    default:
+        return -ESPIPE; /* lseek */
+    }
+}

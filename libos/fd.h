@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fd.h - file descriptors: what read(), write(), close(), poll() ... come to.
+ *
+ * libos has the console as 0, 1 and 2. Whoever else offers descriptors (libnet: sockets) registers
+ * an object with its functions. Functions return a negated errno on failure, as system calls do.
+ */
+#ifndef LIBOS_FD_H
+#define LIBOS_FD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define FD_MAX 1024
+
+struct fd_type {
+    long (*read)(void *object, void *buffer, size_t length);
+    long (*write)(void *object, const void *buffer, size_t length);
+    long (*close)(void *object);
+    short (*poll)(void *object, short events); /* which of these hold now (and POLLERR, POLLHUP) */
+    long (*ioctl)(void *object, unsigned long request, void *argument);
+    long (*set_flags)(void *object, int flags); /* O_NONBLOCK alone matters */
+    int (*get_flags)(void *object);
+};
+
+/* The lowest free descriptor, or -EMFILE. */
+long fd_add(const struct fd_type *type, void *object);
+
+/* The object behind a descriptor of this type, else NULL with *error = -EBADF or -ENOTSOCK. */
+void *fd_object(int fd, const struct fd_type *type, long *error);
+
+/* Something about some descriptor changed: poll() looks again. */
+void fd_changed(void);
+
+/* Calls that libnet serves, by their Linux numbers; set once at start. NULL: -ENOSYS. */
+extern long (*fd_socket_call)(long number, long a, long b, long c, long d, long e, long f);
+
+/* Called before a thread goes to sleep in poll(), so that the network is looked at first. */
+extern void (*fd_before_wait)(void);
+
+#endif

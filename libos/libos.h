@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* libos.h - what the files of this folder need of each other, and libnet and applications of them.
+ */
+#ifndef LIBOS_H
+#define LIBOS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "control.h"
+#include "exo_stubs.h"
+#include "info.h"
+#include "policy.h"
+#include "start.h"
+
+/* The control page, where every parent puts it. */
+#define control ((volatile struct exo_control *)EXO_CONTROL_ADDRESS)
+
+extern const struct exo_start *libos_start_info;
+
+/* --- start.c */
+const char *libos_name(void);                /* the application's name */
+const char *libos_setting(const char *name); /* environment string, NULL if it is not there */
+
+/* --- upcall.c: upcalls off. What happens inside must be in memory: no fault may come. */
+void critical_enter(void);
+void critical_exit(void);
+
+/* Words that go up with EXO_UP_QUEUE and EXO_UP_CHILD; threads wait for them to change (futex.c).
+ */
+extern uint32_t libos_queue_events, libos_child_events;
+
+/* --- console.c */
+void console_write(const char *text, size_t length); /* any thread; whole lines go out at once */
+void console_flush(void);
+void console_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* --- vm.c: this application's address space */
+enum { VM_NONE = 4 }; /* as a permission: reserved, every access faults */
+void vm_init(void);
+bool vm_fault(uint64_t address, uint64_t error); /* true: mended */
+long vm_map(uint64_t hint, uint64_t size, uint32_t perm, bool fixed);
+long vm_unmap(uint64_t address, uint64_t size);
+long vm_protect(uint64_t address, uint64_t size, uint32_t perm);
+long vm_discard(uint64_t address, uint64_t size);
+bool vm_mapped(uint64_t address);
+frame_t vm_frame(uint64_t address); /* EXO_FRAME_NONE if not mapped */
+/* `pages` new frames of `type`, mapped at once and for ever, writable. NULL: quota or memory is
+ * out. */
+void *vm_alloc(uint32_t pages, uint32_t type);
+extern uint64_t vm_faults; /* pages given on demand */
+enum vm_why { VM_UNKNOWN, VM_GUARD, VM_PERMISSION, VM_OUT_OF_MEMORY };
+enum vm_why vm_why(uint64_t address, uint64_t error);
+
+/* --- thread.c */
+extern struct thread *thread_current;
+extern const struct sched *thread_policy;
+void thread_init(void);
+struct thread *thread_create(void (*entry)(void *), void *argument, uint64_t stack_low,
+                             uint64_t stack_high, uint64_t fs_base);
+_Noreturn void thread_schedule(void); /* on the resident stack, upcalls off */
+bool thread_block(const void *address, uint32_t bits, uint64_t wake_at); /* critical; true: woken */
+unsigned thread_wake(const void *address, uint32_t bits, unsigned count); /* critical */
+void thread_yield(void);                                                  /* critical */
+_Noreturn void thread_exit(void);
+void thread_events(uint32_t reasons); /* critical */
+bool thread_must_switch(void);        /* critical */
+void thread_preempt(void);            /* upcall: current's registers are in control->saved */
+_Noreturn void thread_resume_saved(const struct exo_context *context);
+unsigned thread_count(void);
+
+/* --- entry.S */
+void upcall_entry(void);
+void switch_out(uint64_t *save_sp); /* returns when switched in again */
+_Noreturn void switch_in(uint64_t sp);
+_Noreturn void resume_full(const struct exo_context *context);
+_Noreturn void run_on(uint64_t stack, void (*function)(void *), void *argument);
+
+/* --- time.c */
+uint64_t time_tsc(void);
+uint64_t time_ns(void);
+uint64_t time_deadline(uint64_t timeout_ns); /* time stamp that far from now, never 0 */
+uint64_t time_ns_of(uint64_t ticks);
+
+/* --- futex.c, random.c, crash.c, fd.c */
+long futex_call(uint32_t *word, int op, uint32_t value, uint64_t timeout_ns, bool timed,
+                uint32_t value3);
+void random_bytes(void *to, size_t length);
+_Noreturn void crash(const struct exo_context *context, const struct exo_fault *fault);
+_Noreturn void libos_exit(uint32_t status);
+long fd_call(long n, long a, long b, long c, long d, long e, long f, bool *known);
+
+/* If set, called for a fault that nothing mends, before the crash. True: go on with *context. */
+extern bool (*libos_fault_hook)(struct exo_context *context, const struct exo_fault *fault);
+
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+
+#endif

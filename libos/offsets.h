@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* offsets.h - numbers of the contract for the assembler; upcall.c asserts each. */
+#ifndef LIBOS_OFFSETS_H
+#define LIBOS_OFFSETS_H
+
+#define RAX       0
+#define RBX       8
+#define RCX       16
+#define RDX       24
+#define RSI       32
+#define RDI       40
+#define RBP       48
+#define R8        56
+#define R9        64
+#define R10       72
+#define R11       80
+#define R12       88
+#define R13       96
+#define R14       104
+#define R15       112
+#define RIP       120
+#define RFLAGS    128
+#define RSP       136
+
+#define CONTROL   0x3fe00000
+#define DISABLED  16
+#define PENDING   24
+#define STACK_TOP 0x3ff00000
+#define CALL_INFO 23
+
+#endif

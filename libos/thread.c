@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * thread.c - threads: made, blocked, woken, preempted, ended. Which one runs is the policy's
+ * choice.
+ *
+ *   H1  a thread is with the policy exactly while it is READY, on `blocked` exactly while BLOCKED
+ *   H2  `thread_current` is the RUNNING one; all of this changes only with upcalls off
+ *   H3  when no thread is READY the CPU is given back by `wait`: nothing is polled
+ */
+#include "libos.h"
+
+#include <string.h>
+
+#define NO_ALARM   UINT64_MAX
+#define BUCKET     4u /* threads a page */
+#define THREAD_MAX 1024u
+
+_Static_assert(sizeof(struct thread) * BUCKET <= EXO_PAGE_SIZE, "BUCKET threads fit a page");
+
+struct thread *thread_current;
+const struct sched *thread_policy;
+uint32_t libos_queue_events, libos_child_events;
+
+static struct thread *blocked, *free_threads;
+static uint64_t earliest = NO_ALARM; /* no blocked thread times out before */
+static uint64_t armed = NO_ALARM;    /* the kernel's timer is set to this */
+static uint64_t quantum;             /* in time stamp ticks */
+static bool must_switch;
+static unsigned living;
+static int next_id = 1;
+
+void thread_init(void)
+{
+    static const struct sched *const policies[] = {&sched_fifo, &sched_round_robin};
+    const char *wanted = libos_setting("FREEHOLD_SCHED");
+
+    thread_policy = policies[0];
+    for (size_t i = 0; wanted && i < sizeof(policies) / sizeof(policies[0]); i++)
+        if (!strcmp(policies[i]->name, wanted))
+            thread_policy = policies[i];
+    if (wanted && strcmp(wanted, thread_policy->name)) {
+        console_printf("FREEHOLD_SCHED names the policy %s, which is not linked in: choose fifo or "
+                       "round_robin\n",
+                       wanted);
+        libos_exit(2);
+    }
+    quantum = thread_policy->quantum_ns ? time_deadline(thread_policy->quantum_ns) - time_tsc() : 0;
+    thread_policy->init();
+}
+
+/* Critical. NULL: memory is out. */
+static struct thread *thread_take(void)
+{
+    if (!free_threads) {
+        struct thread *page = living < THREAD_MAX ? vm_alloc(1, EXO_DATA) : NULL;
+        for (unsigned i = 0; page && i < BUCKET; i++) {
+            page[i].next = free_threads;
+            free_threads = &page[i];
+        }
+    }
+    struct thread *thread = free_threads;
+    if (thread)
+        free_threads = thread->next;
+    return thread;
+}
+
+struct thread *thread_create(void (*entry)(void *), void *argument, uint64_t stack_low,
+                             uint64_t stack_high, uint64_t fs_base)
+{
+    struct thread *thread = thread_take();
+
+    if (!thread)
+        return NULL;
+    memset(thread, 0, sizeof(*thread));
+    thread->id = next_id++;
+    memcpy(thread->name, "thread ", 7);
+    char digits[8];
+    int count = 0, value = thread->id;
+    do
+        digits[count++] = (char)('0' + value % 10);
+    while ((value /= 10) && count < 8);
+    for (int i = 7; count; i++)
+        thread->name[i] = digits[--count];
+    thread->stack_low = stack_low;
+    thread->stack_high = stack_high;
+    thread->fs_base = fs_base;
+    thread->state = THREAD_READY;
+    /* It starts like a thread that was preempted before its first instruction. */
+    thread->preempted = true;
+    thread->context = (struct exo_context){.rip = (uint64_t)entry,
+                                           .rdi = (uint64_t)argument,
+                                           .rsp = (stack_high & ~15ull) - 8,
+                                           .rflags = 0x202};
+    thread->fpu[0] = 0x7f; /* FNINIT's control word, and MXCSR after a reset */
+    thread->fpu[1] = 0x03;
+    thread->fpu[24] = 0x80;
+    thread->fpu[25] = 0x1f;
+    living++;
+    thread_policy->enqueue(thread);
+    return thread;
+}
+
+unsigned thread_count(void)
+{
+    return living;
+}
+
+/* --- the kernel's timer ------------------------------------------------------------ */
+
+static void timer_arm(uint64_t now)
+{
+    uint64_t wanted = earliest;
+
+    if (quantum && living > 1 && thread_current && now + quantum < wanted)
+        wanted = now + quantum;
+    if (wanted < armed) {
+        armed = wanted;
+        exo_timer(wanted);
+    }
+}
+
+/* --- blocking and waking ------------------------------------------------------------ */
+
+static void make_ready(struct thread *thread)
+{
+    thread->state = THREAD_READY;
+    thread_policy->enqueue(thread);
+    if (thread_current && thread_policy->wakeup(thread, thread_current))
+        must_switch = true;
+}
+
+bool thread_block(const void *address, uint32_t bits, uint64_t wake_at)
+{
+    struct thread *self = thread_current;
+
+    self->address = address;
+    self->bits = bits;
+    self->wake_at = wake_at;
+    self->timed_out = false;
+    self->state = THREAD_BLOCKED;
+    self->wait_next = blocked;
+    blocked = self;
+    if (wake_at && wake_at < earliest)
+        earliest = wake_at;
+    switch_out(&self->sp);
+    return !self->timed_out;
+}
+
+unsigned thread_wake(const void *address, uint32_t bits, unsigned count)
+{
+    unsigned woken = 0;
+
+    /* The list is newest first: the longest waiting is woken first by going round until done. */
+    while (woken < count) {
+        struct thread **oldest = NULL;
+        for (struct thread **at = &blocked; *at; at = &(*at)->wait_next)
+            if ((*at)->address == address && ((*at)->bits & bits))
+                oldest = at;
+        if (!oldest)
+            break;
+        struct thread *thread = *oldest;
+        *oldest = thread->wait_next;
+        make_ready(thread);
+        woken++;
+    }
+    return woken;
+}
+
+static void expire(uint64_t now)
+{
+    if (now < earliest)
+        return;
+    earliest = NO_ALARM;
+    for (struct thread **at = &blocked; *at;) {
+        struct thread *thread = *at;
+        if (thread->wake_at && thread->wake_at <= now) {
+            *at = thread->wait_next;
+            thread->timed_out = true;
+            make_ready(thread);
+            continue;
+        }
+        if (thread->wake_at && thread->wake_at < earliest)
+            earliest = thread->wake_at;
+        at = &thread->wait_next;
+    }
+}
+
+void thread_events(uint32_t reasons)
+{
+    if (reasons & EXO_UP_QUEUE) {
+        libos_queue_events++;
+        thread_wake(&libos_queue_events, UINT32_MAX, UINT32_MAX);
+    }
+    if (reasons & EXO_UP_CHILD) {
+        libos_child_events++;
+        thread_wake(&libos_child_events, UINT32_MAX, UINT32_MAX);
+    }
+    if (reasons & EXO_UP_SLICE_BEGIN)
+        thread_policy->cpu_gained();
+    if (reasons & (EXO_UP_TIMER | EXO_UP_DEADLINE | EXO_UP_SLICE_BEGIN)) {
+        uint64_t now = time_tsc();
+        if (reasons & EXO_UP_TIMER)
+            armed = NO_ALARM;
+        expire(now);
+        if (thread_current && quantum && now - thread_current->switched_in >= quantum &&
+            thread_policy->tick(thread_current))
+            must_switch = true;
+        timer_arm(now);
+    }
+}
+
+bool thread_must_switch(void)
+{
+    return must_switch && thread_current;
+}
+
+/* --- switching ----------------------------------------------------------------------- */
+
+static void stop_current(void)
+{
+    __asm__ volatile("rdfsbase %0" : "=r"(thread_current->fs_base));
+    thread_current->ran_ns += time_ns_of(time_tsc() - thread_current->switched_in);
+    thread_current = NULL;
+}
+
+void thread_schedule(void)
+{
+    struct thread *thread;
+
+    if (thread_current)
+        stop_current();
+    must_switch = false;
+    while (!(thread = thread_policy->pick_next())) {
+        if (!living)
+            libos_exit(0);
+        thread_events((uint32_t)exo_wait(earliest == NO_ALARM ? 0 : earliest));
+    }
+    uint64_t now = time_tsc();
+    thread->state = THREAD_RUNNING;
+    thread->switched_in = now;
+    thread_current = thread;
+    __asm__ volatile("wrfsbase %0" : : "r"(thread->fs_base));
+    if (earliest < armed || quantum)
+        timer_arm(now);
+    if (!thread->preempted)
+        switch_in(thread->sp);
+    thread->preempted = false;
+    __asm__ volatile("fxrstor64 %0" : : "m"(thread->fpu));
+    resume_full(&thread->context);
+}
+
+void thread_yield(void)
+{
+    struct thread *self = thread_current;
+
+    must_switch = false;
+    self->state = THREAD_READY;
+    thread_policy->yield(self);
+    switch_out(&self->sp);
+}
+
+void thread_preempt(void)
+{
+    struct thread *self = thread_current;
+
+    __asm__ volatile("fxsave64 %0" : "=m"(self->fpu));
+    self->context = *(const struct exo_context *)&control->saved;
+    self->preempted = true;
+    self->state = THREAD_READY;
+    thread_policy->enqueue(self);
+    thread_schedule();
+}
+
+/* On the resident stack: the thread's own may go. */
+static void thread_end(void *argument)
+{
+    struct thread *self = argument;
+
+    if (self->unmap_size)
+        vm_unmap(self->unmap_base, self->unmap_size);
+    self->state = THREAD_FREE;
+    self->next = free_threads;
+    free_threads = self;
+    living--;
+    thread_current = NULL;
+    thread_schedule();
+}
+
+void thread_exit(void)
+{
+    struct thread *self = thread_current;
+    int *word = self->clear_tid;
+
+    if (word)
+        *(volatile int *)word; /* U1: mapped before upcalls go off */
+    critical_enter();
+    if (word) {
+        *(volatile int *)word = 0;
+        thread_wake(word, UINT32_MAX, 1);
+    }
+    run_on(EXO_STACK_TOP - 16, thread_end, self);
+}

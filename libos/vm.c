@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vm.c - this application's address space: reserved ranges, filled with pages on demand.
+ *
+ *   V1  `ranges` is sorted and nothing overlaps; what they do not hold is not ours to fill
+ *   V2  a page of a range is mapped with the range's permission or not at all
+ *   V3  page tables, once made, stay: the last one used is remembered without a check
+ *
+ * All of it runs with upcalls off, and on memory that is always there.
+ */
+#include "libos.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define RANGES        1024
+#define RESIDENT_BASE 0x0000001000000000ull
+#define DEMAND_BASE   0x0000002000000000ull
+#define DEMAND_END    0x0000007000000000ull
+#define PAGES(bytes)  (((bytes) + EXO_PAGE_SIZE - 1) & ~(uint64_t)(EXO_PAGE_SIZE - 1))
+
+#define FAULT_WRITE   (1u << 1)
+#define FAULT_FETCH   (1u << 4)
+
+struct range {
+    uint64_t start, end;
+    uint32_t perm;
+};
+
+uint64_t vm_faults;
+
+static struct range ranges[RANGES];
+static int range_count;
+static frame_t root;
+static uint64_t resident_next = RESIDENT_BASE;
+static bool out_of_memory;
+
+static struct {
+    uint64_t tag; /* address >> 21, plus 1 */
+    frame_t table;
+} last;
+
+/* --- page tables ---------------------------------------------------------------------- */
+
+static int64_t new_frame(uint32_t type)
+{
+    int64_t frame = exo_page_alloc((env_t){EXO_ENV_SELF}, (frame_t){EXO_FRAME_ANY}, type);
+
+    if (frame < 0)
+        out_of_memory = true;
+    return frame;
+}
+
+/* The PT for an address; made if `make`. EXO_FRAME_NONE: there is none. */
+static frame_t table_for(uint64_t address, bool make)
+{
+    frame_t table = root;
+
+    if (last.tag == (address >> 21) + 1)
+        return last.table;
+    for (uint32_t level = 0; level < 3; level++) {
+        uint32_t index = address >> (39 - 9 * level) & 511;
+        int64_t next = exo_pt_read(table, index);
+        if (next < 0) {
+            if (!make || (next = new_frame(EXO_PDPT + level)) < 0)
+                return (frame_t){EXO_FRAME_NONE};
+            exo_pt_map(table, index, (frame_t){(uint32_t)next}, 0);
+        }
+        table.n = (uint32_t)next;
+    }
+    last.tag = (address >> 21) + 1;
+    last.table = table;
+    return table;
+}
+
+static uint32_t index_of(uint64_t address)
+{
+    return address >> EXO_PAGE_SHIFT & 511;
+}
+
+frame_t vm_frame(uint64_t address)
+{
+    frame_t table = table_for(address, false);
+    int64_t entry = table.n ? exo_pt_read(table, index_of(address)) : -1;
+
+    return (frame_t){entry < 0 ? EXO_FRAME_NONE : (uint32_t)entry};
+}
+
+bool vm_mapped(uint64_t address)
+{
+    return address < EXO_USER_END && vm_frame(address).n;
+}
+
+/* A new page at `address`. False: memory is out, nothing changed. */
+static bool fill(uint64_t address, uint32_t perm, uint32_t type)
+{
+    frame_t table = table_for(address, true);
+    int64_t frame = table.n ? new_frame(type) : -1;
+
+    if (frame < 0)
+        return false;
+    if (exo_pt_map(table, index_of(address), (frame_t){(uint32_t)frame}, perm) < 0) {
+        exo_page_free((frame_t){(uint32_t)frame});
+        return false;
+    }
+    return true;
+}
+
+static void empty(uint64_t start, uint64_t end)
+{
+    for (uint64_t at = start; at < end; at += EXO_PAGE_SIZE) {
+        frame_t table = table_for(at, false);
+        if (!table.n) {
+            at |= (1ull << 21) - EXO_PAGE_SIZE; /* no table: nothing until the next one's reach */
+            continue;
+        }
+        int64_t frame = exo_pt_unmap(table, index_of(at));
+        if (frame >= 0)
+            exo_page_free((frame_t){(uint32_t)frame});
+    }
+}
+
+/* --- ranges --------------------------------------------------------------------------- */
+
+/* Index of the first range that ends after `address`. */
+static int range_at(uint64_t address)
+{
+    int low = 0, high = range_count;
+
+    while (low < high) {
+        int middle = (low + high) / 2;
+        if (ranges[middle].end <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool range_insert(int at, struct range range)
+{
+    if (at > 0 && ranges[at - 1].end == range.start && ranges[at - 1].perm == range.perm) {
+        ranges[at - 1].end = range.end;
+        return true;
+    }
+    if (range_count == RANGES)
+        return false;
+    memmove(&ranges[at + 1], &ranges[at], (size_t)(range_count - at) * sizeof(range));
+    ranges[at] = range;
+    range_count++;
+    return true;
+}
+
+/* Make `address` a border between ranges, if it lies inside one. */
+static bool range_split(uint64_t address)
+{
+    int at = range_at(address);
+
+    if (at == range_count || ranges[at].start >= address)
+        return true;
+    if (range_count == RANGES)
+        return false;
+    memmove(&ranges[at + 1], &ranges[at], (size_t)(range_count - at) * sizeof(struct range));
+    range_count++;
+    ranges[at].end = address;
+    ranges[at + 1].start = address;
+    return true;
+}
+
+static bool valid(uint64_t address, uint64_t size)
+{
+    return size && !(address % EXO_PAGE_SIZE) && address >= DEMAND_BASE && size <= DEMAND_END &&
+           address <= DEMAND_END - size;
+}
+
+/* Lowest gap of `size` bytes. 0: none. */
+static uint64_t gap(uint64_t size)
+{
+    uint64_t at = DEMAND_BASE;
+
+    for (int i = 0; i < range_count; i++) {
+        if (ranges[i].start - at >= size)
+            return at;
+        at = ranges[i].end;
+    }
+    return DEMAND_END - at >= size ? at : 0;
+}
+
+long vm_map(uint64_t hint, uint64_t size, uint32_t perm, bool fixed)
+{
+    if (size == 0 || size > DEMAND_END)
+        return -EINVAL;
+    size = PAGES(size);
+    uint64_t address = fixed ? hint : gap(size);
+    if (!address)
+        return -ENOMEM;
+    if (!valid(address, size))
+        return -EINVAL;
+    if (fixed) {
+        long error = vm_unmap(address, size);
+        if (error)
+            return error;
+    }
+    if (!range_insert(range_at(address), (struct range){address, address + size, perm}))
+        return -ENOMEM;
+    return (long)address;
+}
+
+long vm_unmap(uint64_t address, uint64_t size)
+{
+    size = PAGES(size);
+    if (!valid(address, size))
+        return -EINVAL;
+    if (!range_split(address) || !range_split(address + size))
+        return -ENOMEM;
+    empty(address, address + size);
+    int first = range_at(address), end = first;
+    while (end < range_count && ranges[end].start < address + size)
+        end++;
+    memmove(&ranges[first], &ranges[end], (size_t)(range_count - end) * sizeof(struct range));
+    range_count -= end - first;
+    return 0;
+}
+
+long vm_protect(uint64_t address, uint64_t size, uint32_t perm)
+{
+    size = PAGES(size);
+    /* The image is protected as it was linked; RELRO and the like change nothing. */
+    if (!valid(address, size))
+        return address < DEMAND_BASE ? 0 : -EINVAL;
+    if (!range_split(address) || !range_split(address + size))
+        return -ENOMEM;
+    for (int i = range_at(address); i < range_count && ranges[i].start < address + size; i++) {
+        ranges[i].perm = perm;
+        if (perm == VM_NONE) {
+            empty(ranges[i].start, ranges[i].end); /* contents are lost: reserve, do not hide */
+            continue;
+        }
+        for (uint64_t at = ranges[i].start; at < ranges[i].end; at += EXO_PAGE_SIZE) {
+            frame_t table = table_for(at, false);
+            if (table.n)
+                exo_pt_protect(table, index_of(at), perm);
+        }
+    }
+    return 0;
+}
+
+long vm_discard(uint64_t address, uint64_t size)
+{
+    size = PAGES(size);
+    if (!valid(address, size))
+        return -EINVAL;
+    empty(address, address + size);
+    return 0;
+}
+
+/* --- faults ---------------------------------------------------------------------------- */
+
+static const struct range *range_of(uint64_t address)
+{
+    int at = range_at(address);
+
+    return at < range_count && ranges[at].start <= address ? &ranges[at] : NULL;
+}
+
+enum vm_why vm_why(uint64_t address, uint64_t error)
+{
+    const struct range *range = range_of(address);
+
+    if (!range)
+        return vm_mapped(address) ? VM_PERMISSION : VM_UNKNOWN;
+    if (range->perm == VM_NONE)
+        return VM_GUARD;
+    if ((error & FAULT_WRITE && !(range->perm & EXO_WRITE)) ||
+        (error & FAULT_FETCH && !(range->perm & EXO_EXEC)))
+        return VM_PERMISSION;
+    return VM_OUT_OF_MEMORY;
+}
+
+bool vm_fault(uint64_t address, uint64_t error)
+{
+    const struct range *range = range_of(address);
+
+    if (!range || vm_why(address, error) != VM_OUT_OF_MEMORY || vm_mapped(address))
+        return false;
+    vm_faults++;
+    return fill(address & ~(uint64_t)(EXO_PAGE_SIZE - 1), range->perm, EXO_DATA);
+}
+
+void *vm_alloc(uint32_t pages, uint32_t type)
+{
+    uint64_t start = resident_next;
+
+    for (uint32_t i = 0; i < pages; i++)
+        if (!fill(start + (uint64_t)i * EXO_PAGE_SIZE, EXO_WRITE, type)) {
+            empty(start, start + (uint64_t)i * EXO_PAGE_SIZE);
+            return NULL;
+        }
+    resident_next += (uint64_t)pages * EXO_PAGE_SIZE;
+    return (void *)start;
+}
+
+void vm_init(void)
+{
+    root.n = (uint32_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_ROOT);
+}
