@@ -49,6 +49,9 @@ frame_t vm_frame(uint64_t address); /* EXO_FRAME_NONE if not mapped */
 /* `pages` new frames of `type`, mapped at once and for ever, writable. NULL: quota or memory is
  * out. */
 void *vm_alloc(uint32_t pages, uint32_t type);
+/* Show a frame of ours at one fixed address, writable, in place of the one shown before. NULL: it
+ * cannot be mapped. EXO_FRAME_NONE: show none. */
+void *vm_window(frame_t frame);
 extern uint64_t vm_faults; /* pages given on demand */
 enum vm_why { VM_UNKNOWN, VM_GUARD, VM_PERMISSION, VM_OUT_OF_MEMORY };
 enum vm_why vm_why(uint64_t address, uint64_t error);

@@ -15,6 +15,7 @@
 
 #define RANGES        1024
 #define RESIDENT_BASE 0x0000001000000000ull
+#define WINDOW        (RESIDENT_BASE - EXO_PAGE_SIZE)
 #define DEMAND_BASE   0x0000002000000000ull
 #define DEMAND_END    0x0000007000000000ull
 #define PAGES(bytes)  (((bytes) + EXO_PAGE_SIZE - 1) & ~(uint64_t)(EXO_PAGE_SIZE - 1))
@@ -298,6 +299,18 @@ void *vm_alloc(uint32_t pages, uint32_t type)
         }
     resident_next += (uint64_t)pages * EXO_PAGE_SIZE;
     return (void *)start;
+}
+
+void *vm_window(frame_t frame)
+{
+    frame_t table = table_for(WINDOW, true);
+
+    if (!table.n)
+        return NULL;
+    exo_pt_unmap(table, index_of(WINDOW)); /* EMPTY at first */
+    if (!frame.n || exo_pt_map(table, index_of(WINDOW), frame, EXO_WRITE) < 0)
+        return NULL;
+    return (void *)WINDOW;
 }
 
 void vm_init(void)

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * child.c - from an ELF file to a running environment, and back.
+ *
+ * The address space is that of exo/abi/start.h. A page with contents is filled while it is ours,
+ * shown in a window, and then given away; a page of zeros is allocated for the child at once.
+ */
+#include "child.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../uefi/elf.h"
+#include "libos.h"
+
+#define SELF ((env_t){EXO_ENV_SELF})
+#define ANY  ((frame_t){EXO_FRAME_ANY})
+
+struct build {
+    env_t env;
+    frame_t root, control_page;
+    int64_t error; /* the first that a call returned; later steps do nothing */
+};
+
+static frame_t take(struct build *b, env_t owner, uint32_t type)
+{
+    int64_t frame = b->error ? 0 : exo_page_alloc(owner, ANY, type);
+
+    if (frame < 0)
+        b->error = frame;
+    return (frame_t){frame < 0 ? EXO_FRAME_NONE : (uint32_t)frame};
+}
+
+static void check(struct build *b, int64_t result)
+{
+    if (result < 0 && !b->error)
+        b->error = result;
+}
+
+static void place(struct build *b, uint64_t address, frame_t frame, uint32_t perm)
+{
+    frame_t table = b->root;
+
+    for (uint32_t level = 0; level < 3 && !b->error; level++) {
+        uint32_t index = address >> (39 - 9 * level) & 511;
+        int64_t next = exo_pt_read(table, index);
+        if (next == -EXO_E_EMPTY) {
+            next = take(b, b->env, EXO_PDPT + level).n;
+            if (!b->error)
+                check(b, exo_pt_map(table, index, (frame_t){(uint32_t)next}, 0));
+        } else {
+            check(b, next);
+        }
+        table.n = (uint32_t)next;
+    }
+    if (!b->error)
+        check(b, exo_pt_map(table, address >> EXO_PAGE_SHIFT & 511, frame, perm));
+}
+
+/* A page of the child with this content at `offset`, zero elsewhere. */
+static void place_filled(struct build *b, uint64_t address, uint32_t perm, const void *content,
+                         uint64_t offset, uint64_t length)
+{
+    frame_t frame = take(b, SELF, EXO_DATA);
+
+    if (b->error)
+        return;
+    critical_enter();
+    void *window = vm_window(frame);
+    critical_exit();
+    if (window)
+        memcpy((char *)window + offset, content, length);
+    critical_enter();
+    vm_window((frame_t){EXO_FRAME_NONE});
+    critical_exit();
+    check(b, window ? exo_page_give(frame, b->env) : -EXO_E_MEMORY);
+    if (b->error)
+        exo_page_free(frame);
+    place(b, address, frame, perm);
+}
+
+static void place_segment(struct build *b, const char *file, const struct elf_segment *s)
+{
+    for (uint64_t page = 0; page < s->pages && !b->error; page++) {
+        uint64_t address = s->virt + page * EXO_PAGE_SIZE;
+        /* The file's part is [lead, lead + bytes) of the segment. */
+        uint64_t from = page * EXO_PAGE_SIZE, to = from + EXO_PAGE_SIZE;
+        uint64_t first = s->lead > from ? s->lead : from;
+        uint64_t last = s->lead + s->bytes < to ? s->lead + s->bytes : to;
+        if (first < last)
+            place_filled(b, address, s->perm, file + s->offset + (first - s->lead), first - from,
+                         last - first);
+        else
+            place(b, address, take(b, b->env, EXO_DATA), s->perm);
+    }
+}
+
+static void place_start(struct build *b, const char *bundle, const struct bundle_app *app,
+                        uint64_t image_end)
+{
+    static struct exo_start start;
+
+    start = (struct exo_start){
+        .magic = EXO_START_MAGIC,
+        .version = EXO_START_VERSION,
+        .argc = app->argc,
+        .envc = app->envc,
+        .strings_bytes = app->strings_size,
+        .wall_clock = libos_start_info->wall_clock,
+        .image_end = image_end,
+        .mac = app->mac,
+    };
+    random_bytes(start.seed, sizeof(start.seed));
+    memcpy(start.strings, bundle + app->strings_offset, app->strings_size);
+    place_filled(b, EXO_START_ADDRESS, EXO_READ, &start, 0, sizeof(start));
+    memset(start.seed, 0, sizeof(start.seed)); /* it is the child's secret */
+}
+
+static void set_up(struct build *b, const char *bundle, const struct bundle_app *app,
+                   const struct elf_plan *plan)
+{
+    uint64_t label[2] = {0}, image_end = 0;
+
+    memcpy(label, app->name, strlen(app->name));
+    check(b, exo_env_set(b->env, EXO_ENV_SET_NAME, label[0], label[1]));
+    if (app->mac)
+        check(b, exo_env_set(b->env, EXO_ENV_SET_MAC, app->mac, 0));
+    b->root = take(b, b->env, EXO_PML4);
+    b->control_page = take(b, b->env, EXO_CONTROL);
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct elf_segment *s = &plan->segments[i];
+        place_segment(b, bundle + app->image_offset, s);
+        if (s->virt + s->pages * EXO_PAGE_SIZE > image_end)
+            image_end = s->virt + s->pages * EXO_PAGE_SIZE;
+    }
+    place(b, EXO_CONTROL_ADDRESS, b->control_page, EXO_WRITE);
+    for (uint64_t i = 1; i <= EXO_STACK_PAGES; i++)
+        place(b, EXO_STACK_TOP - i * EXO_PAGE_SIZE, take(b, b->env, EXO_DATA), EXO_WRITE);
+    place_start(b, bundle, app, image_end);
+    if (b->error)
+        return;
+    check(b, exo_env_set(b->env, EXO_ENV_SET_ROOT, b->root.n, 0));
+    check(b, exo_env_set(b->env, EXO_ENV_SET_CONTROL, b->control_page.n, 0));
+    if (!b->error)
+        check(b, exo_env_run(b->env, plan->entry, EXO_STACK_TOP - 8, EXO_START_ADDRESS));
+}
+
+void child_reclaim(env_t child)
+{
+    int64_t left;
+
+    while ((left = exo_env_reclaim(child)) != 0)
+        if (left == -EXO_E_BUSY)
+            usleep(1000); /* a packet is still on its way to the device */
+        else if (left < 0)
+            return;
+}
+
+static int64_t of_self(uint32_t what)
+{
+    return exo_info(EXO_INFO_ENV, EXO_ENV_SELF, what);
+}
+
+env_t child_start(const char *bundle, const struct bundle_app *app)
+{
+    const struct elf_bounds bounds = {EXO_IMAGE_BASE, EXO_CONTROL_ADDRESS};
+    struct elf_plan plan;
+    const char *wrong = elf_check(bundle + app->image_offset, app->image_size, &bounds, &plan);
+
+    if (wrong) {
+        printf("%s is not started: its image %s\n", app->name, wrong);
+        return SELF;
+    }
+    int64_t env = exo_env_create(app->pages, 0, app->queues);
+    if (env < 0) {
+        printf("%s is not started: it wants %u pages and %u queues, %ld pages are left: %s\n",
+               app->name, app->pages, app->queues,
+               of_self(EXO_ENV_PAGES_MAX) - of_self(EXO_ENV_PAGES), exo_error_text(env));
+        return SELF;
+    }
+    struct build b = {.env = {(uint32_t)env}};
+    set_up(&b, bundle, app, &plan);
+    if (!b.error)
+        return b.env;
+    if (b.error == -EXO_E_QUOTA)
+        printf("%s is not started: its image does not fit its %u pages; raise `pages`.\n",
+               app->name, app->pages);
+    else
+        printf("%s is not started: %s\n", app->name, exo_error_text(b.error));
+    child_reclaim(b.env);
+    return SELF;
+}
