@@ -7,7 +7,6 @@
 #include <elf.h>
 #include <string.h>
 
-#define STRINGS    128
 #define MAIN_STACK (1024u * 1024)
 #define GUARD      (16u * EXO_PAGE_SIZE)
 
@@ -15,7 +14,7 @@ const struct exo_start *libos_start_info;
 
 /* What musl's start-up reads like a Linux process's stack: argc, argv, 0, envp, 0, auxv. */
 static struct {
-    uint64_t words[1 + STRINGS + 2 + 32];
+    uint64_t words[1 + EXO_START_COUNT + 2 + 32];
 } stack_image;
 
 extern const Elf64_Ehdr __ehdr_start __attribute__((visibility("hidden")));
@@ -89,7 +88,7 @@ void libos_start(const struct exo_start *start)
 {
     libos_start_info = start;
     if (start->magic != EXO_START_MAGIC || start->version != EXO_START_VERSION ||
-        start->argc + start->envc > STRINGS)
+        start->argc + start->envc > EXO_START_COUNT)
         exo_env_kill((env_t){EXO_ENV_SELF}, 127);
     control->upcall_entry = (uint64_t)upcall_entry;
     control->upcall_stack = EXO_STACK_TOP - 16;

@@ -35,6 +35,7 @@
 #define EXO_USER_END        0x0000800000000000ull
 
 #define EXO_START_STRINGS 2048u
+#define EXO_START_COUNT   128u /* strings at most, arguments and settings together */
 
 struct exo_start {
     uint64_t magic;
