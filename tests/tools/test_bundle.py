@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+"""The bundle builder: what it writes is what exo/abi/bundle.h describes."""
+
+import os
+import pathlib
+import re
+import struct
+import subprocess
+import sys
+import zlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+from freehold_lib import bundle  # noqa: E402
+from freehold_lib.bundle import BundleError, build_bundle, build_machine_image, main  # noqa: E402
+from freehold_lib.machine import MachineError, load  # noqa: E402
+
+MACHINE = """\
+[machine]
+name = "demo"
+[[app]]
+name = "www"
+image = "httpd"
+arguments = ["-v", "\u00e4"]
+environment = { LANG = "C" }
+memory = "1M"
+slices = 9
+address = "10.0.2.15/24"
+mac = "52:54:00:00:00:01"
+restart = "always"
+[[app]]
+name = "www2"
+image = "httpd"
+restart = "never"
+[[app]]
+name = "other"
+image = "./other.elf"
+"""
+
+
+def program(tail: bytes) -> bytes:
+    """The smallest ELF file that can be an application."""
+    header = (b"\x7fELF\2\1\1".ljust(16, b"\0"), 2, 62, 1, 0x400000, 64, 0, 0, 64, 56, 1, 64, 0, 0)
+    segment = (1, 5, 0, 0x400000, 0, 64, 0x2000, 4096)
+    return struct.pack("<16sHHIQQQIHHHHHH", *header) + struct.pack("<IIQQQQQQ", *segment) + tail
+
+
+HTTPD = program(b"httpd" * 1000)
+OTHER = program(b"other")
+
+
+@pytest.fixture
+def build(tmp_path):
+    folder = tmp_path / "build"
+    for name, content in {"apps/httpd": HTTPD, "apps/init": OTHER, "exo/kernel.elf": OTHER, "uefi/BOOTX64.EFI": OTHER}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    (tmp_path / "other.elf").write_bytes(OTHER)
+    (tmp_path / "m.toml").write_text(MACHINE)
+    return folder
+
+
+@pytest.fixture
+def made(build, tmp_path):
+    return build_bundle(load(tmp_path / "m.toml", build), build, tmp_path / "bundle.bin").read_bytes()
+
+
+def entries(data: bytes) -> list[dict]:
+    names = "name image_offset image_size strings_offset strings_size argc envc pages slices queues restart mac"
+    count = struct.unpack_from("<I", data, 12)[0]
+    return [
+        dict(zip(names.split(), bundle.APP.unpack_from(data, bundle.HEADER.size + i * bundle.APP.size)))
+        for i in range(count)
+    ]
+
+
+def test_header(made):
+    magic, version, apps, size, crc, unused, name = bundle.HEADER.unpack_from(made)
+    assert made[:8] == b"frebund1" and magic == int.from_bytes(b"frebund1", "little")
+    assert (version, apps, size, unused, name) == (1, 3, len(made), 0, b"demo".ljust(32, b"\0"))
+    assert crc == zlib.crc32(made[64:])
+
+
+def test_applications(made):
+    www, www2, other = entries(made)
+    assert www["name"] == b"www".ljust(16, b"\0")
+    assert (www["pages"], www["slices"], www["queues"], www["restart"]) == (256, 9, 1, 2)
+    assert www["mac"] == 0x525400000001
+    assert (www2["queues"], www2["restart"], www2["mac"]) == (0, 0, 0)
+    assert other["restart"] == 1
+    texts = made[www["strings_offset"] :][: www["strings_size"]].decode().split("\0")
+    assert texts == ["www", "-v", "\u00e4", "FREEHOLD_SCHED=round_robin", "FREEHOLD_ADDRESS=10.0.2.15/24", "LANG=C", ""]
+    assert (www["argc"], www["envc"]) == (3, 3)
+    assert (www2["argc"], www2["envc"]) == (1, 1)
+
+
+def test_images(made):
+    www, www2, other = entries(made)
+    for app, image in ((www, HTTPD), (www2, HTTPD), (other, OTHER)):
+        assert app["image_offset"] % 4096 == 0
+        assert made[app["image_offset"] :][: app["image_size"]] == image
+    assert www["image_offset"] == www2["image_offset"], "one copy for both"
+    assert len(made) % 4096 == 0
+
+
+def test_the_same_input_gives_the_same_bytes(made, build, tmp_path):
+    again = build_bundle(load(tmp_path / "m.toml", build), build, tmp_path / "again.bin").read_bytes()
+    assert again == made
+
+
+def test_layout_is_that_of_the_header(tmp_path):
+    """The compiler's offsets of each member, against those of the struct formats."""
+    text = (ROOT / "exo" / "abi" / "bundle.h").read_text()
+    source = ['#include <stdio.h>', '#include "bundle.h"', "int main(void) {"]
+    for name in ("bundle_header", "bundle_app"):
+        body = re.search(rf"struct {name} {{(.*?)\n}};", text, re.S)[1]
+        for member in re.findall(r"^\s+\w+ (\w+)(?:\[\d+\])?;", body, re.M):
+            source.append(
+                f'printf("%zu %zu\\n", offsetof(struct {name}, {member}), sizeof(((struct {name} *)0)->{member}));'
+            )
+        source.append(f'printf("%zu end\\n", sizeof(struct {name}));')
+    (tmp_path / "layout.c").write_text("\n".join(source + ["}"]))
+    command = [os.environ.get("CC", "cc"), "-I", ROOT / "exo" / "abi", "-o", tmp_path / "layout", tmp_path / "layout.c"]
+    subprocess.run(command, check=True)
+    said = subprocess.run([tmp_path / "layout"], check=True, capture_output=True, text=True).stdout
+    expected = []
+    for form in (bundle.HEADER, bundle.APP):
+        at = 0
+        for part in re.findall(r"\d*[a-zA-Z]", form.format):
+            expected.append(f"{at} {struct.calcsize('<' + part)}")
+            at += struct.calcsize("<" + part)
+        expected.append(f"{at} end")
+    assert said.split("\n")[:-1] == expected
+
+
+def test_a_failure_leaves_the_old_bundle(made, build, tmp_path):
+    machine = load(tmp_path / "m.toml", build)
+    (build / "apps" / "httpd").unlink()
+    with pytest.raises(BundleError, match="The image of www, .*apps/httpd, cannot be read: No such file"):
+        build_bundle(machine, build, tmp_path / "bundle.bin")
+    assert (tmp_path / "bundle.bin").read_bytes() == made
+    (build / "apps" / "httpd").write_bytes(HTTPD)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(BundleError, match="Cannot write .*folder: Is a directory."):
+        build_bundle(machine, build, tmp_path / "folder")
+    with pytest.raises(BundleError, match="Cannot write .*none/b: No such file or directory."):
+        build_bundle(machine, build, tmp_path / "none" / "b")
+    assert not list(tmp_path.glob("**/.*.tmp"))
+
+
+def test_image(made, build, tmp_path):
+    machine = build_machine_image(tmp_path / "m.toml", build, tmp_path / "disk.img")
+    assert machine.name == "demo"
+    for path, content in {
+        "EFI/BOOT/BOOTX64.EFI": OTHER,
+        "freehold/kernel.elf": OTHER,
+        "freehold/init.elf": OTHER,
+        "freehold/bundle.bin": made,
+    }.items():
+        command = ["mcopy", "-n", "-i", f"{tmp_path}/disk.img@@1M", f"::{path}", tmp_path / "out"]
+        (tmp_path / "out").unlink(missing_ok=True)
+        subprocess.run(command, check=True)
+        assert (tmp_path / "out").read_bytes() == content
+
+
+def test_command(build, tmp_path, capsys):
+    given = ["--machine", str(tmp_path / "m.toml"), "--build", str(build), "--output", str(tmp_path / "o")]
+    assert main(given) == 0 and (tmp_path / "o").read_bytes()[:8] == b"frebund1"
+    assert main(given + ["--image"]) == 0 and (tmp_path / "o").read_bytes()[512:520] == b"EFI PART"
+    (tmp_path / "m.toml").write_text(MACHINE.replace("slices = 9", "slices = 0").replace("1M", "1X"))
+    assert main(given) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[1] for line in said] == ["8", "9"]
+    (tmp_path / "m.toml").write_text(MACHINE)
+    (build / "exo" / "kernel.elf").unlink()
+    assert main(given + ["--image"]) == 1
+    assert re.match("error: .*kernel.elf, which belongs into the image, is not there; build it first.", capsys.readouterr().err)
+
+
+def test_an_unchecked_image_is_refused_with_the_machine_file(build, tmp_path):
+    (build / "apps" / "httpd").write_bytes(b"#!/bin/sh\n")
+    with pytest.raises(MachineError, match="m.toml:5: www: `image` names \"httpd\", but .* is not an ELF file."):
+        build_machine_image(tmp_path / "m.toml", build, tmp_path / "disk.img")
+    assert not (tmp_path / "disk.img").exists()

@@ -1,0 +1,465 @@
+# SPDX-License-Identifier: MIT
+"""Machine files: what is right is read, what is wrong is told with file, line, application and key."""
+
+import os
+import pathlib
+import random
+import re
+import struct
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+from freehold_lib import elf, toml_lines  # noqa: E402
+from freehold_lib.abi import number, policies  # noqa: E402
+from freehold_lib.machine import MachineError, load, mac_text, system_memory  # noqa: E402
+
+GOOD = """\
+[machine]
+name = "demo"
+memory = "128M"
+[[app]]
+name = "www"
+image = "httpd"
+arguments = ["-v", "x y"]
+environment = { LANG = "C" }
+memory = "2M"
+slices = 8
+sched = "fifo"
+address = "10.0.2.15/24"
+gateway = "10.0.2.2"
+mac = "52:54:00:00:00:01"
+restart = "always"
+forward = ["tcp/8080:80", "udp/8080:81"]
+[[app]]
+name = "other"
+image = "httpd"
+"""
+GOOD_LINES = GOOD.splitlines()
+
+
+def program(segments=((0x400000, 0x2000, 5), (0x403000, 0x5000, 6)), **header) -> bytes:
+    """An ELF file with these segments: (address, bytes in memory, flags)."""
+    values = {"ident": b"\x7fELF\2\1\1".ljust(16, b"\0"), "type": 2, "machine": 62, "entry": segments[0][0]}
+    values |= header
+    count = values.get("count", len(segments))
+    data = struct.pack(
+        "<16sHHIQQQIHHHHHH",
+        *(values["ident"], values["type"], values["machine"], 1, values["entry"], 64, 0, 0),
+        *(64, 56, count, 64, 0, 0),
+    )
+    for address, size, flags in segments:
+        data += struct.pack("<IIQQQQQQ", values.get("kind", 1), flags, 0, address, 0, 64, size, 4096)
+    return data.ljust(4096, b"\0")
+
+
+@pytest.fixture
+def build(tmp_path):
+    (tmp_path / "build" / "apps").mkdir(parents=True)
+    (tmp_path / "build" / "apps" / "httpd").write_bytes(program())
+    (tmp_path / "build" / "apps" / "echo").write_bytes(program())
+    return tmp_path / "build"
+
+
+@pytest.fixture
+def read(tmp_path, build):
+    """read(text) -> the Machine"""
+
+    def read(text, look=True):
+        file = tmp_path / "m.toml"
+        file.write_text(text) if isinstance(text, str) else file.write_bytes(text)
+        return load(file, build if look else None)
+
+    return read
+
+
+@pytest.fixture
+def errors(read, tmp_path):
+    """errors(text) -> the sentences, without the folder; there must be some."""
+
+    def errors(text, look=True):
+        with pytest.raises(MachineError) as caught:
+            read(text, look)
+        assert str(caught.value) == "\n".join(caught.value.errors)
+        return [error.replace(f"{tmp_path}/", "") for error in caught.value.errors]
+
+    return errors
+
+
+def changed(line: int, text: str) -> str:
+    """GOOD with one line (from 1) replaced."""
+    return "\n".join(GOOD_LINES[: line - 1] + [text] + GOOD_LINES[line:]) + "\n"
+
+
+def test_a_good_file(read, build):
+    machine = read(GOOD)
+    assert (machine.name, machine.memory, len(machine.apps)) == ("demo", 128, 2)
+    www, other = machine.apps
+    assert www.argv == ["www", "-v", "x y"]
+    assert www.settings == [
+        *("FREEHOLD_SCHED=fifo", "FREEHOLD_ADDRESS=10.0.2.15/24"),
+        *("FREEHOLD_GATEWAY=10.0.2.2", "LANG=C"),
+    ]
+    assert www.strings == b"www\0-v\0x y\0" + "\0".join(www.settings).encode() + b"\0"
+    assert (www.pages, www.slices, www.restart, www.mac) == (512, 8, "always", 0x525400000001)
+    assert machine.image_path(www, build) == build / "apps" / "httpd"
+    assert machine.forwards == [("tcp", 8080, "10.0.2.15", 80), ("udp", 8080, "10.0.2.15", 81)]
+
+
+def test_defaults(read):
+    other = read(GOOD).apps[1]
+    assert (other.argv, other.settings) == (["other"], ["FREEHOLD_SCHED=round_robin"])
+    assert (other.pages, other.slices, other.restart) == (512, 4, "on-failure")
+    assert (other.address, other.gateway, other.mac, other.forwards) == (None, None, None, ())
+    assert read(changed(3, "")).memory == 128
+
+
+def test_the_programs_need_not_be_there_yet(read, build):
+    wanted = read(GOOD)
+    (build / "apps" / "httpd").unlink()
+    assert read(GOOD, look=False) == wanted
+
+
+def test_units(read):
+    for text, pages in {"128K": 32, "128 KiB": 32, "1M": 256, "1 MiB": 256, "1MiB": 256}.items():
+        assert read(changed(9, f'memory = "{text}"')).apps[0].pages == pages
+    assert read(changed(3, 'memory = "1GiB"')).memory == 1024
+
+
+def test_dhcp(read):
+    app = read(GOOD.replace('"10.0.2.15/24"', '"dhcp"').replace('gateway = "10.0.2.2"', "").replace("forward", "#")).apps[0]
+    assert app.settings[1] == "FREEHOLD_ADDRESS=dhcp" and app.mac == 0x525400000001
+
+
+def test_a_mac_alone_gives_a_network_without_an_address(read):
+    app = read(GOOD + 'mac = "52:54:00:00:00:02"\n').apps[1]
+    assert app.mac == 0x525400000002 and app.address is None
+
+
+def test_derived_macs(read):
+    text = GOOD + 'address = "dhcp"\n'
+    mac = read(text).apps[1].mac
+    assert mac >> 40 & 3 == 2, "local, and not a group"
+    assert read(text).apps[1].mac == mac, "the same in every build"
+    assert read(text.replace('"demo"', '"demo2"')).apps[1].mac != mac
+    assert read(text.replace('"other"', '"other2"')).apps[1].mac != mac
+    # Whoever asks for just that address gets it; the derived one gives way.
+    taken = read(text.replace("52:54:00:00:00:01", mac_text(mac))).apps
+    assert taken[0].mac == mac and taken[1].mac not in (mac, None, 0)
+    assert taken[1].mac >> 40 & 3 == 2
+
+
+WRONG = {
+    # line, what stands there instead, what is said (after "m.toml:LINE: ")
+    "name": (2, 'name = "Demo"', 'machine: `name` is "Demo"; a name has 1 to 31 of the characters a-z, 0-9 and -.'),
+    "long name": (2, f'name = "{"x" * 32}"', "machine: `name` is "),
+    "no name": (2, "", "machine lacks the key `name`."),
+    "name type": (2, "name = 3", "machine: `name` must be a string, not a number."),
+    "unit": (3, "memory = 64", 'machine: `memory` is 64 without a unit; write for example "64M".'),
+    "no unit": (3, 'memory = "64"', 'machine: `memory` is "64"; write a whole number and one of the units K, KiB'),
+    "MB": (3, 'memory = "64MB"', 'machine: `memory` is "64MB"; write'),
+    "fraction": (3, 'memory = "1.5G"', 'machine: `memory` is "1.5G"; write'),
+    "negative": (3, 'memory = "-1G"', 'machine: `memory` is "-1G"; write'),
+    "memory type": (3, "memory = 1.5", "machine: `memory` must be a string, not a fraction."),
+    "small machine": (3, 'memory = "47M"', "machine: `memory` is 47M; a machine has 48M to 64G, in whole MiB."),
+    "large machine": (3, 'memory = "65G"', "machine: `memory` is 65G; a machine has 48M to 64G, in whole MiB."),
+    "half MiB": (3, 'memory = "65537K"', "machine: `memory` is 65537K; a machine has"),
+    "machine key": (3, 'memroy = "128M"', 'machine: there is no key "memroy"; did you mean "memory"?'),
+    "odd key": (3, "zzz = 1", 'machine: there is no key "zzz"; the keys here are name, memory.'),
+    "app name": (5, 'name = "w_w"', 'w_w: `name` is "w_w"; a name has 1 to 15 of the characters a-z, 0-9 and -.'),
+    "empty app name": (5, 'name = ""', 'application 1: `name` is ""; a name has'),
+    "long app name": (5, 'name = "abcdefghijklmnop"', 'abcdefghijklmnop: `name` is "abcdefghijklmnop"; a name has'),
+    "name with a line's end": (5, 'name = "a\\nb"', 'application 1: `name` is "a\\nb"; a name has'),
+    "reserved": (5, 'name = "exo"', 'exo: `name` is "exo", the name that the log uses for the system itself.'),
+    "init": (5, 'name = "init"', 'init: `name` is "init", the name that the log uses'),
+    "image": (6, 'image = "htpd"', 'www: `image` names "htpd", but build/apps/htpd is not there; did you mean "httpd"?'),
+    "image 2": (6, 'image = "zz"', 'www: `image` names "zz", but build/apps/zz is not there; there are echo, httpd.'),
+    "image path": (6, 'image = "./zz"', 'www: `image` names "./zz", but zz is not there.'),
+    "image no ELF": (6, 'image = "./m.toml"', 'www: `image` names "./m.toml", but m.toml is not an ELF file.'),
+    "image folder": (6, 'image = "./build"', 'www: `image` names "./build", but build is not there.'),
+    "no image name": (6, 'image = ""', 'www: `image` is "", which names no file.'),
+    "image NUL": (6, 'image = "a\\u0000"', 'www: `image` is "a\\x00", which names no file.'),
+    "arguments": (7, 'arguments = "x"', "www: `arguments` must be an array, not a string."),
+    "argument": (7, 'arguments = ["x", 1]', "www: `arguments` must hold strings, not a number."),
+    "argument NUL": (7, 'arguments = ["\\u0000"]', "www: `arguments` has a string with a NUL character in it."),
+    "long": (7, f'arguments = ["{"x" * 2000}"]', "www: `arguments` is too long: arguments and settings have 2088 bytes together, 2048 fit."),
+    "many": (7, "arguments = [" + '"",' * 130 + "]", "www: `arguments` is too long: there are 135 arguments and settings, 128 fit."),
+    "environment": (8, "environment = []", "www: `environment` must be a table, not an array."),
+    "setting": (8, "environment = { A = 1 }", "www: `environment` must hold strings, not a number."),
+    "setting name": (8, 'environment = { "A=B" = "" }', 'www: `environment` has the name "A=B"; names have letters, digits and _.'),
+    "setting NUL": (8, 'environment = { A = "\\u0000" }', "www: `environment` has a NUL character in the value of A."),
+    "own setting": (8, 'environment = { FREEHOLD_SCHED = "fifo" }', "www: `environment` sets FREEHOLD_SCHED; use the key `sched` instead."),
+    "pages": (9, 'memory = "5M"', None),
+    "odd size": (9, 'memory = "6K"', "www: `memory` is 6K; it must be a multiple of 4K, up to 64G."),
+    "zero size": (9, 'memory = "0K"', "www: `memory` is 0 bytes; it must be a multiple of 4K, up to 64G."),
+    "too little": (9, 'memory = "68K"', "www: `memory` is 68K, but to start httpd takes 72K."),
+    "exactly enough": (9, 'memory = "72K"', None),
+    "slices": (10, "slices = 0", "www: `slices` is 0; an application has 1 to 63 slices."),
+    "slices true": (10, "slices = true", "www: `slices` must be a number, not true or false."),
+    "slices date": (10, "slices = 2020-01-01", "www: `slices` must be a number, not a date or time."),
+    "many slices": (10, "slices = 64", "www: `slices` is 64; an application has 1 to 63 slices."),
+    "all slices but those of the other": (10, "slices = 59", None),
+    "sched": (11, 'sched = "robin"', 'www: `sched` is "robin"; did you mean "round_robin"?'),
+    "sched 2": (11, 'sched = "zz"', 'www: `sched` is "zz"; choose one of fifo, round_robin.'),
+    "address": (12, 'address = "10.0.2"', 'www: `address` is "10.0.2", which is no address; write for example "10.0.2.15/24" or "dhcp".'),
+    "address 6": (12, 'address = "fe80::1/64"', 'www: `address` is "fe80::1/64", which is no address;'),
+    "no prefix": (12, 'address = "10.0.2.15"', 'www: `address` is "10.0.2.15", which lacks its prefix length;'),
+    "prefix 31": (12, 'address = "10.0.2.15/31"', "which has a prefix length outside of /8 to /30;"),
+    "prefix 7": (12, 'address = "10.0.2.15/7"', "which has a prefix length outside of /8 to /30;"),
+    "prefix 30": (12, 'address = "10.0.2.1/30"', None),
+    "mask": (12, 'address = "10.0.2.15/0.0.0.255"', "which lacks its prefix length;"),
+    "network": (12, 'address = "10.0.2.0/24"', "which is not a host's address in 10.0.2.0/24;"),
+    "broadcast": (12, 'address = "10.0.2.255/24"', "which is not a host's address in 10.0.2.0/24;"),
+    "loopback": (12, 'address = "127.0.0.1/8"', "which no host may have;"),
+    "multicast": (12, 'address = "224.0.0.1/8"', "which no host may have;"),
+    "this network": (12, 'address = "0.0.2.15/8"', "which no host may have;"),
+    "gateway": (13, 'gateway = "x"', 'www: `gateway` is "x", which is no address; write for example "10.0.2.2".'),
+    "far gateway": (13, 'gateway = "10.0.3.2"', "www: `gateway` is 10.0.3.2, which is not in the network 10.0.2.0/24 of `address`."),
+    "own gateway": (13, 'gateway = "10.0.2.15"', "www: `gateway` is 10.0.2.15, which is the application's own address."),
+    "net gateway": (13, 'gateway = "10.0.2.255"', "www: `gateway` is 10.0.2.255, which is no host's address."),
+    "mac": (14, 'mac = "52:54:00"', 'www: `mac` is "52:54:00"; write six hexadecimal octets, as in "52:54:00:00:00:01".'),
+    "zero mac": (14, 'mac = "00:00:00:00:00:00"', "www: `mac` is 00:00:00:00:00:00, which is zero."),
+    "group mac": (14, 'mac = "01:00:5e:00:00:01"', "which is a multicast address: its first octet is odd."),
+    "broadcast mac": (14, 'mac = "ff:ff:ff:ff:ff:ff"', "which is a multicast address: its first octet is odd."),
+    "restart": (15, 'restart = "on_failure"', 'www: `restart` is "on_failure"; did you mean "on-failure"?'),
+    "forward": (16, 'forward = ["80"]', 'www: `forward` has "80"; write "tcp/8080:80": tcp or udp, the host\'s port'),
+    "forward 2": (16, 'forward = ["sctp/80:80"]', 'www: `forward` has "sctp/80:80"; write'),
+    "forward port": (16, 'forward = ["tcp/80:65536"]', 'www: `forward` has "tcp/80:65536"; write'),
+    "forward port 0": (16, 'forward = ["tcp/0:80"]', 'www: `forward` has "tcp/0:80"; write'),
+    "forward twice": (16, 'forward = ["tcp/80:80", "tcp/80:81"]', "www: `forward` names host port 80/tcp twice."),
+    "second name": (18, 'name = "www"', 'www: `name` gives "www", which another application has already.'),
+    "app key": (19, 'imagee = "httpd"', 'other: there is no key "imagee"; did you mean "image"?'),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_one_thing_wrong(case, read, errors):
+    line, text, said = WRONG[case]
+    if said is None:
+        read(changed(line, text))
+        return
+    found = errors(changed(line, text))
+    place = r"\d+" if text == "" else str(line)
+    assert any(re.match(rf"m\.toml:{place}: ", error) and said in error for error in found), found
+    # One mistake, one sentence; only a missing key may be both unknown and lacking.
+    assert len(found) == 1 or case == "app key", found
+
+
+AFTER = {
+    # lines added to the second application (from line 20), and what is said about them
+    "mac": ('address = "10.0.2.9/24"\nmac = "52:54:00:00:00:01"', "21: other: `mac` gives 52:54:00:00:00:01, which www has already."),
+    "address": ('address = "10.0.2.15/24"', "20: other: `address` gives 10.0.2.15, which www has already."),
+    "address, other network": ('address = "10.0.2.15/16"', "20: other: `address` gives 10.0.2.15, which www has already."),
+    "port": ('address = "10.0.2.9/24"\nforward = [\n  "tcp/1:1",\n  "udp/8080:1"\n]', "23: other: `forward` gives host port 8080/udp, which www has already."),
+    "slices": ("slices = 56", "20: other: `slices` is 56, but the applications before it leave 55 of the 63 slices."),
+    "no address": ('forward = ["tcp/9:9"]', "20: other: `forward` needs a fixed `address` that the host can forward to."),
+    "dhcp": ('address = "dhcp"\nforward = ["tcp/9:9"]', "21: other: `forward` needs a fixed `address` that the host can forward to."),
+    "gateway": ('gateway = "10.0.2.2"', "20: other: `gateway` is given without `address`."),
+    "gateway and dhcp": ('address = "dhcp"\ngateway = "10.0.2.2"', "21: other: `gateway` is given, but DHCP names the gateway; leave it out."),
+    "memory": ('memory = "120M"', "3: machine: `memory` is 128M, but the applications want 122M together, their images 4K, and firmware and system up to 12M."),
+}
+
+
+@pytest.mark.parametrize("case", AFTER)
+def test_two_things_that_clash(case, errors):
+    text, said = AFTER[case]
+    assert errors(GOOD + text + "\n") == [f"m.toml:{said}"]
+
+
+def test_all_is_told_at_once_in_order(errors):
+    found = errors(
+        '[machine]\nname = "X"\nmemory = "1K"\n\n[[app]]\nname = "a"\nslices = 99\n'
+        'restart = "no"\n[app.environment]\nA = 1\nB = 2\n[extra]\n'
+    )
+    assert [error.split(":")[1] for error in found] == ["2", "3", "5", "7", "8", "10", "11", "12"]
+    assert all(error.endswith((".", "?")) for error in found)
+
+
+def test_most_applications(read, errors):
+    app = '[[app]]\nname = "a{}"\nimage = "httpd"\nmemory = "1M"\nslices = 1\n'
+    head = '[machine]\nname = "m"\nmemory = "1G"\n'
+    most = number("BUNDLE_APPS")
+    assert len(read(head + "".join(app.format(i) for i in range(most))).apps) == most
+    found = errors(head + "".join(app.format(i) for i in range(most + 1)))
+    assert found == [f"m.toml:{4 + 5 * most}: a32 is one too many: a machine has at most 32 applications."]
+
+
+def test_what_is_no_machine_file(errors, tmp_path):
+    assert errors("") == [
+        "m.toml:1: The file lacks the table [machine].",
+        "m.toml:1: The file names no application; add a table [[app]].",
+    ]
+    assert errors("a = \n") == ["m.toml:1: This is not TOML: Invalid value (column 5)."]
+    assert errors('\n\na = "x\n')[0].startswith("m.toml:3: This is not TOML: ")
+    assert errors("x = [1,\n2,")[0].startswith("m.toml:2: This is not TOML: ")
+    assert errors("\n[machine]\nname = 1\nname = 2\n")[0].startswith("m.toml:4: This is not TOML: ")
+    assert errors(b"\n\xff\n") == ["m.toml:2: This line is not UTF-8 text."]
+    assert errors("#" * (1 << 20) + "\n") == ["m.toml: The file is larger than 1 MiB."]
+    assert errors("a = " + "[" * 20000)[0].startswith("m.toml:1: ")
+    assert errors("machine = 3\napp = 4\n") == [
+        "m.toml:1: The file: `machine` must be a table, not a number.",
+        "m.toml:2: The file: `app` must be an array, not a number.",
+    ]
+    assert "m.toml:3: Write [[app]] with two brackets: there may be several." in errors(
+        '[machine]\nname = "a"\n[app]\n'
+    )
+    assert "m.toml:1: The file: `app` must hold a table, not a number." in errors("app = [1]")
+    with pytest.raises(MachineError, match="none.toml: The file cannot be read: No such file or directory."):
+        load(tmp_path / "none.toml")
+    with pytest.raises(MachineError, match="cannot be read: Is a directory."):
+        load(tmp_path)
+
+
+def test_nonsense_never_ends_in_a_traceback(read):
+    """Lines of a good file dropped, doubled, swapped and changed: a machine or sentences."""
+    chance = random.Random(1)
+    outcomes = {True: 0, False: 0}
+    values = ["1", "-1", "true", '""', '"x"', "[]", "{}", "[[]]", "1979-05-27", "nan", '["a", 1]', '"9999999G"']
+    for _ in range(3000):
+        lines = GOOD.splitlines()
+        for _ in range(chance.randint(1, 3)):
+            at = chance.randrange(len(lines))
+            key = lines[at].split(" = ")[0]
+            change = chance.randrange(4)
+            if change == 0:
+                del lines[at]
+            elif change == 1:
+                lines.insert(chance.randrange(len(lines)), lines[at])
+            elif change == 2 and "=" in lines[at]:
+                lines[at] = f"{key} = {chance.choice(values)}"
+            else:
+                byte = chance.randrange(len(lines[at]) + 1)
+                lines[at] = lines[at][:byte] + chance.choice("\"'[]{}=.,#\\x\t") + lines[at][byte:]
+        try:
+            read("\n".join(lines))
+            outcomes[True] += 1
+        except MachineError as error:
+            assert error.errors and all(re.match(r".*m\.toml:\d+: .*[.?]$", line) for line in error.errors), error
+            outcomes[False] += 1
+    assert min(outcomes.values()) > 50, outcomes
+
+
+ELF_WRONG = {
+    "is empty": b"",
+    "is not an ELF file": b"\x7fELG" + bytes(100),
+    "is truncated: it ends within its ELF header": program()[:63],
+    "is an ELF file for another kind of machine": program(machine=183),
+    "is a shared object": program(type=3),
+    "is not an executable ELF file; link it first": program(type=1),
+    "has no program headers": program(count=0),
+    "is truncated: it ends before its program headers": program(count=200),
+    "has nothing to load": program(kind=2),
+    "is dynamically linked": program(kind=3),
+    "has a segment outside of 0x400000 to 0x3fe00000": program([(0x1000, 0x2000, 5)]),
+    "has a segment outside of": program([(0x3FDFF000, 0x1001, 5)]),
+    "both writable and executable": program([(0x400000, 0x2000, 7)]),
+    "share a page": program([(0x400000, 0x2000, 5), (0x401FFF, 0x2000, 6)]),
+    "does not start in its own text": program(entry=0x500000),
+    "more than 8 loadable segments": program([(0x400000 + i * 0x1000, 0x1000, 5) for i in range(9)]),
+    "is truncated: it ends within a segment": program()[: 64 + 2 * 56],
+    "has a segment with more bytes in the file than in memory": program([(0x400000, 63, 5)]),
+}
+
+
+@pytest.mark.parametrize("said", ELF_WRONG)
+def test_what_is_no_program(said, tmp_path):
+    file = tmp_path / "program"
+    data = ELF_WRONG[said]
+    if said.endswith("within a segment"):
+        data = bytearray(data)
+        struct.pack_into("<Q", data, 64 + 32, 4096)
+    file.write_bytes(data)
+    with pytest.raises(elf.ElfError, match=re.escape(said)):
+        elf.pages_to_start(file)
+
+
+def test_broken_programs_end_in_a_sentence(tmp_path):
+    chance = random.Random(2)
+    good = program()
+    file = tmp_path / "program"
+    for length in range(0, 176):
+        file.write_bytes(good[:length])
+        with pytest.raises(elf.ElfError):
+            elf.pages_to_start(file)
+    for _ in range(2000):
+        data = bytearray(good)
+        for _ in range(chance.randint(1, 4)):
+            data[chance.randrange(180)] = chance.choice((0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)))
+        file.write_bytes(data)
+        try:
+            assert 0 < elf.pages_to_start(file) < 1 << 19
+        except elf.ElfError:
+            pass
+
+
+def test_pages_to_start(tmp_path):
+    """By hand: 2 + 5 pages of image, 4 of stack, control page, start page; root, PDPT and PD, a PT
+    for the image's 2 MiB and one for the 2 MiB with control page, start page and stack."""
+    file = tmp_path / "program"
+    file.write_bytes(program())
+    assert elf.pages_to_start(file) == 7 + 6 + 5
+    # A segment that crosses into the next 2 MiB takes one more table.
+    file.write_bytes(program([(0x5FF000, 0x1000, 5), (0x600000, 0x1000, 6)]))
+    assert elf.pages_to_start(file) == 2 + 6 + 6
+
+
+def test_the_headers_are_read_right(tmp_path):
+    """The compiler sees the same numbers in exo/abi as the builder."""
+    names = ["BUNDLE_MAGIC", "BUNDLE_VERSION", "BUNDLE_APPS", "BUNDLE_NEVER", "BUNDLE_ON_FAILURE", "BUNDLE_ALWAYS"]
+    names += ["EXO_START_STRINGS", "EXO_START_COUNT", "EXO_SLICES", "EXO_PAGE_SIZE", "EXO_IMAGE_BASE"]
+    names += ["EXO_CONTROL_ADDRESS", "EXO_START_ADDRESS", "EXO_STACK_TOP", "EXO_STACK_PAGES", "EXO_BOOT_SEGMENTS"]
+    source = tmp_path / "numbers.c"
+    source.write_text(
+        '#include <stdio.h>\n#include "bundle.h"\n#include "start.h"\n#include "boot_info.h"\nint main(void)\n{\n'
+        + "".join(f'    printf("%llu\\n", (unsigned long long){name});\n' for name in names)
+        + "}\n"
+    )
+    compiler = os.environ.get("CC", "cc")
+    subprocess.run([compiler, "-I", str(ROOT / "exo" / "abi"), "-o", tmp_path / "numbers", source], check=True)
+    said = subprocess.run([tmp_path / "numbers"], check=True, capture_output=True, text=True).stdout
+    assert [int(line) for line in said.split()] == [number(name) for name in names]
+
+
+def test_the_policies_are_those_of_libos():
+    named = set()
+    for file in (ROOT / "libos" / "sched").glob("*.c"):
+        named |= set(re.findall(r'\.name = "(\w+)"', file.read_text()))
+    assert set(policies()) == named and {"fifo", "round_robin"} <= named
+
+
+def test_lines_of_everything_that_tomllib_finds():
+    text = (
+        '# c\na = 1\n"b c" = """x\n"" y""""\nc = [\n  1, # one\n  [2,\n 3],\n]\nd.e = {f = "}", g = [1, 2]}\n'
+        "[t]\nx = '''\n''' # [no]\n[t.u . \"v.w\"]\ny = 1979-05-27T07:32:00Z\n[[z]]\n[[z]]\nk = 1\n"
+        "[z.q]\nm = '#'\n[[z.r]]\n[[z.r]]\nn = \"\\\"]\"\n"
+    )
+    lines = toml_lines.lines(text)
+
+    def paths(value, path=()):
+        if path:
+            yield path
+        items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        for key, inner in items:
+            yield from paths(inner, path + (key,))
+
+    assert set(lines) == set(paths(tomllib.loads(text)))
+    expected = {("a",): 2, ("b c",): 3, ("c", 1): 7, ("c", 1, 1): 8, ("d", "e", "g", 1): 10, ("t",): 11}
+    expected |= {("t", "x"): 12, ("t", "u", "v.w", "y"): 15, ("z",): 16, ("z", 0): 16, ("z", 1): 17}
+    expected |= {("z", 1, "k"): 18, ("z", 1, "q", "m"): 20, ("z", 1, "r", 1, "n"): 23}
+    assert {path: lines[path] for path in expected} == expected
+    assert toml_lines.lines(text.replace("\n", "\r\n")) == lines
+
+
+@pytest.mark.parametrize("name", ["demo.toml"])
+def test_the_machines_in_the_tree_are_good(name):
+    machine = load(ROOT / "machines" / name, None)
+    assert machine.name == name.removesuffix(".toml")
+
+
+def test_memory_for_the_system_is_what_the_docs_say():
+    assert system_memory(128 << 20) == 12 << 20

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+"""Bundles: the applications of a machine in one file, as init reads it (exo/abi/bundle.h).
+
+As a command: python3 -m freehold_lib.bundle --machine FILE --build DIR --output FILE [--image]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import struct
+import sys
+import tempfile
+import zlib
+from pathlib import Path
+
+from .abi import number
+from .image import ImageError, build_image
+from .machine import RESTARTS, App, Machine, MachineError, load
+
+# struct bundle_header and struct bundle_app; tests/tools/test_bundle.py compares them with the C.
+HEADER = struct.Struct("<QIIQII32s")
+APP = struct.Struct("<16sQQIIIIIIIIQ")
+
+
+class BundleError(Exception):
+    """The bundle could not be written; the text is a sentence for the user."""
+
+
+def build_bundle(machine: Machine, build_folder: Path | str, output: Path | str) -> Path:
+    """Write the bundle of a checked machine to `output`, whole or not at all. Returns its path."""
+    output = Path(output)
+    temporary = output.parent / f".{output.name}.{os.getpid()}.tmp"
+    content = _bundle(machine, Path(build_folder))
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, output)
+    except OSError as error:
+        raise BundleError(f"Cannot write {output}: {error.strerror or error}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return output
+
+
+def build_machine_image(
+    machine_path: Path | str, build_folder: Path | str, output: Path | str
+) -> Machine:
+    """Check a machine file and write the disk image that boots it. Returns the machine."""
+    build = Path(build_folder)
+    machine = load(machine_path, build)
+    with tempfile.TemporaryDirectory(prefix="freehold-") as folder:
+        bundle = build_bundle(machine, build, Path(folder) / "bundle.bin")
+        build_image(
+            output,
+            {
+                "EFI/BOOT/BOOTX64.EFI": build / "uefi" / "BOOTX64.EFI",
+                "freehold/kernel.elf": build / "exo" / "kernel.elf",
+                "freehold/init.elf": build / "apps" / "init",
+                "freehold/bundle.bin": bundle,
+            },
+        )
+    return machine
+
+
+def _bundle(machine: Machine, build: Path) -> bytes:
+    page = number("EXO_PAGE_SIZE")
+    strings = [app.strings for app in machine.apps]
+    strings_at = HEADER.size + APP.size * len(machine.apps)
+    images_at = -(-(strings_at + sum(map(len, strings))) // page) * page
+
+    # An image that several applications run is stored once.
+    images = bytearray()
+    placed: dict[Path, tuple[int, int]] = {}
+    entries = b""
+    for app, text in zip(machine.apps, strings):
+        path = machine.image_path(app, build)
+        if path not in placed:
+            data = _image(app, path)
+            placed[path] = (images_at + len(images), len(data))
+            images += data + bytes(-len(data) % page)
+        entries += _entry(app, *placed[path], strings_at, len(text))
+        strings_at += len(text)
+
+    body = entries + b"".join(strings)
+    body += bytes(images_at - HEADER.size - len(body)) + images
+    header = HEADER.pack(
+        number("BUNDLE_MAGIC"),
+        number("BUNDLE_VERSION"),
+        len(machine.apps),
+        HEADER.size + len(body),
+        zlib.crc32(body),
+        0,
+        machine.name.encode(),
+    )
+    return header + body
+
+
+def _entry(app: App, image_at: int, image_size: int, strings_at: int, strings_size: int) -> bytes:
+    return APP.pack(
+        app.name.encode(),
+        image_at,
+        image_size,
+        strings_at,
+        strings_size,
+        len(app.argv),
+        len(app.settings),
+        app.pages,
+        app.slices,
+        0 if app.mac is None else 1,
+        number(RESTARTS[app.restart]),
+        app.mac or 0,
+    )
+
+
+def _image(app: App, path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"The image of {app.name}, {path}, cannot be read: {error.strerror}.") from error
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="freehold_lib.bundle",
+        description="Pack the applications of a machine file into a bundle or a bootable disk image.",
+    )
+    parser.add_argument("--machine", type=Path, required=True, metavar="FILE", help="the machine file")
+    parser.add_argument("--build", type=Path, required=True, metavar="DIR", help="Meson's build folder")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="what to write")
+    parser.add_argument("--image", action="store_true", help="write a disk image rather than a bundle")
+    given = parser.parse_args(arguments)
+    try:
+        if given.image:
+            build_machine_image(given.machine, given.build, given.output)
+        else:
+            build_bundle(load(given.machine, given.build), given.build, given.output)
+    except MachineError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (BundleError, ImageError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

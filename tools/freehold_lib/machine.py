@@ -1,0 +1,535 @@
+# SPDX-License-Identifier: MIT
+"""Machine files: what runs on a machine, read from TOML and checked whole (docs/machine.md).
+
+    machine = load("machines/demo.toml")
+
+All that is wrong is told at once, each with file, line, application and key: MachineError.errors.
+What is accepted here is what init (apps/init) accepts when the machine starts, and the limits are
+read from the kernel's own headers.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+import tomllib
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+
+from . import elf, toml_lines
+from .abi import ROOT, number, policies
+from .machine_table import Errors, Table, quote
+
+FILE_MAX = 1 << 20
+DEFAULT_BUILD = ROOT / "build"
+DEFAULT_MEMORY = 128 << 20
+DEFAULT_PAGES = 512
+DEFAULT_SLICES = 4
+DEFAULT_POLICY = "round_robin"
+RESTARTS = {"never": "BUNDLE_NEVER", "on-failure": "BUNDLE_ON_FAILURE", "always": "BUNDLE_ALWAYS"}
+DEFAULT_RESTART = "on-failure"
+DHCP = "dhcp"
+# What the kernel's log begins its own lines, the loader's and init's with.
+RESERVED_NAMES = ("exo", "uefi", "init")
+# Settings that keys of their own make.
+RESERVED_SETTINGS = {
+    "FREEHOLD_SCHED": "sched",
+    "FREEHOLD_ADDRESS": "address",
+    "FREEHOLD_GATEWAY": "gateway",
+}
+# OVMF (2022.11) starts in 48 MiB and not in 40.
+MEMORY_MIN, MEMORY_MAX = 48 << 20, 64 << 30
+
+
+def system_memory(memory: int) -> int:
+    """What firmware, kernel and init keep of the machine's memory; the bundle comes on top.
+
+    Measured in QEMU and Bochs: 5 to 8 MiB of a machine with 64 MiB, 9 of one with 256 MiB (the
+    kernel's tables grow with the memory). A few MiB are for what differs between firmwares.
+    """
+    return (10 << 20) + memory // 64
+
+
+_NAME = re.compile(r"[a-z0-9-]+")
+_MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
+_FORWARD = re.compile(r"(tcp|udp)/([0-9]{1,5}):([0-9]{1,5})")
+_SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+_MACHINE_KEYS = ("name", "memory")
+_APP_KEYS = (
+    ("name", "image", "arguments", "environment", "memory", "slices", "sched", "address")
+    + ("gateway", "mac", "restart", "forward")
+)
+
+
+class MachineError(Exception):
+    """The machine file is wrong; `errors` has a sentence for each thing, in the file's order."""
+
+    def __init__(self, errors: list[str]):
+        super().__init__("\n".join(errors))
+        self.errors = errors
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A port of the host that leads to a port of the application."""
+
+    protocol: str  # "tcp" or "udp"
+    host_port: int
+    app_port: int
+
+
+@dataclass(frozen=True)
+class App:
+    name: str
+    image: str  # as the file has it; Machine.image_path() finds it
+    arguments: tuple[str, ...]  # without argv[0], which is the name
+    environment: dict[str, str]  # without what sched, address and gateway add
+    pages: int  # quota of frames
+    slices: int
+    sched: str
+    address: IPv4Interface | str | None  # or DHCP
+    gateway: IPv4Address | None
+    mac: int | None  # None: no network
+    restart: str  # one of RESTARTS
+    forwards: tuple[Forward, ...]
+
+    @property
+    def argv(self) -> list[str]:
+        return [self.name, *self.arguments]
+
+    @property
+    def settings(self) -> list[str]:
+        """The environment strings that the application finds."""
+        made = {"FREEHOLD_SCHED": self.sched}
+        if self.address:
+            made["FREEHOLD_ADDRESS"] = str(self.address)
+        if self.gateway:
+            made["FREEHOLD_GATEWAY"] = str(self.gateway)
+        return [f"{key}={value}" for key, value in (made | self.environment).items()]
+
+    @property
+    def strings(self) -> bytes:
+        """Arguments and settings as they lie in the application's memory."""
+        return b"".join(text.encode() + b"\0" for text in self.argv + self.settings)
+
+
+@dataclass(frozen=True)
+class Machine:
+    path: Path
+    name: str
+    memory: int  # MiB
+    apps: tuple[App, ...]
+
+    def image_path(self, app: App, build: Path | str = DEFAULT_BUILD) -> Path:
+        """The ELF file of the application: a program of the build, or where the file says."""
+        return _image_path(self.path, app.image, Path(build))
+
+    @property
+    def forwards(self) -> list[tuple[str, int, str, int]]:
+        """As the emulator takes them: protocol, host port, application's address and port."""
+        return [
+            (forward.protocol, forward.host_port, str(app.address.ip), forward.app_port)
+            for app in self.apps
+            for forward in app.forwards
+        ]
+
+
+def load(path: Path | str, build: Path | str | None = DEFAULT_BUILD) -> Machine:
+    """Read and check a machine file. MachineError with all that is wrong.
+
+    Programs are looked for in the build folder `build`. None: the programs are not looked at, and
+    only the file itself is checked (before a first build there are none).
+    """
+    path = Path(path)
+    text = _read(path)
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise MachineError([_syntax_error(path, text, str(error))]) from error
+    except RecursionError as error:
+        raise MachineError([f"{path}:1: The file nests values too deeply."]) from error
+    errors = Errors(path, toml_lines.lines(text))
+    machine = _Reader(path, Path(build) if build else None, errors).machine(values)
+    errors.sort()
+    if errors.sentences:
+        raise MachineError(errors.sentences)
+    return machine
+
+
+def _read(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            raw = file.read(FILE_MAX + 1)
+    except OSError as error:
+        raise MachineError([f"{path}: The file cannot be read: {error.strerror}."]) from error
+    if len(raw) > FILE_MAX:
+        raise MachineError([f"{path}: The file is larger than {FILE_MAX >> 20} MiB."])
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise MachineError([f"{path}:{line}: This line is not UTF-8 text."]) from error
+
+
+def _syntax_error(path: Path, text: str, said: str) -> str:
+    """tomllib puts the place at the end: "... (at line 3, column 5)"."""
+    match = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", said, re.S)
+    if not match:
+        return f"{path}:1: This is not TOML: {said}."
+    what, line, column = match.groups()
+    if not line:
+        return f"{path}:{text.count(chr(10)) + 1}: This is not TOML: {what} at the end of the file."
+    return f"{path}:{line}: This is not TOML: {what} (column {column})."
+
+
+class _Reader:
+    def __init__(self, path: Path, build: Path | None, errors: Errors):
+        self.path = path
+        self.build = build
+        self.errors = errors
+
+    def machine(self, values: dict) -> Machine:
+        top = Table(self.errors, (), values, "The file")
+        top.check_keys(("machine", "app"))
+        machine = top.table("machine", "machine")
+        machine.check_keys(_MACHINE_KEYS)
+        name = machine.string("name")
+        if name is not None and (not _NAME.fullmatch(name) or len(name) > 31):
+            machine.wrong("name", f'is {quote(name)}; a name has 1 to 31 of the characters a-z, 0-9 and -')
+        memory = machine.size("memory", DEFAULT_MEMORY)
+        good = memory is None or MEMORY_MIN <= memory <= MEMORY_MAX and memory % (1 << 20) == 0
+        if not good:
+            machine.wrong(
+                "memory",
+                f"is {size_text(memory)}; a machine has {size_text(MEMORY_MIN)} to {size_text(MEMORY_MAX)}, "
+                f"in whole MiB",
+            )
+        tables = top.tables("app")
+        if not tables and "app" not in values:
+            self.errors.add((), "The file names no application; add a table [[app]].")
+        most = number("BUNDLE_APPS")
+        if len(tables) > most:
+            tables[most].wrong(None, f"is one too many: a machine has at most {most} applications")
+        apps = [_AppReader(self, table).app(name or "") for table in tables]
+        self.unique(apps, tables)
+        self.fits(apps, tables, machine, memory if good else None)
+        macs = _macs(name or "", apps)
+        ready = tuple(app | {"mac": mac} for app, mac in zip(apps, macs))
+        if self.errors.sentences:
+            return Machine(self.path, "", 0, ())  # never seen: load() raises
+        return Machine(self.path, name, memory >> 20, tuple(App(**app) for app in ready))
+
+    def unique(self, apps: list[dict], tables: list[Table]) -> None:
+        """Names, MACs, addresses and forwarded ports belong to one application each."""
+        seen: dict[tuple, Table] = {}
+        for app, table in zip(apps, tables):
+            address = app["address"]
+            claims = [("name", None, app["name"], f'"{app["name"]}"')]
+            claims.append(("mac", None, app["mac"], mac_text(app["mac"] or 0)))
+            if isinstance(address, IPv4Interface):
+                claims.append(("address", None, address.ip, str(address.ip)))
+            for index, forward in app["forwards"].items():
+                port = (forward.protocol, forward.host_port)
+                text = f"host port {forward.host_port}/{forward.protocol}"
+                claims.append(("forward", index, port, text))
+            for key, index, value, text in claims:
+                if not value:
+                    continue
+                taken = seen.setdefault((key, value), table)
+                if taken is not table:
+                    other = "another application" if key == "name" else taken.label
+                    table.wrong(key, f"gives {text}, which {other} has already", index)
+        for app in apps:
+            app["forwards"] = tuple(app["forwards"].values())
+
+    def fits(self, apps: list[dict], tables: list[Table], machine: Table, memory: int | None) -> None:
+        left = most = number("EXO_SLICES") - 1  # one stays with init
+        for app, table in zip(apps, tables):
+            slices = app["slices"] or 0
+            if slices > left:
+                before = f"the applications before it leave {left} of the {most} slices"
+                table.wrong("slices", f"is {slices}, but {before}")
+            else:
+                left -= slices
+        page = number("EXO_PAGE_SIZE")
+        wanted = sum(app["pages"] or 0 for app in apps) * page
+        images = sum(self.stored(name) for name in {app["image"] for app in apps if app["image"]})
+        if memory and system_memory(memory) + images + wanted > memory:
+            machine.wrong(
+                "memory",
+                f"is {size_text(memory)}, but the applications want {size_text(wanted)} together, their "
+                f"images {size_text(images)}, and firmware and system up to "
+                f"{size_text(system_memory(memory))}",
+            )
+
+    def stored(self, image: str) -> int:
+        """Bytes of an image in the bundle, which stays in memory."""
+        page = number("EXO_PAGE_SIZE")
+        if not self.build:
+            return 0
+        try:
+            return -(-_image_path(self.path, image, self.build).stat().st_size // page) * page
+        except OSError:
+            return 0  # told already
+
+
+def _image_path(machine: Path, name: str, build: Path) -> Path:
+    return machine.parent / name if "/" in name else build / "apps" / name
+
+
+class _AppReader:
+    def __init__(self, reader: _Reader, table: Table):
+        self.reader = reader
+        self.table = table
+
+    def app(self, machine: str) -> dict:
+        """The fields of an App; what is wrong is None or empty and has been told."""
+        table = self.table
+        table.check_keys(_APP_KEYS)
+        app = {"name": self.name(), "pages": self.pages(), "slices": self.slices()}
+        app |= {"image": self.image(app["pages"])}
+        app |= {"arguments": self.arguments(), "environment": self.environment()}
+        app["sched"] = table.choice("sched", policies(), DEFAULT_POLICY)
+        app["restart"] = table.choice("restart", tuple(RESTARTS), DEFAULT_RESTART)
+        app["address"] = self.address()
+        app["gateway"] = self.gateway(app["address"])
+        app["mac"] = self.mac()
+        app["forwards"] = self.forwards(app["address"])
+        self.strings(app)
+        return app
+
+    def name(self) -> str | None:
+        name = self.table.string("name")
+        if name is None:
+            return None
+        if not _NAME.fullmatch(name) or len(name) > 15:
+            self.table.wrong("name", f'is {quote(name)}; a name has 1 to 15 of the characters a-z, 0-9 and -')
+        elif name in RESERVED_NAMES:
+            self.table.wrong("name", f'is {quote(name)}, the name that the log uses for the system itself')
+        else:
+            return name
+        return None
+
+    def pages(self) -> int | None:
+        page = number("EXO_PAGE_SIZE")
+        size = self.table.size("memory", DEFAULT_PAGES * page)
+        if size is None:
+            return None
+        if size == 0 or size % page or size > MEMORY_MAX:
+            self.table.wrong("memory", f"is {size_text(size)}; it must be a multiple of 4K, up to {MEMORY_MAX >> 30}G")
+            return None
+        return size // page
+
+    def slices(self) -> int | None:
+        slices = self.table.integer("slices", DEFAULT_SLICES)
+        most = number("EXO_SLICES") - 1
+        if slices is not None and not 1 <= slices <= most:
+            self.table.wrong("slices", f"is {slices}; an application has 1 to {most} slices")
+            return None
+        return slices
+
+    def image(self, pages: int | None) -> str | None:
+        name = self.table.string("image")
+        build = self.reader.build
+        if name is None:
+            return None
+        if not name or "\0" in name or name in (".", ".."):
+            self.table.wrong("image", f"is {quote(name)}, which names no file")
+            return None
+        if not build:
+            return name
+        path = _image_path(self.reader.path, name, build)
+        if not path.is_file():
+            self.table.wrong("image", f"names {quote(name)}, but {path} is not there{_programs(build, name)}")
+            return None
+        try:
+            needed = elf.pages_to_start(path)
+        except elf.ElfError as error:
+            self.table.wrong("image", f"names {quote(name)}, but {path} {error}")
+            return None
+        if pages and pages < needed:
+            page = number("EXO_PAGE_SIZE")
+            self.table.wrong(
+                "memory",
+                f"is {size_text(pages * page)}, but to start {name} takes {size_text(needed * page)}",
+            )
+        return name
+
+    def arguments(self) -> tuple[str, ...]:
+        arguments = self.table.strings("arguments")
+        for index, argument in arguments.items():
+            if "\0" in argument:
+                self.table.wrong("arguments", "has a string with a NUL character in it", index)
+        return tuple(arguments.values())
+
+    def environment(self) -> dict[str, str]:
+        settings = self.table.strings_by_name("environment")
+        for key, value in settings.items():
+            if not _SETTING.fullmatch(key):
+                self.table.wrong("environment", f'has the name {quote(key)}; names have letters, digits and _', key)
+            elif key in RESERVED_SETTINGS:
+                self.table.wrong(
+                    "environment", f"sets {key}; use the key `{RESERVED_SETTINGS[key]}` instead", key
+                )
+            elif "\0" in value:
+                self.table.wrong("environment", f"has a NUL character in the value of {key}", key)
+        return settings
+
+    def strings(self, app: dict) -> None:
+        """Arguments and settings share one page of the application's."""
+        if not app["name"] or not app["sched"]:
+            return
+        made = App(**app | {"forwards": ()})
+        most, many = number("EXO_START_STRINGS"), number("EXO_START_COUNT")
+        count = len(made.argv + made.settings)
+        longer = sum(map(len, made.arguments)) < sum(map(len, sum(made.environment.items(), ())))
+        key = "environment" if longer else "arguments"
+        if len(made.strings) > most:
+            size = len(made.strings)
+            self.table.wrong(key, f"is too long: arguments and settings have {size} bytes together, {most} fit")
+        elif count > many:
+            key = "environment" if len(made.environment) > len(made.arguments) else "arguments"
+            self.table.wrong(key, f"is too long: there are {count} arguments and settings, {many} fit")
+
+    def address(self) -> IPv4Interface | str | None:
+        text = self.table.string("address", None)
+        if text is None or text == DHCP:
+            return text
+        problem = "is no address"
+        try:
+            address = IPv4Interface(text)
+            problem = _unfit(address) if re.search("/[0-9]+$", text) else "lacks its prefix length"
+        except ValueError:
+            pass
+        if problem:
+            self.table.wrong("address", f'is {quote(text)}, which {problem}; write for example "10.0.2.15/24" or "dhcp"')
+            return None
+        return address
+
+    def gateway(self, address: IPv4Interface | str | None) -> IPv4Address | None:
+        text = self.table.string("gateway", None)
+        if text is None:
+            return None
+        try:
+            gateway = IPv4Address(text)
+        except ValueError:
+            self.table.wrong("gateway", f'is {quote(text)}, which is no address; write for example "10.0.2.2"')
+            return None
+        if not isinstance(address, IPv4Interface):
+            if address == DHCP:
+                self.table.wrong("gateway", "is given, but DHCP names the gateway; leave it out")
+            elif "address" not in self.table.values:
+                self.table.wrong("gateway", "is given without `address`")
+            return None
+        network = address.network
+        if gateway not in network:
+            self.table.wrong("gateway", f"is {gateway}, which is not in the network {network} of `address`")
+        elif gateway in (address.ip, network.network_address, network.broadcast_address):
+            whose = "the application's own address" if gateway == address.ip else "no host's address"
+            self.table.wrong("gateway", f"is {gateway}, which is {whose}")
+        else:
+            return gateway
+        return None
+
+    def mac(self) -> int | None:
+        """The MAC that is given; 0: one is to be derived; None: no network."""
+        text = self.table.string("mac", None)
+        if text is None:
+            return 0 if "address" in self.table.values else None
+        if not _MAC.fullmatch(text):
+            self.table.wrong("mac", f'is {quote(text)}; write six hexadecimal octets, as in "52:54:00:00:00:01"')
+            return None
+        mac = int(text.replace(":", ""), 16)
+        if mac == 0 or mac >> 40 & 1:
+            kind = "zero" if mac == 0 else "a multicast address: its first octet is odd"
+            self.table.wrong("mac", f"is {text}, which is {kind}")
+            return None
+        return mac
+
+    def forwards(self, address: IPv4Interface | str | None) -> dict[int, Forward]:
+        """By position in the array. A wrong `address` has been told."""
+        texts = self.table.strings("forward")
+        forwards: dict[int, Forward] = {}
+        if texts and (address == DHCP or "address" not in self.table.values):
+            self.table.wrong("forward", "needs a fixed `address` that the host can forward to")
+        for index, text in texts.items():
+            match = _FORWARD.fullmatch(text)
+            ports = [int(port) for port in match.groups()[1:]] if match else []
+            if not match or not all(1 <= port <= 65535 for port in ports):
+                self.table.wrong(
+                    "forward",
+                    f'has {quote(text)}; write "tcp/8080:80": tcp or udp, the host\'s port, the application\'s',
+                    index,
+                )
+                continue
+            forward = Forward(match[1], *ports)
+            for other in forwards.values():
+                if (other.protocol, other.host_port) == (forward.protocol, forward.host_port):
+                    self.table.wrong("forward", f"names host port {forward.host_port}/{match[1]} twice", index)
+                    break
+            else:
+                forwards[index] = forward
+        return forwards
+
+
+def _unfit(address: IPv4Interface) -> str:
+    """Why an application cannot have this address; empty if it can."""
+    network = address.network
+    if not 8 <= network.prefixlen <= 30:
+        return "has a prefix length outside of /8 to /30"
+    if address.ip in (network.network_address, network.broadcast_address):
+        return f"is not a host's address in {network}"
+    if address.ip.is_multicast or address.ip.is_loopback or address.ip.is_reserved or address.ip in _THIS:
+        return "no host may have"
+    return ""
+
+
+_THIS = IPv4Interface("0.0.0.0/8").network
+
+
+def _programs(build: Path, name: str) -> str:
+    """What there is instead, for the end of a sentence."""
+    try:
+        found = sorted(
+            file.name
+            for file in (build / "apps").iterdir()
+            if file.is_file() and not file.suffix and file.name != "init"
+        )
+    except OSError:
+        found = []
+    if "/" in name or not found:
+        return "; build it first" if "/" not in name else ""
+    close = difflib.get_close_matches(name, found, 1)
+    return f'; did you mean "{close[0]}"?' if close else f"; there are {', '.join(found)}"
+
+
+def _macs(machine: str, apps: list[dict]) -> list[int | None]:
+    """Each application's MAC: as given, or a locally administered one that its name leads to."""
+    taken = {app["mac"] for app in apps if app["mac"]}
+    macs = []
+    for app in apps:
+        mac, attempt = app["mac"], 0
+        while mac == 0:
+            digest = hashlib.sha256(f"{machine}/{app['name']}/{attempt}".encode()).digest()
+            # IEEE 802, 8.2: bit 1 of the first octet says "local", bit 0 "group".
+            derived = int.from_bytes(bytes([digest[0] & 0xFC | 0x02]) + digest[1:6], "big")
+            mac = derived if derived not in taken else 0
+            attempt += 1
+        taken.add(mac)
+        macs.append(mac)
+    return macs
+
+
+def mac_text(mac: int) -> str:
+    return mac.to_bytes(6, "big").hex(":")
+
+
+def size_text(size: int) -> str:
+    """As a machine file would have it: the largest unit that leaves a whole number."""
+    for shift, unit in ((30, "G"), (20, "M"), (10, "K")):
+        if size and size % (1 << shift) == 0:
+            return f"{size >> shift}{unit}"
+    return f"{size} bytes"
