@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""The command line: finds the subcommand, and turns whatever goes wrong into one sentence.
+
+Exit status: 0 done, 1 something failed, 2 the command line is wrong, 130 ended by Ctrl-C, 143 ended
+by SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import traceback
+
+from .commands import setup, test
+from .errors import FreeholdError
+
+COMMANDS = {
+    "test": test,
+    "setup": setup,
+}
+DESCRIPTION = """\
+Build, run and test Freehold, an exokernel for x86-64 UEFI machines.
+
+Each command first installs and builds what it needs, so on a fresh Debian 12 machine
+the first of these is all that it takes.
+"""
+EXAMPLES = """\
+examples:
+  tools/freehold run                      boot the demo machine in QEMU; Ctrl-C ends it
+  tools/freehold run --emulator bochs     boot the same image in Bochs
+  tools/freehold run --machine my.toml    boot a machine of your own
+  tools/freehold test                     run every test
+  tools/freehold test --suite unit        run the tests that need no emulator
+  tools/freehold image --output usb.img   write an image for a USB stick
+  tools/freehold gdb www                  debug the machine that runs, symbols of "www" loaded
+  tools/freehold logs -f www              follow what "www" writes
+
+exit status: 0 done, 1 something failed, 2 the command line is wrong, 130 Ctrl-C, 143 SIGTERM
+Set FREEHOLD_TRACEBACK=1 to see where in these tools an error came up.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="tools/freehold",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for name, module in COMMANDS.items():
+        sub = commands.add_parser(
+            name,
+            help=module.SUMMARY,
+            description=module.__doc__,
+            epilog=module.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        module.describe(sub)
+    return top
+
+
+def main(words: list[str] | None = None) -> int:
+    # A log that is read through a pipe must not lag behind by a buffer.
+    sys.stdout.reconfigure(line_buffering=True, errors="replace")
+    sys.stderr.reconfigure(errors="replace")
+    signal.signal(signal.SIGTERM, _terminated)
+    top = parser()
+    arguments = top.parse_args(words)
+    if arguments.command is None:
+        top.print_help(sys.stderr)
+        return 2
+    try:
+        return COMMANDS[arguments.command].execute(arguments)
+    except FreeholdError as error:
+        return _tell(str(error), error.status)
+    except KeyboardInterrupt:
+        return _tell("Interrupted.", 130)
+    except Terminated:
+        return _tell("Terminated.", 143)
+    except BrokenPipeError:
+        # Whoever read our output has gone (| head). Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # our own mistake, or something nobody thought of
+        what = str(error) or "no further words"
+        return _tell(
+            f"{what} ({type(error).__name__}). This was not expected; set FREEHOLD_TRACEBACK=1 "
+            f"and try again to see where it comes from.",
+            1,
+        )
+
+
+class Terminated(BaseException):
+    """SIGTERM came: like KeyboardInterrupt, so that everything is tidied up on the way out."""
+
+
+def _terminated(number, frame) -> None:
+    # Once is enough: a second one must not interrupt the tidying.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Terminated
+
+
+def _tell(text: str, status: int) -> int:
+    sys.stdout.flush()
+    if os.environ.get("FREEHOLD_TRACEBACK"):
+        traceback.print_exc()
+    print(f"tools/freehold: {text}", file=sys.stderr)
+    return status

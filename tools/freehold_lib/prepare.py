@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+"""What has to be there before anything can be built: packages, and the sources of others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Sequence
+
+from . import build, packages, sources
+from .workspace import SUBPROJECTS, lock
+
+
+def prepare() -> bool:
+    """Provide what is missing; True if something was."""
+    missing = packages.missing()
+    if missing:
+        packages.install(missing)
+    if all(sources.up_to_date(source, SUBPROJECTS) for source in sources.SOURCES):
+        return bool(missing)
+    busy = "Process {pid} is unpacking sources here; waiting for it."
+    with lock(SUBPROJECTS / ".lock", busy, wait=True):
+        unpacked = sources.provide(SUBPROJECTS)
+    return bool(missing or unpacked)
+
+
+def built(folder: Path, targets: Sequence[str] = ()) -> Path:
+    """Provide what is missing and build in `folder`; returns it, absolute."""
+    build.check(folder)
+    prepare()
+    build.build(folder, targets)
+    return folder.resolve()
