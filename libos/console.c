@@ -53,9 +53,13 @@ void console_write(const char *text, size_t length)
 
 void console_flush(void)
 {
-    critical_enter();
+    bool off = control->disabled;
+
+    if (!off)
+        critical_enter();
     put_out();
-    critical_exit();
+    if (!off)
+        critical_exit();
 }
 
 void console_printf(const char *format, ...)

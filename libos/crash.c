@@ -49,12 +49,43 @@ static void tell_registers(const struct exo_context *c)
     console_printf("crash: r13=%016lx r14=%016lx r15=%016lx\n", c->r13, c->r14, c->r15);
 }
 
+extern const uint8_t __executable_start[], etext[]; /* the linker's */
+
+/* Does the code before this address end in a call (Intel SDM vol. 2, CALL: E8, FF /2)? */
+static bool follows_call(uint64_t address)
+{
+    const uint8_t *code = (const uint8_t *)address;
+
+    if (address < (uint64_t)__executable_start + EXO_PAGE_SIZE || address >= (uint64_t)etext)
+        return false;
+    if (code[-5] == 0xe8)
+        return true;
+    for (int length = 2; length <= 7; length++)
+        if (code[-length] == 0xff && (code[-length + 1] >> 3 & 7) == 2)
+            return true;
+    return false;
+}
+
+/*
+ * A function that calls nobody may have no frame, and a call of a bad pointer never made one: then
+ * the word on top of the stack is where it was called from.
+ */
+static void tell_caller_of_leaf(const struct exo_context *c)
+{
+    if (c->rsp % 8 || !vm_mapped(c->rsp))
+        return;
+    uint64_t caller = *(const uint64_t *)c->rsp;
+    if (follows_call(caller))
+        console_printf(" 0x%lx", caller);
+}
+
 /* Along the frame pointers, believing none of them. */
 static void tell_backtrace(const struct exo_context *c)
 {
     uint64_t frame = c->rbp;
 
     console_printf("backtrace: 0x%lx", c->rip);
+    tell_caller_of_leaf(c);
     for (int i = 0; i < BACKTRACE; i++) {
         if (frame % 8 || !vm_mapped(frame) || !vm_mapped(frame + 8))
             break;
@@ -72,7 +103,7 @@ static void tell_backtrace(const struct exo_context *c)
 void crash(const struct exo_context *context, const struct exo_fault *fault)
 {
     control->disabled = 1;
-    console_printf("\n");
+    console_flush(); /* a line that was not complete stays apart */
     if (!fault)
         console_printf("crash: abort() was called\n");
     else if (fault->vector == 14)
@@ -82,7 +113,8 @@ void crash(const struct exo_context *context, const struct exo_fault *fault)
                        fault->vector, fault->error);
     console_printf("crash: in %s, policy %s\n", thread_current ? thread_current->name : "start-up",
                    thread_policy ? thread_policy->name : "none");
-    tell_registers(context);
+    if (fault)
+        tell_registers(context);
     tell_backtrace(context);
     libos_exit(128 + (fault ? (uint32_t)fault->vector : 6));
 }

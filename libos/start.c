@@ -118,7 +118,6 @@ void libos_exit(uint32_t status)
 {
     control->disabled = 1;
     console_flush();
-    control->disabled = 1;
     for (;;)
         exo_env_kill((env_t){EXO_ENV_SELF}, status);
 }

@@ -186,8 +186,7 @@ static long signal_sent(long signal)
     if (signal != SIGABRT)
         libos_exit(128 + (uint32_t)signal);
     context.rip = (uint64_t)__builtin_return_address(0);
-    context.rbp = (uint64_t)__builtin_frame_address(0);
-    context.rsp = context.rbp;
+    context.rbp = *(uint64_t *)__builtin_frame_address(0); /* our caller's frame */
     control->disabled = 1;
     crash(&context, NULL);
 }
