@@ -6,7 +6,8 @@
 #define PTE_PRESENT      0x001ull
 #define PTE_WRITE        0x002ull
 #define PTE_USER         0x004ull
-#define PTE_NO_CACHE     0x018ull /* PCD and PWT: uncached with the PAT of a reset */
+#define PTE_NO_CACHE     0x018ull /* PCD and PWT: uncached */
+#define PTE_COMBINE      0x008ull /* PWT alone: write-combining, as features.c sets the PAT */
 #define PTE_ACCESSED     0x020ull /* set by the CPU */
 #define PTE_DIRTY        0x040ull /* set by the CPU */
 #define PTE_LARGE        0x080ull

@@ -35,9 +35,10 @@ struct exo_context *boot_main(const struct boot_info *given)
     check(given);
     boot = *given;
     memory_init();
+    features_init();
     framebuffer_init(&boot.framebuffer);
     klog("Freehold %s, an exokernel.", FREEHOLD_VERSION);
-    features_init();
+    features_tell();
     memory_guard(kernel_stack_guard);
     irq_init();
     apic_init();
@@ -50,5 +51,6 @@ struct exo_context *boot_main(const struct boot_info *given)
     klog("%u MiB of memory are free, %u frames.", frame_free_count / 256, frame_free_count);
     cpu_reset();
     first_start();
+    log_started();
     return machine_enter();
 }

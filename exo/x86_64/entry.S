@@ -4,7 +4,7 @@
  *
  * One CPU and no nesting: an entry from user mode stores all registers straight into the current
  * environment's context and starts on an empty kernel stack. C decides what comes next and returns
- * the context to go on with. Interrupts are off in the kernel but for the halt in cpu_idle.
+ * the context to go on with. Interrupts are off in the kernel but for cpu_idle and cpu_breathe.
  *
  * Offsets of struct exo_context (exo/abi/control.h); switch.c asserts them.
  */
@@ -166,7 +166,9 @@ trap_common:
         call trap_user
         jmp resume
 
-/* An exception in the kernel is the end; an interrupt comes only in cpu_idle. */
+/*
+ * An exception in the kernel is the end; an interrupt comes only in cpu_idle and cpu_breathe.
+ */
 trap_kernel:
         push %rax
         push %rcx
@@ -198,6 +200,14 @@ trap_kernel:
 cpu_idle:
         sti
         hlt
+        cli
+        ret
+
+/* Take the interrupts that wait, and come back. */
+        .globl cpu_breathe
+cpu_breathe:
+        sti
+        nop
         cli
         ret
 

@@ -30,9 +30,11 @@
 #define EFER_NXE       (1ull << 11)
 
 #define MSR_PAT        0x277u
-#define PAT_AT_BOOT    0x0007040600070406ull /* what a reset sets: WB WT UC- UC, twice */
+/* What a reset sets (WB WT UC- UC, twice), but for WC in place of the first WT. */
+#define PAT_VALUE 0x0007040600070106ull
 
 bool has_x2apic, has_tsc_deadline;
+static char on[64] = "WP", missing[64];
 
 void features_init(void)
 {
@@ -55,7 +57,6 @@ void features_init(void)
 
     /* Set whole, not added to: what the firmware left on and is not here goes off. */
     uint64_t cr4 = CR4_PAE | CR4_MCE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE;
-    char on[64] = "WP", missing[64] = "";
     for (uint32_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         char *list = wanted[i].present ? on : missing;
         uint64_t used = __builtin_strlen(list);
@@ -70,10 +71,14 @@ void features_init(void)
     __asm__ volatile("mov %0, %%cr0" : : "r"(cr0));
     __asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | EFER_NXE);
-    wrmsr(MSR_PAT, PAT_AT_BOOT);
+    wrmsr(MSR_PAT, PAT_VALUE);
 
     has_x2apic = one.ecx >> 21 & 1;
     has_tsc_deadline = one.ecx >> 24 & 1;
+}
+
+void features_tell(void)
+{
     klog("Protection on: %s.%s%s%s", on, *missing ? " This CPU lacks:" : "", missing,
          *missing ? "." : "");
 }

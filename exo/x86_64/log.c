@@ -10,7 +10,10 @@
 #include "machine.h"
 #include "x86_64.h"
 
-#define LINE 256u
+#define LINE        256u
+#define DRAW_PERIOD (machine_tsc_hz / 500) /* between two pieces of the screen, if others run */
+
+static bool started;
 
 struct out {
     char *to;
@@ -87,6 +90,26 @@ void machine_console(const char *text, size_t length)
 {
     serial_write(text, length);
     framebuffer_write(text, length);
+    if (!started)
+        while (framebuffer_behind)
+            framebuffer_draw();
+}
+
+void log_started(void)
+{
+    started = true;
+}
+
+/* Called before each return to an application, and in a loop while nobody runs. */
+bool log_catch_up(uint64_t now, bool idle)
+{
+    static uint64_t next;
+
+    if (!framebuffer_behind || (!idle && now < next))
+        return false;
+    framebuffer_draw();
+    next = now + DRAW_PERIOD;
+    return true;
 }
 
 void klog(const char *format, ...)
@@ -107,6 +130,7 @@ void panic(const char *format, ...)
     va_list arguments;
 
     __asm__ volatile("cli");
+    started = false; /* everything is seen at once again: nobody comes back to do it later */
     va_start(arguments, format);
     uint64_t length = log_format(line, sizeof(line), format, arguments);
     va_end(arguments);

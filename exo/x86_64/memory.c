@@ -99,7 +99,7 @@ volatile void *mmio_map(uint64_t address, uint64_t size)
 
 volatile void *mmio_map_framebuffer(uint64_t address, uint64_t size)
 {
-    return map(address, size, PTE_NO_CACHE & ~8ull); /* PCD alone: UC-, which an MTRR may make WC */
+    return map(address, size, PTE_COMBINE);
 }
 
 void memory_guard(void *page)

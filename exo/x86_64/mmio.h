@@ -11,7 +11,7 @@
  */
 volatile void *mmio_map(uint64_t address, uint64_t size);
 
-/* As mmio_map, but write-combining is allowed where the CPU has it: for a framebuffer. */
+/* As mmio_map, but writes are combined: for a framebuffer. */
 volatile void *mmio_map_framebuffer(uint64_t address, uint64_t size);
 
 /*

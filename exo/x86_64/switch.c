@@ -29,6 +29,7 @@ static env_t loaded_state;  /* whose FPU registers and bases are in the CPU; 0: 
 static uint64_t kernel_cr3;
 
 void cpu_idle(void);
+void cpu_breathe(void);
 
 void machine_root_init(uint64_t *pml4)
 {
@@ -101,6 +102,10 @@ static struct env *choose(void)
         if (more && alarm > now + machine_tsc_hz / 20000)
             alarm = now + machine_tsc_hz / 20000;
         apic_alarm(now, alarm);
+        if (log_catch_up(now, !env) && !env) {
+            cpu_breathe();
+            continue;
+        }
         if (env)
             return env;
         cpu_idle();

@@ -28,8 +28,9 @@ extern struct boot_info boot;
 /* descriptors.c: GDT, TSS, IDT, SYSCALL. */
 void descriptors_init(void);
 
-/* features.c: turn on what protects, and say so. */
+/* features.c: turn on what protects; later, say so. */
 void features_init(void);
+void features_tell(void);
 extern bool has_x2apic, has_tsc_deadline;
 
 /* memory.c: boot allocator, kernel tables, frame table. */
@@ -51,7 +52,8 @@ void apic_message(uint32_t vector, uint64_t *address, uint32_t *data);
 void first_start(void);
 
 /* log.c */
-void log_init(void);
+void log_started(void);                     /* from now on the consoles follow when there is time */
+bool log_catch_up(uint64_t now, bool idle); /* true: it did something, there may be more */
 uint64_t log_format(char *to, uint64_t size, const char *format, __builtin_va_list arguments);
 
 /* exo/dev */
@@ -59,6 +61,8 @@ void serial_init(void);
 void serial_write(const char *text, size_t length);
 void framebuffer_init(const struct boot_framebuffer *framebuffer);
 void framebuffer_write(const char *text, size_t length);
+void framebuffer_draw(void);    /* a bounded piece of what was written */
+extern bool framebuffer_behind; /* there is more to draw */
 
 /* exo/dev: find and start NICs; poll those that have more than one interrupt's work. */
 void nic_init(void);
