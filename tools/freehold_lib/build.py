@@ -13,6 +13,8 @@ from .terminal import Progress
 from .workspace import ROOT, lock
 
 STATUS = re.compile(r"\[(\d+)/(\d+)\] (.*)")
+# In every folder that we build in: it says that it is one, and is the lock of those who build.
+MARK = ".freehold-lock"
 BUSY = "Process {pid} is building in this folder; waiting for it."
 
 
@@ -25,12 +27,18 @@ def build(
     title: str = "Building",
 ) -> None:
     """Bring `folder` up to date: configure it if it is not, then build (by default, everything)."""
-    check(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with lock(folder / ".freehold-lock", BUSY, wait=True):
+    claim(folder)
+    with lock(folder / MARK, BUSY, wait=True):
         if not _configured(folder):
             _configure(folder, options, environment)
         _ninja(folder, targets, title)
+
+
+def claim(folder: Path) -> None:
+    """Make `folder` a build folder unless it is one; UsageError if it is something else."""
+    check(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARK).touch()
 
 
 def check(folder: Path) -> None:
@@ -39,7 +47,7 @@ def check(folder: Path) -> None:
         raise UsageError(f"{folder} is no folder; choose another with --build.")
     if folder.resolve() == ROOT:
         raise UsageError(f"{folder} holds the sources; build in a folder of its own.")
-    ours = ("meson-private", "meson-logs", ".freehold-lock")
+    ours = ("meson-private", "meson-logs", MARK)
     if folder.is_dir() and any(folder.iterdir()) and not any((folder / o).exists() for o in ours):
         raise UsageError(
             f"{folder} is not empty and no build folder; choose another with --build."

@@ -13,12 +13,20 @@ import signal
 import sys
 import traceback
 
-from .commands import setup, test
+from .bundle import BundleError
+from .commands import clean, gdb, image, logs, run, setup, size, test
 from .errors import FreeholdError
+from .machine import MachineError
 
 COMMANDS = {
+    "run": run,
     "test": test,
+    "image": image,
+    "gdb": gdb,
+    "logs": logs,
+    "size": size,
     "setup": setup,
+    "clean": clean,
 }
 DESCRIPTION = """\
 Build, run and test Freehold, an exokernel for x86-64 UEFI machines.
@@ -64,20 +72,36 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def parse(words: list[str]) -> argparse.Namespace:
+    """What is asked for; ends the program with a sentence and status 2 if that is nothing good."""
+    own, rest = words, []
+    if "--" in words:
+        end = words.index("--")
+        own, rest = words[:end], words[end + 1 :]
+    top = parser()
+    arguments = top.parse_args(own)
+    if arguments.command is None:
+        top.print_help(sys.stderr)
+        sys.exit(2)
+    if rest and not getattr(COMMANDS[arguments.command], "TAKES_REST", False):
+        top.error(f"{arguments.command} takes no arguments after --")
+    arguments.rest = rest
+    return arguments
+
+
 def main(words: list[str] | None = None) -> int:
     # A log that is read through a pipe must not lag behind by a buffer.
     sys.stdout.reconfigure(line_buffering=True, errors="replace")
     sys.stderr.reconfigure(errors="replace")
-    signal.signal(signal.SIGTERM, _terminated)
-    top = parser()
-    arguments = top.parse_args(words)
-    if arguments.command is None:
-        top.print_help(sys.stderr)
-        return 2
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _terminated)
+    arguments = parse(sys.argv[1:] if words is None else words)
     try:
         return COMMANDS[arguments.command].execute(arguments)
     except FreeholdError as error:
         return _tell(str(error), error.status)
+    except (MachineError, BundleError) as error:
+        return _tell(str(error), 1)
     except KeyboardInterrupt:
         return _tell("Interrupted.", 130)
     except Terminated:
@@ -96,12 +120,13 @@ def main(words: list[str] | None = None) -> int:
 
 
 class Terminated(BaseException):
-    """SIGTERM came: like KeyboardInterrupt, so that everything is tidied up on the way out."""
+    """SIGTERM or SIGHUP came: like KeyboardInterrupt, so that everything is tidied up on the way out."""
 
 
 def _terminated(number, frame) -> None:
     # Once is enough: a second one must not interrupt the tidying.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
     raise Terminated
 
 

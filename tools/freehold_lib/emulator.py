@@ -30,6 +30,8 @@ import weakref
 from pathlib import Path
 from typing import Iterator, NamedTuple, Sequence
 
+from .errors import FreeholdError
+
 KINDS = ("qemu", "bochs")
 NICS = ("virtio", "e1000")
 DISKS = ("sata", "usb")
@@ -63,7 +65,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _running: weakref.WeakSet[Emulator] = weakref.WeakSet()
 
 
-class EmulatorError(Exception):
+class EmulatorError(FreeholdError):
     """The emulator could not be started or did not do what was waited for."""
 
 
@@ -106,8 +108,8 @@ class Emulator:
     forwards  list of (protocol, host_port, guest_ip, guest_port); the host side is 127.0.0.1
     cpu       CPU model as the emulator names it; None: the one with the most features
     log       file for the serial port's output; None: a temporary one
-    gdb_port  QEMU alone: a gdb server on 127.0.0.1; with `gdb_wait` the machine does not run
-              before a debugger says continue
+    gdb       QEMU alone: a socket file on which a gdb server listens, so that no port is opened;
+              with `gdb_wait` the machine does not run before a debugger says continue
     extra     further arguments (QEMU) or configuration lines (Bochs)
     """
 
@@ -124,7 +126,7 @@ class Emulator:
         forwards: Sequence[tuple[str, int, str, int]] = (),
         log: Path | str | None = None,
         cpu: str | None = None,
-        gdb_port: int | None = None,
+        gdb: Path | str | None = None,
         gdb_wait: bool = False,
         extra: Sequence[str] = (),
     ):
@@ -138,7 +140,7 @@ class Emulator:
             raise EmulatorError("Firmware in Bochs boots from no USB stick; choose sata.")
         if kind == "bochs" and nic == "virtio":
             raise EmulatorError("Bochs has no virtio NIC; choose e1000.")
-        if kind == "bochs" and gdb_port:
+        if kind == "bochs" and gdb:
             raise EmulatorError("Debian's Bochs has no gdb server; use QEMU for gdb.")
         if kind == "bochs" and len(forwards) > BOCHS_FORWARDS:
             raise EmulatorError(
@@ -153,7 +155,7 @@ class Emulator:
         self.disk = disk
         self.forwards = [Forward(*rule) for rule in forwards]
         self.cpu = cpu
-        self.gdb_port = gdb_port
+        self.gdb = Path(gdb).absolute() if gdb else None
         self.gdb_wait = gdb_wait
         self.extra = list(extra)
         self._wanted_log = Path(log) if log else None
@@ -169,7 +171,8 @@ class Emulator:
             raise EmulatorError("The emulator runs already.")
         if not self.image.is_file():
             raise EmulatorError(f"The image {self.image} is not there; build it first.")
-        self._check_ports()
+        check_ports(self.forwards)
+        self._remove_socket()
         self._folder = Path(tempfile.mkdtemp(prefix="freehold-emulator-"))
         try:
             self.log = self._wanted_log or self._folder / "serial.log"
@@ -204,6 +207,7 @@ class Emulator:
                 self._last_text = self.text()
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+            self._remove_socket()
 
     def wait(self, timeout: float | None = None) -> int | None:
         """Wait for the machine to end by itself: its exit status, None after `timeout` seconds."""
@@ -247,7 +251,7 @@ class Emulator:
             raw = self.log.read_bytes()
         except (FileNotFoundError, IsADirectoryError):
             return self._last_text
-        return _clean(raw)
+        return clean(raw)
 
     def lines(self, seconds: float | None = None) -> Iterator[str]:
         """Each line of the log from its start, as it is completed.
@@ -266,12 +270,12 @@ class Emulator:
                 # In this order, or what is written between the two looks would be lost.
                 over = not self.running or (deadline is not None and time.monotonic() >= deadline)
                 *complete, rest = (rest + log.read()).split(b"\n")
-                yield from map(_clean, complete)
+                yield from map(clean, complete)
                 if over:
                     break
                 time.sleep(0.05)
         if rest:
-            yield _clean(rest)
+            yield clean(rest)
 
     def mark(self) -> int:
         """The present end of the log, for wait_for(since=)."""
@@ -305,17 +309,6 @@ class Emulator:
 
     # --- the inside -----------------------------------------------------------
 
-    def _check_ports(self) -> None:
-        wanted = [(rule.protocol, rule.host_port, "the guest") for rule in self.forwards]
-        if self.gdb_port:
-            wanted.append(("tcp", self.gdb_port, "gdb"))
-        for protocol, port, purpose in wanted:
-            if not 1 <= port <= 65535:
-                raise EmulatorError(f"{port} is no port number; ports are 1 to 65535.")
-            if wanted.count((protocol, port, purpose)) > 1:
-                raise EmulatorError(f"Port {port}/{protocol} of this host is forwarded twice.")
-            _check_port(protocol, port, purpose)
-
     def _check_started(self) -> None:
         """Catch an emulator that refuses its arguments: it ends within moments."""
         deadline = time.monotonic() + 0.3
@@ -323,6 +316,10 @@ class Emulator:
             if not self.running:
                 raise EmulatorError(f"{self.kind} ended at once{self._said()}")
             time.sleep(0.02)
+
+    def _remove_socket(self) -> None:
+        if self.gdb and self.gdb.is_socket():
+            self.gdb.unlink()
 
     def _said(self) -> str:
         try:
@@ -367,8 +364,10 @@ class Emulator:
             model = "virtio-net-pci,disable-legacy=on" if self.nic == "virtio" else "e1000"
             command += ["-netdev", f"user,id=net{rules}"]
             command += ["-device", f"{model},netdev=net,mac={self.mac},romfile="]
-        if self.gdb_port:
-            command += ["-gdb", f"tcp:127.0.0.1:{self.gdb_port}"]
+        if self.gdb:
+            # By way of a link: the kernel takes socket names of at most 107 characters.
+            (self._folder / "gdb").symlink_to(self.gdb.parent)
+            command += ["-gdb", f"unix:gdb/{_escape(self.gdb.name)},server=on,wait=off"]
             command += ["-S"] if self.gdb_wait else []
         return command + self.extra
 
@@ -422,11 +421,25 @@ class Emulator:
         return [bochs, "-q", "-unlock", "-f", str(configuration), "-rc", str(commands)]
 
 
-def _clean(raw: bytes) -> str:
+def clean(raw: bytes) -> str:
+    """A piece of a log as text, without carriage returns and cursor movements."""
     return TERMINAL_CODES.sub("", raw.decode("utf-8", "replace"))
 
 
-def _check_port(protocol: str, port: int, purpose: str) -> None:
+def check_ports(forwards: Sequence[tuple[str, int, str, int]]) -> None:
+    """EmulatorError unless each port of this host that is to be forwarded is free."""
+    rules = [Forward(*rule) for rule in forwards]
+    for rule in rules:
+        if not 1 <= rule.host_port <= 65535:
+            raise EmulatorError(f"{rule.host_port} is no port number; ports are 1 to 65535.")
+        if [(r.protocol, r.host_port) for r in rules].count((rule.protocol, rule.host_port)) > 1:
+            raise EmulatorError(
+                f"Port {rule.host_port}/{rule.protocol} of this host is forwarded twice."
+            )
+        _check_port(rule.protocol, rule.host_port)
+
+
+def _check_port(protocol: str, port: int) -> None:
     with socket.socket(socket.AF_INET, _socket_type(protocol)) as probe:
         if protocol == "tcp":
             # A connection of a former run may linger; that hinders neither us nor the emulator.
@@ -436,7 +449,7 @@ def _check_port(protocol: str, port: int, purpose: str) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise EmulatorError(
-                f"Port {port}/{protocol} of this host cannot be used for {purpose} "
+                f"Port {port}/{protocol} of this host cannot be forwarded to the guest "
                 f"({error.strerror}); stop what uses it or choose another."
             ) from error
 

@@ -21,6 +21,8 @@ import sys
 from pathlib import Path, PurePosixPath
 from typing import Iterable
 
+from .errors import FreeholdError
+
 SECTOR = 512
 MIB = 1 << 20
 PARTITION_START = MIB
@@ -34,7 +36,7 @@ FAT_FORBIDDEN = set('"*:<>?\\|') | {chr(code) for code in range(32)}
 PACKAGES = {"sfdisk": "fdisk", "mkfs.fat": "dosfstools", "mcopy": "mtools", "mmd": "mtools"}
 
 
-class ImageError(Exception):
+class ImageError(FreeholdError):
     """The image could not be built; the text is a sentence for the user."""
 
 

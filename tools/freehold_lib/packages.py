@@ -44,6 +44,8 @@ PACKAGES = (
     Package("bochs-term", "its display on a terminal, which opens no port", ""),
     Package("seabios", "a video BIOS without which Bochs does not start", ""),
     Package("gdb", "debugs kernel and applications", "gdb"),
+    Package("curl", "asks the demo machine's web servers something", "curl"),
+    Package("netcat-openbsd", "talks to the demo machine's echo server (nc)", "nc"),
     Package("python3-pytest", "runs the tests of tools and of whole machines", "pytest"),
     Package("clang", "compiles everything a second time, for its warnings", "clang"),
     Package("libclang-rt-dev", "clang's sanitizers, for the unit tests", ""),
@@ -82,9 +84,8 @@ def install(packages: list[Package]) -> None:
         )
     root = _root_prefix(names)
     said: list[str] = []
-    with Progress(
-        f"Installing {len(names)} packages ({', '.join(names)})", done="Packages are installed"
-    ) as progress:
+    print(f"Missing packages: {', '.join(names)}.", flush=True)
+    with Progress("Installing packages", done="Packages are installed") as progress:
         progress.update("apt-get update")
         # What it says of archives that cannot be reached becomes an error only if it hinders.
         updated = _apt(root, ["update"], said, progress)

@@ -17,6 +17,7 @@ def prepare() -> bool:
         packages.install(missing)
     if all(sources.up_to_date(source, SUBPROJECTS) for source in sources.SOURCES):
         return bool(missing)
+    SUBPROJECTS.mkdir(exist_ok=True)
     busy = "Process {pid} is unpacking sources here; waiting for it."
     with lock(SUBPROJECTS / ".lock", busy, wait=True):
         unpacked = sources.provide(SUBPROJECTS)

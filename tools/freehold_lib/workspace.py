@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import time
 from contextlib import contextmanager
@@ -18,9 +19,39 @@ MACHINES = ROOT / "machines"
 DEFAULT_BUILD = ROOT / "build"
 
 
-def run_folder(build: Path) -> Path:
-    """What belongs to the last run of a machine: image, log, lock, gdb's socket."""
-    return build / "run"
+class Run:
+    """What belongs to the machine that runs, or ran last, in a build folder."""
+
+    def __init__(self, build: Path):
+        self.build = build
+        self.folder = build / "run"
+        self.image = self.folder / "disk.img"
+        self.log = self.folder / "serial.log"
+        self.lock = self.folder / "lock"
+        self.gdb = self.folder / "gdb"  # the socket of QEMU's gdb server
+        self._notes = self.folder / "run.json"
+        if build.is_dir():
+            self.folder.mkdir(exist_ok=True)
+
+    def remember(self, emulator: str, files: dict[str, Path]) -> None:
+        """Leave for `gdb` and `logs` what runs: the file with symbols of each name in the log."""
+        named = {name: str(file.resolve()) for name, file in files.items()}
+        self._notes.write_text(json.dumps({"emulator": emulator, "symbols": named}, indent=1))
+
+    def recall(self) -> tuple[str, dict[str, Path]]:
+        """What remember() left."""
+        try:
+            notes = json.loads(self._notes.read_text())
+            return notes["emulator"], {name: Path(file) for name, file in notes["symbols"].items()}
+        except (OSError, ValueError, KeyError, AttributeError) as error:
+            raise FreeholdError(
+                f"No machine has run in {self.build} yet; start one: tools/freehold run"
+            ) from error
+
+    @property
+    def process(self) -> str | None:
+        """The process of the `tools/freehold run` whose machine runs now."""
+        return holder(self.lock)
 
 
 @contextmanager
