@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * connection.h - one client's connection: what came in, what has to go out, until when.
+ */
+#ifndef HTTPD_CONNECTION_H
+#define HTTPD_CONNECTION_H
+
+#include <poll.h>
+
+#include "answer.h"
+#include "body.h"
+
+#define CONNECTIONS_MAX 256u
+#define IN_SIZE         8192u /* a request's head; RFC 9112, 3 asks for 8000 octets */
+#define OUT_SIZE        16384u
+
+_Static_assert(OUT_SIZE >= ANSWER_ROOM, "every answer fits the buffer");
+
+enum connection_wait {
+    WAIT_IDLE,    /* for a request to begin */
+    WAIT_REQUEST, /* for the rest of one */
+    WAIT_SEND,    /* for the client to take what it asked for */
+    WAIT_LINGER,  /* the answer is out, the client shall read it before it is told of the end */
+};
+
+struct connection {
+    int fd; /* -1: this slot is free */
+    struct pollfd *poll;
+    enum connection_wait wait;
+    uint64_t deadline; /* ms */
+    bool reading_body, closing, linger;
+    uint32_t lingered; /* bytes thrown away meanwhile */
+
+    /* Borrowed from a pool while a request is not complete or an answer not sent. */
+    char *in, *out;
+    size_t in_used, out_at, out_used;
+    struct span rest; /* after `out`: a file, sent from where it lies */
+
+    struct body body;
+    struct answer answer; /* to the request whose body is being read */
+};
+
+struct server_settings {
+    const char *address; /* dotted IPv4 */
+    unsigned port, connections;
+    unsigned idle_ms, request_ms, send_ms;
+};
+
+/* --- server.c, for connection.c */
+extern struct server_settings server_settings;
+extern uint64_t server_now; /* ms, when poll() returned */
+extern struct facts server_counts;
+const struct facts *server_facts(void);
+void server_deadline(struct connection *c, enum connection_wait wait, uint64_t ms);
+void server_close(struct connection *c);
+/* The connection that has least to lose by its end, `but` excepted: of those that hold a buffer, or
+ * of those that wait for nothing. NULL: there is none. */
+struct connection *server_victim(const struct connection *but, bool holds_in, bool holds_out);
+
+/* --- connection.c */
+void connection_event(struct connection *c, short events);
+void connection_expired(struct connection *c);  /* its deadline has passed */
+void connection_released(struct connection *c); /* its end: give back what it borrowed */
+
+/* Serve for ever. Returns only if it cannot begin, after it said why. */
+int server_run(const struct server_settings *settings);
+
+#endif

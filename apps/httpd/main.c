@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * httpd: serves the files in its image, and a page about itself, by HTTP/1.1.
+ *
+ * Settings come from the environment (in a machine file: `environment = { HTTPD_PORT = "80" }`):
+ *   HTTPD_ADDRESS      where it listens       0.0.0.0: every address it has
+ *   HTTPD_PORT         TCP port               80; 0: any that is free
+ *   HTTPD_CONNECTIONS  at the same time       64, at most 256
+ *   HTTPD_IDLE_MS      an idle connection is closed after      15000
+ *   HTTPD_REQUEST_MS   a request must have arrived within      10000
+ *   HTTPD_SEND_MS      its answer must have been taken within  10000, and a second more for each
+ * KiB
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "connection.h"
+
+/* A number from the environment. What it cannot be ends the program with a sentence. */
+static unsigned setting(const char *name, unsigned otherwise, unsigned least, unsigned most)
+{
+    const char *text = getenv(name), *at = text;
+    unsigned long n = 0;
+
+    if (!text)
+        return otherwise;
+    while (*at >= '0' && *at <= '9' && n <= most)
+        n = n * 10 + (unsigned)(*at++ - '0');
+    if (at == text || *at || n < least || n > most) {
+        fprintf(stderr, "httpd: %s is '%s', but must be a number from %u to %u\n", name, text,
+                least, most);
+        exit(2);
+    }
+    return (unsigned)n;
+}
+
+int main(void)
+{
+    const char *address = getenv("HTTPD_ADDRESS");
+    struct server_settings settings = {
+        .address = address ? address : "0.0.0.0",
+        .port = setting("HTTPD_PORT", 80, 0, 65535),
+        .connections = setting("HTTPD_CONNECTIONS", 64, 1, CONNECTIONS_MAX),
+        .idle_ms = setting("HTTPD_IDLE_MS", 15000, 1, 3600000),
+        .request_ms = setting("HTTPD_REQUEST_MS", 10000, 1, 3600000),
+        .send_ms = setting("HTTPD_SEND_MS", 10000, 1, 3600000),
+    };
+
+    return server_run(&settings);
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * server.c - the listener, the table of connections, and time.
+ *
+ * One thread in one poll(). There is no timer: each connection has a deadline, poll() waits until
+ * the nearest, and only when that has come is the table looked through. next_deadline may be too
+ * early (its connection has been heard from since), never too late.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "connection.h"
+
+#define BACKLOG      64
+#define ACCEPTS      16  /* of one round, so that connections that are there get their turn */
+#define RETRY_MS     100 /* after accept() found no room */
+#define NEVER        UINT64_MAX
+#define POLL_LONGEST 60000u
+
+struct server_settings server_settings;
+uint64_t server_now;
+struct facts server_counts;
+
+static struct connection connections[CONNECTIONS_MAX];
+static struct pollfd polls[1 + CONNECTIONS_MAX]; /* the listener, then as `connections` */
+static unsigned slots;                           /* one past the highest in use */
+static uint64_t next_deadline = NEVER;
+
+static uint64_t clock_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+const struct facts *server_facts(void)
+{
+    static struct facts facts;
+
+    facts_get(&facts);
+    facts.requests = server_counts.requests;
+    facts.connections = server_counts.connections;
+    facts.connections_max = server_settings.connections;
+    facts.accepted = server_counts.accepted;
+    facts.refused = server_counts.refused;
+    facts.evicted = server_counts.evicted;
+    return &facts;
+}
+
+void server_deadline(struct connection *c, enum connection_wait wait, uint64_t ms)
+{
+    c->wait = wait;
+    c->deadline = server_now + ms;
+    if (c->deadline < next_deadline)
+        next_deadline = c->deadline;
+}
+
+void server_close(struct connection *c)
+{
+    close(c->fd);
+    connection_released(c);
+    c->fd = c->poll->fd = -1;
+    server_counts.connections--;
+    while (slots && connections[slots - 1].fd < 0)
+        slots--;
+    polls[0].events = POLLIN;
+}
+
+struct connection *server_victim(const struct connection *but, bool holds_in, bool holds_out)
+{
+    struct connection *victim = NULL;
+
+    for (unsigned i = 0; i < slots; i++) {
+        struct connection *c = &connections[i];
+        bool fits = holds_in    ? c->in != NULL
+                    : holds_out ? c->out != NULL
+                                : c->wait == WAIT_IDLE || c->wait == WAIT_LINGER;
+        if (c->fd >= 0 && c != but && fits && (!victim || c->deadline < victim->deadline))
+            victim = c;
+    }
+    return victim;
+}
+
+/* --- accepting ------------------------------------------------------------------------------ */
+
+/* End the connection that has been idle longest. False: all are busy. */
+static bool make_room(void)
+{
+    struct connection *victim = server_victim(NULL, false, false);
+
+    if (!victim)
+        return false;
+    server_counts.evicted++;
+    server_close(victim);
+    return true;
+}
+
+static void add(int fd)
+{
+    unsigned i = 0;
+    int one = 1;
+
+    while (i < slots && connections[i].fd >= 0)
+        i++;
+    if (i == slots)
+        slots++;
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    /* An answer goes out in one piece; waiting for more to send with it would only delay it. */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    polls[1 + i] = (struct pollfd){.fd = fd, .events = POLLIN};
+    connections[i] = (struct connection){.fd = fd, .poll = &polls[1 + i]};
+    server_deadline(&connections[i], WAIT_IDLE, server_settings.idle_ms);
+    server_counts.connections++;
+    server_counts.accepted++;
+}
+
+/* New clients wait in the listener's queue until somebody leaves, or for a moment. */
+static void pause_accepting(void)
+{
+    polls[0].events = 0;
+    if (server_now + RETRY_MS < next_deadline)
+        next_deadline = server_now + RETRY_MS;
+}
+
+/* poll() said that a client waits. For it alone an idle one may have to go: whether there is a
+ * second is not known. */
+static void accept_some(void)
+{
+    for (int i = 0; i < ACCEPTS; i++) {
+        bool full = server_counts.connections == server_settings.connections;
+        if (full && i > 0)
+            return;
+        if (full && !make_room()) {
+            pause_accepting();
+            return;
+        }
+        int fd = accept(polls[0].fd, NULL, NULL);
+        if (fd >= 0) {
+            add(fd);
+            continue;
+        }
+        if (errno == EAGAIN || errno == EWOULDBLOCK)
+            return;
+        /* The client gave up meanwhile, or there is no descriptor or memory for it. */
+        if (errno != ECONNABORTED && errno != EINTR) {
+            make_room();
+            pause_accepting();
+            return;
+        }
+    }
+}
+
+/* --- the loop ------------------------------------------------------------------------------- */
+
+static void expire(void)
+{
+    next_deadline = NEVER;
+    polls[0].events = POLLIN;
+    for (unsigned i = 0; i < slots; i++) {
+        struct connection *c = &connections[i];
+        if (c->fd >= 0 && c->deadline <= server_now)
+            connection_expired(c);
+        if (c->fd >= 0 && c->deadline < next_deadline)
+            next_deadline = c->deadline;
+    }
+}
+
+static int poll_timeout(void)
+{
+    uint64_t now = clock_ms();
+
+    if (next_deadline == NEVER)
+        return -1;
+    return next_deadline <= now
+               ? 0
+               : (int)(next_deadline - now < POLL_LONGEST ? next_deadline - now : POLL_LONGEST);
+}
+
+static void round_of_events(void)
+{
+    static uint64_t date_at;
+    int ready = poll(polls, 1 + slots, poll_timeout());
+
+    server_now = clock_ms();
+    if (server_now / 1000 != date_at) {
+        date_at = server_now / 1000;
+        answer_set_date((uint64_t)time(NULL));
+    }
+    if (ready < 0)
+        return; /* EINTR */
+    for (unsigned i = 0; i < slots && ready > 0; i++) {
+        short events = polls[1 + i].revents;
+        polls[1 + i].revents = 0;
+        if (events == 0)
+            continue;
+        ready--;
+        if (connections[i].fd >= 0)
+            connection_event(&connections[i], events);
+    }
+    if (server_now >= next_deadline)
+        expire();
+    if (polls[0].revents)
+        accept_some();
+}
+
+/* A listening socket, or -1 after a sentence. */
+static int listener(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)server_settings.port)};
+    socklen_t length = sizeof(address);
+    int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    if (inet_pton(AF_INET, server_settings.address, &address.sin_addr) != 1) {
+        fprintf(stderr, "httpd: %s is not an IPv4 address\n", server_settings.address);
+        return -1;
+    }
+    if (fd < 0) {
+        perror("httpd: no socket (does the machine description give this application an address?)");
+        return -1;
+    }
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, BACKLOG) < 0 ||
+        fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+        fprintf(stderr, "httpd: cannot listen on %s port %u: ", server_settings.address,
+                server_settings.port);
+        perror(NULL);
+        return -1;
+    }
+    getsockname(fd, (struct sockaddr *)&address, &length);
+    printf("httpd: listening on port %u, %u connections at most\n", ntohs(address.sin_port),
+           server_settings.connections);
+    fflush(stdout);
+    return fd;
+}
+
+int server_run(const struct server_settings *settings)
+{
+    server_settings = *settings;
+    polls[0] = (struct pollfd){.fd = listener(), .events = POLLIN};
+    if (polls[0].fd < 0)
+        return 1;
+    for (unsigned i = 0; i < CONNECTIONS_MAX; i++)
+        connections[i].fd = -1;
+    for (;;)
+        round_of_events();
+}
