@@ -40,10 +40,9 @@ __cp_begin:
         mov %r9, %r8
         mov 8(%rsp), %r9
         mov 16(%rsp), %rax
-        sub $8, %rsp
-        push %rax
+        push %rax                       /* the stack is now aligned to 16 bytes */
         call libos_syscall
-        add $16, %rsp
+        add $8, %rsp
 __cp_end:
         ret
 __cp_cancel:
