@@ -15,12 +15,15 @@
 
 #include "libos.h"
 
+#define VECTOR_MAX 1024 /* IOV_MAX of Linux */
+
 static struct {
     const struct fd_type *type;
     void *object;
 } table[FD_MAX];
 
 static uint32_t changes;
+static uint32_t waiting; /* threads in poll() */
 long (*fd_socket_call)(long number, long a, long b, long c, long d, long e, long f);
 void (*fd_before_wait)(void);
 
@@ -119,12 +122,13 @@ void *fd_object(int fd, const struct fd_type *type, long *error)
 
 static long fd_close(long fd)
 {
-    const struct fd_type *type = type_of(fd);
+    void *object = table[fd].object;
+    /* Two threads that close it at once: one does. */
+    const struct fd_type *type = __atomic_exchange_n(&table[fd].type, NULL, __ATOMIC_SEQ_CST);
 
     if (!type)
         return -EBADF;
-    table[fd].type = NULL;
-    long result = type->close(table[fd].object);
+    long result = type->close(object);
     fd_changed();
     return result;
 }
@@ -134,7 +138,8 @@ static long fd_close(long fd)
 void fd_changed(void)
 {
     __atomic_add_fetch(&changes, 1, __ATOMIC_SEQ_CST);
-    futex_call(&changes, 1, INT32_MAX, 0, false, 0);
+    if (__atomic_load_n(&waiting, __ATOMIC_SEQ_CST))
+        futex_call(&changes, 1, INT32_MAX, 0, false, 0);
 }
 
 static long poll_once(struct pollfd *fds, unsigned long count)
@@ -168,7 +173,10 @@ static long fd_poll(struct pollfd *fds, unsigned long count, int64_t timeout_ns)
         uint64_t now = end ? time_ns() : 0;
         if (found || timeout_ns == 0 || (end && now >= end))
             return found;
+        /* Counted before the futex compares: fd_changed() changes the word, then looks here. */
+        __atomic_add_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
         futex_call(&changes, 0, seen, end - now, end != 0, 0);
+        __atomic_sub_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
     }
 }
 
@@ -180,6 +188,10 @@ static long vector_call(long fd, const struct iovec *v, long count, bool write)
     const struct fd_type *type = type_of(fd);
     long total = 0;
 
+    if (count < 0 || count > VECTOR_MAX)
+        return -EINVAL;
+    if (type->vector)
+        return type->vector(table[fd].object, v, (int)count, write);
     for (long i = 0; i < count; i++) {
         if (!v[i].iov_len)
             continue;

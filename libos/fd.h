@@ -8,14 +8,19 @@
 #ifndef LIBOS_FD_H
 #define LIBOS_FD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define FD_MAX 1024
 
+struct iovec;
+
 struct fd_type {
     long (*read)(void *object, void *buffer, size_t length);
     long (*write)(void *object, const void *buffer, size_t length);
+    /* readv (or, `out`, writev) as one transfer; NULL: part by part with read or write. */
+    long (*vector)(void *object, const struct iovec *part, int count, bool out);
     long (*close)(void *object);
     short (*poll)(void *object, short events); /* which of these hold now (and POLLERR, POLLHUP) */
     long (*ioctl)(void *object, unsigned long request, void *argument);
