@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lwipopts.h - lwIP as this library operating system uses it. docs/design/network.md has the sums.
+ *
+ * lwIP is a set of functions here, not a thread: all of it runs under net_lock in whichever thread
+ * calls (net.h), so its own locks, mailboxes and threads are off.
+ */
+#ifndef LWIPOPTS_H
+#define LWIPOPTS_H
+
+/* --- how it runs */
+#define NO_SYS                                1
+#define SYS_LIGHTWEIGHT_PROT                  0
+#define LWIP_NETCONN                          0
+#define LWIP_SOCKET                           0 /* libnet/socket.c; lwIP's would bring its own descriptors */
+#define LWIP_TIMERS                           1
+#define LWIP_DONT_PROVIDE_BYTEORDER_FUNCTIONS 1
+
+/* htons and its kin are the C library's. */
+#define lwip_htons(x) __builtin_bswap16(x)
+#define lwip_htonl(x) __builtin_bswap32(x)
+
+/* --- memory. Pools have a fixed size and are quick; what has no fixed size (copies of what is
+ * sent, of what is received when the ring runs low) comes from memory.c, which has a limit. */
+#define MEM_ALIGNMENT            8
+#define MEM_CUSTOM_ALLOCATOR     1
+#define MEM_CUSTOM_MALLOC        net_memory_alloc
+#define MEM_CUSTOM_CALLOC        net_memory_zeroed
+#define MEM_CUSTOM_FREE          net_memory_free
+#define MEMP_MEM_MALLOC          0
+#define MEMP_NUM_TCP_PCB         256 /* connections; those in TIME_WAIT give way to new ones */
+#define MEMP_NUM_TCP_PCB_LISTEN  16
+#define MEMP_NUM_UDP_PCB         32
+#define MEMP_NUM_TCP_SEG         1024
+#define MEMP_NUM_PBUF            16 /* references: fragments alone */
+#define MEMP_NUM_FRAG_PBUF       16
+#define MEMP_NUM_REASSDATA       8
+#define MEMP_NUM_ARP_QUEUE       32
+#define PBUF_POOL_SIZE           0 /* packets lie in the ring's buffers (netif.c) */
+#define PBUF_POOL_BUFSIZE        256
+#define LWIP_SUPPORT_CUSTOM_PBUF 1
+
+/* --- link */
+#define LWIP_ARP                   1
+#define ARP_TABLE_SIZE             32
+#define ARP_QUEUEING               1
+#define ARP_QUEUE_LEN              4 /* packets that wait for one address */
+#define ETHARP_TRUST_IP_MAC        0
+#define LWIP_NETIF_HOSTNAME        1 /* told to the DHCP server: the application's name */
+#define LWIP_NETIF_STATUS_CALLBACK 1
+#define LWIP_HAVE_LOOPIF           1
+#define LWIP_NETIF_LOOPBACK        1 /* also packets to one's own address */
+#define LWIP_LOOPBACK_MAX_PBUFS    64
+
+/* --- IP */
+#define LWIP_IPV4                1
+#define LWIP_IPV6                0
+#define IP_FORWARD               0
+#define IP_REASSEMBLY            1
+#define IP_REASS_MAX_PBUFS       16 /* a fragment may hold a ring buffer for 15 s: few of them */
+#define IP_FRAG                  1
+#define IP_SOF_BROADCAST         1 /* SO_BROADCAST is asked for, as on Linux */
+#define IP_SOF_BROADCAST_RECV    0
+#define LWIP_ICMP                1
+#define LWIP_RAW                 0
+#define LWIP_IGMP                0
+#define LWIP_DNS                 0
+#define LWIP_DHCP                1
+#define LWIP_DHCP_DOES_ACD_CHECK 0 /* would hold the address back for seconds */
+#define LWIP_ACD                 0
+
+/* --- UDP */
+#define LWIP_UDP     1
+#define LWIP_UDPLITE 0
+
+/* --- TCP */
+#define LWIP_TCP                   1
+#define TCP_MSS                    1460 /* EXO_PACKET_MAX - 14 - 20 - 20 */
+#define TCP_CALCULATE_EFF_SEND_MSS 1
+#define TCP_WND                    (44 * TCP_MSS) /* fits the 64 receive buffers */
+#define LWIP_WND_SCALE             1              /* for the peer's window: ours needs none */
+#define TCP_RCV_SCALE              0
+#define TCP_SND_BUF                (44 * TCP_MSS)
+#define TCP_SND_QUEUELEN           176 /* 4 pieces a full segment */
+#define TCP_SNDLOWAT               (TCP_SND_BUF / 3)
+#define TCP_SNDQUEUELOWAT          (TCP_SND_QUEUELEN * 2 / 3)
+#define TCP_QUEUE_OOSEQ            1
+#define TCP_OOSEQ_MAX_PBUFS        32 /* at most half of the receive buffers, by one connection */
+#define TCP_OOSEQ_MAX_BYTES        TCP_WND
+#define LWIP_TCP_SACK_OUT          1
+#define LWIP_TCP_MAX_SACK_NUM      4
+#define LWIP_TCP_TIMESTAMPS        0 /* lwIP echoes but does not use them: 12 bytes for nothing */
+#define TCP_LISTEN_BACKLOG         1
+#define TCP_DEFAULT_LISTEN_BACKLOG 128
+#define LWIP_TCP_RTO_TIME          1000  /* first time-out, RFC 6298 section 2.1 */
+#define TCP_MSL                    30000 /* TIME_WAIT takes 60 s, as on Linux */
+#define LWIP_TCP_KEEPALIVE         1
+#define SO_REUSE                   1
+#define LWIP_HOOK_FILENAME         "hooks.h"
+
+/* --- checksums: no driver takes them off us yet */
+#define LWIP_CHKSUM net_checksum
+
+/* --- counters */
+#define LWIP_STATS         1
+#define LWIP_STATS_LARGE   1
+#define LWIP_STATS_DISPLAY 0
+#define MEM_STATS          0
+#define SYS_STATS          0
+
+#include <stddef.h>
+#include <stdint.h>
+void *net_memory_alloc(size_t size);
+void *net_memory_zeroed(size_t count, size_t size);
+void net_memory_free(void *memory);
+uint16_t net_checksum(const void *data, int length);
+
+#endif

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * net.c - the network of this application: its start, its lock, and who does the work.
+ *
+ *   N1  lwIP, rings and sockets change under net_lock alone; nobody sleeps with it held
+ *   N2  while the network thread sleeps the rings are armed, or an event is on its way to it: a
+ *       packet or a timer never waits for the application to call
+ *   N3  what is put into TRANSMIT is kicked before the lock is given up
+ *
+ * Whoever calls into the network does its work first: poll() and every call that would have to wait
+ * look at the rings (net_look), so under load a packet is received, handled and answered in the
+ * application's own thread. The network thread does what is left: it wakes when a packet comes to
+ * an application that sleeps, and for lwIP's timers. When there is nothing to do all threads sleep
+ * and the CPU halts.
+ */
+#include "net.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lwip/dhcp.h"
+#include "lwip/init.h"
+#include "lwip/netif.h"
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/timeouts.h"
+
+#include "event.h"
+#include "fd.h"
+#include "libnet.h"
+#include "libos.h"
+#include "rings.h"
+#include "settings.h"
+
+#define THREAD_STACK (32 * 1024)
+#define MS           1000000ull
+
+enum { FUTEX_WAIT = 0, FUTEX_WAKE = 1 };
+
+static bool up;
+static uint32_t thread_seen; /* events counted when the network thread last looked */
+static bool news;            /* poll() must look again */
+
+/* --- the lock -------------------------------------------------------------------------------- */
+
+/* 0: free, 1: held, 2: held, and somebody may wait (Drepper, "Futexes are tricky", 2011, section
+ * 5). */
+static uint32_t lock;
+
+void net_enter(void)
+{
+    uint32_t was = 0;
+
+    if (__atomic_compare_exchange_n(&lock, &was, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return;
+    while (__atomic_exchange_n(&lock, 2, __ATOMIC_ACQUIRE) != 0)
+        futex_call(&lock, FUTEX_WAIT, 2, 0, false, 0);
+}
+
+void net_leave(void)
+{
+    bool tell = news;
+
+    news = false;
+    rings_kick();
+    if (__atomic_exchange_n(&lock, 0, __ATOMIC_RELEASE) == 2)
+        futex_call(&lock, FUTEX_WAKE, 1, 0, false, 0);
+    if (tell)
+        fd_changed();
+}
+
+void net_news(void)
+{
+    news = true;
+}
+
+long net_sleep(uint32_t *word, uint32_t seen, uint64_t deadline)
+{
+    uint64_t now = deadline ? time_ns() : 0;
+
+    if (deadline && now >= deadline)
+        return -ETIMEDOUT;
+    net_leave();
+    long result = futex_call(word, FUTEX_WAIT, seen, deadline - now, deadline != 0, 0);
+    net_enter();
+    return result == -ETIMEDOUT ? result : 0;
+}
+
+void net_wake(uint32_t *word)
+{
+    __atomic_add_fetch(word, 1, __ATOMIC_SEQ_CST);
+    futex_call(word, FUTEX_WAKE, INT32_MAX, 0, false, 0);
+}
+
+/* --- work ------------------------------------------------------------------------------------ */
+
+void net_look(void)
+{
+    /* An event that the network thread has yet to see makes it look when it runs; until then more
+     * of them would only interrupt us. */
+    if (event_count() != thread_seen)
+        rings_disarm();
+    net_card_receive();
+    netif_poll_all(); /* what we sent to ourselves */
+    sys_check_timeouts();
+    if (rings_reap()) {
+        tcp_txnow();
+        net_sockets_room();
+    }
+    rings_kick();
+}
+
+static void look_before_wait(void)
+{
+    net_enter();
+    net_look();
+    net_leave();
+}
+
+/* How long until lwIP has something to do, in ns. */
+static uint64_t next_timer(void)
+{
+    uint32_t ms = sys_timeouts_sleeptime();
+
+    return ms ? ms * MS : 1;
+}
+
+static void *network_thread(void *unused)
+{
+    (void)unused;
+    strcpy(thread_current->name, "network");
+    for (;;) {
+        net_enter();
+        uint32_t seen = thread_seen = event_count();
+        net_look();
+        uint64_t timeout = next_timer();
+        rings_arm();
+        bool more = rings_news();
+        net_leave();
+        if (more)
+            sched_yield(); /* others first: a flood must not stop the application */
+        else
+            event_wait(seen, timeout);
+    }
+    return NULL;
+}
+
+/* --- what lwIP asks for ---------------------------------------------------------------------- */
+
+uint32_t sys_now(void)
+{
+    return (uint32_t)(time_ns() / MS);
+}
+
+uint32_t net_random(void)
+{
+    uint32_t value;
+
+    random_bytes(&value, sizeof(value));
+    return value;
+}
+
+void net_assertion_failed(const char *what, const char *file, int line)
+{
+    console_printf("lwIP found itself in a state that cannot be (%s:%d): %s\n", file, line, what);
+    abort();
+}
+
+/* --- start ----------------------------------------------------------------------------------- */
+
+static void tell_address(struct netif *netif)
+{
+    char address[16], netmask[16], gateway[16];
+
+    if (ip4_addr_isany(netif_ip4_addr(netif))) {
+        console_printf("network: no address any more\n");
+        return;
+    }
+    ip4addr_ntoa_r(netif_ip4_addr(netif), address, sizeof(address));
+    ip4addr_ntoa_r(netif_ip4_netmask(netif), netmask, sizeof(netmask));
+    ip4addr_ntoa_r(netif_ip4_gw(netif), gateway, sizeof(gateway));
+    console_printf("network: address %s, netmask %s, gateway %s, MAC "
+                   "%02x:%02x:%02x:%02x:%02x:%02x\n",
+                   address, netmask, ip4_addr_isany(netif_ip4_gw(netif)) ? "none" : gateway,
+                   netif->hwaddr[0], netif->hwaddr[1], netif->hwaddr[2], netif->hwaddr[3],
+                   netif->hwaddr[4], netif->hwaddr[5]);
+}
+
+/* Locked. NULL or why not. */
+static const char *start(const struct net_settings *settings)
+{
+    uint64_t mac = libos_start_info->mac;
+
+    net_isn_init();
+    lwip_init();
+    const char *why = rings_open(mac, settings->rx_buffers, settings->tx_buffers);
+    if (why)
+        return why;
+    net_memory_limit = settings->memory;
+    if (!net_card_open(mac, settings->rx_buffers))
+        return "memory is out";
+    netif_set_hostname(&net_card, libos_name());
+    netif_set_status_callback(&net_card, tell_address);
+    if (settings->dhcp) {
+        console_printf("network: asking for an address by DHCP\n");
+        return dhcp_start(&net_card) == ERR_OK ? NULL : "DHCP cannot be started";
+    }
+    const ip4_addr_t address = {lwip_htonl(settings->address)};
+    const ip4_addr_t netmask = {lwip_htonl(settings->netmask)};
+    const ip4_addr_t gateway = {lwip_htonl(settings->gateway)};
+    netif_set_addr(&net_card, &address, &netmask, &gateway);
+    return NULL;
+}
+
+static const char *start_thread(void)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, THREAD_STACK);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    return pthread_create(&thread, &attributes, network_thread, NULL) == 0
+               ? NULL
+               : "its thread cannot be started";
+}
+
+/* Before main(). The linker is told of this name, so that the archive gives it. */
+__attribute__((constructor)) void libnet_start(void);
+
+void libnet_start(void)
+{
+    const struct net_settings_text text = {
+        libos_setting("FREEHOLD_ADDRESS"), libos_setting("FREEHOLD_GATEWAY"),
+        libos_setting("FREEHOLD_NET_BUFFERS"), libos_setting("FREEHOLD_NET_MEMORY")};
+    struct net_settings settings;
+    char wrong[160];
+    const char *why = NULL;
+
+    if (!text.address)
+        why = "FREEHOLD_ADDRESS is not set; give the application an `address`";
+    else if (!net_settings_read(&text, &settings, wrong, sizeof(wrong)))
+        why = wrong;
+    else if (!libos_start_info->mac)
+        why = "the machine description allows it no MAC";
+    if (!why) {
+        net_enter();
+        why = start(&settings);
+        net_leave();
+    }
+    if (!why)
+        why = start_thread();
+    if (why) {
+        console_printf("no network: %s\n", why);
+        return;
+    }
+    up = true;
+    net_sockets_init();
+    fd_before_wait = look_before_wait;
+}
+
+/* --- counters -------------------------------------------------------------------------------- */
+
+static uint32_t count_pcbs(const struct tcp_pcb *pcb)
+{
+    uint32_t count = 0;
+
+    for (; pcb; pcb = pcb->next)
+        count++;
+    return count;
+}
+
+#define KERNEL(field) rings_kernel_counter(offsetof(struct exo_queue_stats, field))
+
+void net_stats(struct net_stats *s)
+{
+    *s = (struct net_stats){.up = up};
+    net_enter();
+    memcpy(s->mac, net_card.hwaddr, sizeof(s->mac));
+    ip4addr_ntoa_r(netif_ip4_addr(&net_card), s->address, sizeof(s->address));
+    ip4addr_ntoa_r(netif_ip4_netmask(&net_card), s->netmask, sizeof(s->netmask));
+    ip4addr_ntoa_r(netif_ip4_gw(&net_card), s->gateway, sizeof(s->gateway));
+    s->rx_packets = rings_stats.rx_packets;
+    s->rx_bytes = rings_stats.rx_bytes;
+    s->rx_malformed = net_card_stats.rx_malformed;
+    s->rx_foreign = net_card_stats.rx_foreign;
+    s->rx_copied = net_card_stats.rx_copied;
+    s->rx_no_memory = net_card_stats.rx_no_memory;
+    s->rx_dropped = KERNEL(rx_dropped);
+    s->tx_packets = rings_stats.tx_packets;
+    s->tx_bytes = rings_stats.tx_bytes;
+    s->tx_full = rings_stats.tx_full;
+    s->tx_refused = rings_stats.tx_refused;
+    s->kicks = rings_stats.kicks;
+    s->local = KERNEL(local);
+    s->udp_dropped = net_udp_dropped;
+    rings_count(&s->rx_buffers, &s->tx_buffers);
+    s->rx_held = s->rx_buffers - rings_posted();
+    s->tx_flying = rings_flying();
+    s->memory_used = (uint32_t)net_memory_used;
+    s->memory_limit = (uint32_t)net_memory_limit;
+    s->sockets = net_sockets_open;
+    s->tcp_active = count_pcbs(tcp_active_pcbs);
+    s->tcp_waiting = count_pcbs(tcp_tw_pcbs);
+    net_leave();
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * net.h - what the files of this folder need of each other.
+ *
+ * Locks. There is one, net_lock: everything of lwIP's, the rings and the sockets changes under it.
+ * net_enter() and net_leave() bracket each call of an application; "locked" in a comment means
+ * between the two. Nobody sleeps with it held.
+ */
+#ifndef LIBNET_NET_H
+#define LIBNET_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* --- net.c: the lock, who does the work, and waiting */
+void net_enter(void);
+void net_leave(void); /* sends what was put in the ring, and wakes poll() if there was news */
+void net_look(void);  /* locked: packets received, timers that are due, sends to try again */
+void net_news(void);  /* locked: some descriptor's readiness changed */
+
+/* Locked, given up while asleep. 0: *word changed from `seen`; -ETIMEDOUT. `deadline`: ns since
+ * boot, 0: none. */
+long net_sleep(uint32_t *word, uint32_t seen, uint64_t deadline);
+void net_wake(uint32_t *word); /* locked: change it, and wake who sleeps on it */
+
+/* --- netif.c: the network card */
+struct netif;
+extern struct netif net_card;
+struct net_card_stats {
+    uint64_t rx_malformed, rx_foreign, rx_copied, rx_no_memory;
+};
+extern struct net_card_stats net_card_stats;
+bool net_card_open(uint64_t mac, uint32_t rx_buffers);    /* locked. False: memory is out */
+bool net_card_receive(void);                              /* locked; true: there was a packet */
+bool net_frame_ok(const uint8_t *frame, uint32_t length); /* counts what it refuses */
+
+/* --- memory.c: locked */
+extern size_t net_memory_used, net_memory_limit;
+bool net_memory_low(void); /* no more data to send should be taken in */
+
+/* --- isn.c */
+void net_isn_init(void);
+
+/* --- sockets */
+void net_sockets_init(void);
+void net_sockets_room(void); /* locked: send buffers came back, or memory */
+extern uint64_t net_udp_dropped;
+extern uint32_t net_sockets_open;
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* settings.h - FREEHOLD_ADDRESS and its kin, from text to numbers. */
+#ifndef LIBNET_SETTINGS_H
+#define LIBNET_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct net_settings {
+    bool dhcp;
+    uint32_t address, netmask, gateway; /* host order; gateway 0: none */
+    uint32_t rx_buffers, tx_buffers;
+    uint32_t memory; /* bytes */
+};
+
+/* The texts of FREEHOLD_ADDRESS, _GATEWAY, _NET_BUFFERS and _NET_MEMORY; NULL: not there. */
+struct net_settings_text {
+    const char *address, *gateway, *buffers, *memory;
+};
+
+/* False: `why` has a sentence that names the setting and what it should look like. */
+bool net_settings_read(const struct net_settings_text *text, struct net_settings *settings,
+                       char *why, unsigned why_size);
+
+#endif

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * socket.c - sockets: made, waited for, freed; addresses and errors between lwIP and POSIX.
+ *
+ * S1 to S3: socket.h.
+ */
+#include "socket.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "lwip/netif.h"
+
+#include "event.h"
+#include "net.h"
+
+#define MADE_AT_ONCE 8
+#define SOCKETS_MAX  1024u /* descriptors; connections have the tighter limit in lwipopts.h */
+
+static struct net_socket *free_sockets;
+static uint32_t made;
+uint32_t net_sockets_open;
+
+/* All that were made, to find those that starve. */
+static struct net_socket *chunks[SOCKETS_MAX / MADE_AT_ONCE];
+
+struct net_socket *socket_new(bool stream)
+{
+    if (!free_sockets && made < SOCKETS_MAX) {
+        struct net_socket *chunk = calloc(MADE_AT_ONCE, sizeof(*chunk));
+        for (int i = 0; chunk && i < MADE_AT_ONCE; i++) {
+            chunk[i].next = free_sockets;
+            free_sockets = &chunk[i];
+        }
+        if (chunk) {
+            chunks[made / MADE_AT_ONCE] = chunk;
+            made += MADE_AT_ONCE;
+        }
+    }
+    struct net_socket *s = free_sockets;
+    if (!s)
+        return NULL;
+    free_sockets = s->next;
+    *s = (struct net_socket){.word = s->word, .open = true, .stream = stream};
+    s->local.sin_family = s->peer.sin_family = AF_INET;
+    net_sockets_open++;
+    return s;
+}
+
+static void release(struct net_socket *s)
+{
+    s->next = free_sockets;
+    free_sockets = s;
+}
+
+void socket_free(struct net_socket *s)
+{
+    s->open = false;
+    s->ready = 0;
+    net_sockets_open--;
+    if (s->users)
+        net_wake(&s->word); /* the last of them releases it */
+    else
+        release(s);
+}
+
+void socket_changed(struct net_socket *s)
+{
+    short ready = s->stream ? tcp_socket_ready(s) : udp_socket_ready(s);
+
+    __atomic_store_n(&s->ready, ready, __ATOMIC_RELEASE);
+    if (s->users)
+        net_wake(&s->word);
+    net_news();
+}
+
+long socket_wait(struct net_socket *s, uint64_t deadline)
+{
+    s->users++;
+    long result = net_sleep(&s->word, s->word, deadline);
+    s->users--;
+    if (s->open)
+        return result ? -EAGAIN : 0;
+    if (!s->users)
+        release(s);
+    return -EBADF; /* closed by another thread */
+}
+
+void net_sockets_room(void)
+{
+    for (uint32_t i = 0; i < made; i++) {
+        struct net_socket *s = &chunks[i / MADE_AT_ONCE][i % MADE_AT_ONCE];
+        if (s->open && s->starved) {
+            s->starved = false;
+            socket_changed(s);
+        }
+    }
+}
+
+uint64_t socket_deadline(uint64_t timeout)
+{
+    return timeout ? time_ns() + timeout : 0;
+}
+
+long socket_repeat(struct net_socket *s, long (*try)(struct net_socket *, struct attempt *),
+                   struct attempt *a, uint64_t timeout)
+{
+    uint64_t deadline = socket_deadline(timeout);
+    bool wait = !s->nonblocking && !(a->flags & MSG_DONTWAIT);
+    long result = try(s, a);
+
+    if (result == -EAGAIN) {
+        net_look();
+        result = try(s, a);
+    }
+    while (result == -EAGAIN && wait) {
+        result = socket_wait(s, deadline);
+        if (result)
+            break;
+        result = try(s, a);
+    }
+    /* What was done before it had to wait, or before it failed, counts. */
+    return result < 0 && a->done ? (long)a->done : result;
+}
+
+/* --- addresses and errors ----------------------------------------------------------------------
+ */
+
+int socket_error(err_t error)
+{
+    static const uint8_t table[] = {
+        [-ERR_MEM] = ENOBUFS,
+        [-ERR_BUF] = ENOBUFS,
+        [-ERR_TIMEOUT] = ETIMEDOUT,
+        [-ERR_RTE] = ENETUNREACH,
+        [-ERR_INPROGRESS] = EINPROGRESS,
+        [-ERR_VAL] = EINVAL,
+        [-ERR_WOULDBLOCK] = EAGAIN,
+        [-ERR_USE] = EADDRINUSE,
+        [-ERR_ALREADY] = EALREADY,
+        [-ERR_ISCONN] = EISCONN,
+        [-ERR_CONN] = ENOTCONN,
+        [-ERR_IF] = ENETDOWN,
+        [-ERR_ABRT] = ECONNABORTED,
+        [-ERR_RST] = ECONNRESET,
+        [-ERR_CLSD] = ENOTCONN,
+        [-ERR_ARG] = EINVAL,
+    };
+
+    return error >= 0 || -error >= (int)sizeof(table) ? 0 : table[-error];
+}
+
+bool socket_address(const void *address, socklen_t length, struct sockaddr_in *to, long *error)
+{
+    if (!address || length < sizeof(*to)) {
+        *error = -EINVAL;
+        return false;
+    }
+    memcpy(to, address, sizeof(*to));
+    if (to->sin_family != AF_INET) {
+        *error = -EAFNOSUPPORT;
+        return false;
+    }
+    return true;
+}
+
+void socket_name(struct sockaddr_in *to, const ip_addr_t *address, uint16_t port)
+{
+    memset(to, 0, sizeof(*to));
+    to->sin_family = AF_INET;
+    to->sin_addr.s_addr = ip4_addr_get_u32(ip_2_ip4(address));
+    to->sin_port = htons(port);
+}
+
+/* May a socket be bound to it? */
+bool socket_local_ok(const struct sockaddr_in *address)
+{
+    uint32_t a = address->sin_addr.s_addr;
+    struct netif *netif;
+
+    if (a == htonl(INADDR_ANY))
+        return true;
+    NETIF_FOREACH(netif)
+    {
+        if (ip4_addr_get_u32(netif_ip4_addr(netif)) == a)
+            return true;
+    }
+    return false;
+}
+
+/* RFC 6056, section 3.3.1: anywhere in the dynamic range, then the next ones. */
+uint16_t socket_random_port(unsigned attempt)
+{
+    static uint16_t first;
+
+    if (attempt == 0)
+        first = (uint16_t)(LWIP_RAND() % 16384);
+    return (uint16_t)(49152 + (first + attempt) % 16384);
+}
+
+/* --- vectors -----------------------------------------------------------------------------------
+ */
+
+size_t vector_size(const struct net_vector *v)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < v->count; i++)
+        size += v->part[i].iov_len;
+    return size;
+}
+
+void vector_copy(const struct net_vector *v, size_t at, void *bytes, size_t length, bool to_vector)
+{
+    char *from = bytes;
+
+    for (size_t i = 0; i < v->count && length; i++) {
+        if (at >= v->part[i].iov_len) {
+            at -= v->part[i].iov_len;
+            continue;
+        }
+        size_t count = v->part[i].iov_len - at;
+        char *part = (char *)v->part[i].iov_base + at;
+        if (count > length)
+            count = length;
+        memcpy(to_vector ? part : from, to_vector ? from : part, count);
+        from += count;
+        length -= count;
+        at = 0;
+    }
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * socket.h - one socket, as the files that make up the BSD socket layer see it.
+ *
+ * socket.c has the table, names and life; tcp_socket.c and udp_socket.c what differs; options.c
+ * setsockopt() and getsockopt(); calls.c the system calls.
+ *
+ *   S1  `ready` says what poll() may report; socket_changed() alone computes it, after each change
+ *   S2  a socket's memory is never given to anything but another socket: a thread that comes too
+ *       late finds `open` false or somebody's socket, as with a descriptor that was used again
+ *   S3  a pcb's callbacks name a live socket or nothing: who frees one detaches the other first
+ */
+#ifndef LIBNET_SOCKET_H
+#define LIBNET_SOCKET_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "lwip/tcp.h"
+#include "lwip/udp.h"
+
+enum socket_state {
+    SOCKET_NEW, /* bound or not */
+    SOCKET_LISTENING,
+    SOCKET_CONNECTING,
+    SOCKET_CONNECTED, /* UDP: has a fixed peer */
+    SOCKET_ENDED,     /* TCP: reset, refused, timed out or closed by both */
+};
+
+struct datagram {
+    struct datagram *next;
+    struct pbuf *packet;
+    struct sockaddr_in from;
+};
+
+struct net_socket {
+    /* under net_lock, but for `ready`, which poll() reads without */
+    struct net_socket *next; /* free list, or the queue of a listener */
+    uint32_t word;           /* changes whenever something did: threads sleep on it */
+    uint32_t users;          /* threads asleep here */
+    bool open;               /* has a descriptor, or waits to be accepted */
+    bool stream;             /* TCP */
+    bool nonblocking;
+    bool rcv_shut, snd_shut; /* shutdown() */
+    bool eof;                /* the peer will send no more */
+    bool starved; /* memory or send buffers were out: not writable until there are some */
+    bool linger;  /* SO_LINGER */
+    uint16_t linger_seconds;
+    enum socket_state state;
+    short ready;
+    int error; /* SO_ERROR, a positive errno */
+    struct sockaddr_in local, peer;
+    uint64_t rcv_timeout, snd_timeout; /* ns, 0: none */
+
+    struct tcp_pcb
+        *tcp; /* a tcp_pcb_listen while LISTENING; NULL when NEW was never used, or ENDED */
+    struct udp_pcb *udp;
+
+    struct pbuf *first, *last; /* TCP: bytes received */
+    uint32_t offset;           /* of them read already, in `first` */
+    uint32_t queued;           /* bytes not read; UDP: what the datagrams count for */
+
+    struct datagram *datagrams, *last_datagram;
+    uint32_t rcv_limit; /* UDP: SO_RCVBUF */
+
+    struct net_socket *listener;               /* of one that waits to be accepted */
+    struct net_socket *waiting, *last_waiting; /* of a listener */
+};
+
+/* One scatter list as the calls pass it. */
+struct net_vector {
+    const struct iovec *part;
+    size_t count;
+};
+
+/* --- socket.c (all locked) */
+struct net_socket *socket_new(bool stream); /* NULL: too many */
+void socket_free(struct net_socket *s);     /* no pcb, nothing queued */
+void socket_changed(struct net_socket *s);
+long socket_wait(struct net_socket *s, uint64_t deadline);
+int socket_error(err_t error); /* lwIP's error as a positive errno */
+long socket_fd(struct net_socket *s);
+uint64_t socket_deadline(uint64_t timeout);
+bool socket_address(const void *address, socklen_t length, struct sockaddr_in *to, long *error);
+void socket_name(struct sockaddr_in *to, const ip_addr_t *address, uint16_t port);
+bool socket_local_ok(const struct sockaddr_in *address);
+uint16_t socket_random_port(unsigned attempt);
+size_t vector_size(const struct net_vector *v);
+void vector_copy(const struct net_vector *v, size_t at, void *bytes, size_t length, bool to_vector);
+
+/* One attempt after another, with waits between, until it is no -EAGAIN. */
+struct attempt {
+    struct net_vector vector;
+    size_t done;
+    int flags;
+    struct sockaddr_in *address; /* in or out; may be NULL */
+    int message_flags;           /* out: MSG_TRUNC */
+};
+long socket_repeat(struct net_socket *s, long (*try)(struct net_socket *, struct attempt *),
+                   struct attempt *a, uint64_t timeout);
+
+/* --- tcp_socket.c, udp_socket.c (all locked) */
+short tcp_socket_ready(const struct net_socket *s);
+long tcp_socket_open(struct net_socket *s);
+long tcp_socket_bind(struct net_socket *s, const struct sockaddr_in *address);
+long tcp_socket_listen(struct net_socket *s, int backlog);
+long tcp_socket_connect(struct net_socket *s, const struct sockaddr_in *address);
+long tcp_socket_send(struct net_socket *s, struct attempt *a);
+long tcp_socket_receive(struct net_socket *s, struct attempt *a);
+long tcp_socket_shutdown(struct net_socket *s, int how);
+void tcp_socket_close(struct net_socket *s);
+struct net_socket *tcp_socket_accept(struct net_socket *s);
+
+short udp_socket_ready(const struct net_socket *s);
+long udp_socket_open(struct net_socket *s);
+long udp_socket_bind(struct net_socket *s, const struct sockaddr_in *address);
+long udp_socket_connect(struct net_socket *s, const struct sockaddr_in *address);
+long udp_socket_send(struct net_socket *s, struct attempt *a);
+long udp_socket_receive(struct net_socket *s, struct attempt *a);
+long udp_socket_shutdown(struct net_socket *s, int how);
+void udp_socket_close(struct net_socket *s);
+uint32_t udp_socket_first(const struct net_socket *s); /* bytes of the first datagram */
+
+/* --- options.c (locked) */
+long socket_set_option(struct net_socket *s, int level, int name, const void *value,
+                       socklen_t length);
+long socket_get_option(struct net_socket *s, int level, int name, void *value, socklen_t *length);
+
+#endif
