@@ -4,6 +4,7 @@
 
 #include "nic.h"
 #include "packet_queue.h"
+#include "queue.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,19 +26,29 @@ static uint32_t tlb_used;
 static uint32_t tlb_root;
 
 /* A NIC that sends nothing before it is polled. */
-static uint32_t flying[64], flying_count;
+struct mock_packet mock_sent[MOCK_SENT];
+uint32_t mock_sent_count, mock_capacity, mock_polls;
+void (*mock_ready_hook)(void);
+void (*mock_frame_hook)(uint32_t frame);
 
 static bool nic_ready(struct nic *nic)
 {
     (void)nic;
-    return flying_count < 64;
+    if (mock_ready_hook)
+        mock_ready_hook();
+    return mock_sent_count < mock_capacity;
 }
 
 static void nic_send(struct nic *nic, const uint8_t *header, uint32_t header_length,
                      uint64_t payload, uint32_t length, uint32_t cookie)
 {
-    (void)nic, (void)header, (void)header_length, (void)payload, (void)length;
-    flying[flying_count++] = cookie;
+    if (mock_sent_count >= mock_capacity)
+        panic("a packet for a NIC that is full");
+    if (header_length > NIC_HEADER)
+        panic("a header of %u bytes", header_length);
+    struct mock_packet *packet = &mock_sent[mock_sent_count++];
+    *packet = (struct mock_packet){nic, {0}, header_length, length, cookie, payload};
+    memcpy(packet->header, header, header_length);
 }
 
 static void nic_flush(struct nic *nic)
@@ -47,8 +58,13 @@ static void nic_flush(struct nic *nic)
 
 static bool nic_poll(struct nic *nic)
 {
-    while (flying_count)
-        nic_sent(nic, flying[--flying_count]);
+    uint32_t count = mock_sent_count;
+
+    mock_polls++;
+    (void)nic;
+    mock_sent_count = 0;
+    for (; count; count--)
+        nic_sent(mock_sent[count - 1].nic, mock_sent[count - 1].cookie);
     return false;
 }
 
@@ -64,6 +80,12 @@ void *machine_frame(frame_t frame)
 {
     if (frame.n >= frame_count || frames[frame.n].type == EXO_KERNEL)
         panic("the core asks for the contents of frame %u", frame.n);
+    if (mock_frame_hook) {
+        void (*hook)(uint32_t) = mock_frame_hook;
+        mock_frame_hook = NULL; /* the hook itself may look at frames */
+        hook(frame.n);
+        mock_frame_hook = hook;
+    }
     return ram + (size_t)frame.n * EXO_PAGE_SIZE;
 }
 
@@ -136,10 +158,14 @@ struct env *mock_boot(void)
     for (uint32_t i = 0; i < EXO_ENVS; i++)
         envs[i].generation = generations[i];
     memset(queues, 0, sizeof(queues));
+    queue_env_ended(&envs[ENV_KERNEL]); /* forgets the filters of the machine before */
     nics[0] = &mock_nic;
     nic_count = 1;
     mock_nic.stalled = 0;
-    flying_count = 0;
+    mock_sent_count = mock_polls = 0;
+    mock_capacity = MOCK_SENT;
+    mock_ready_hook = NULL;
+    mock_frame_hook = NULL;
     frame_init(calloc(MOCK_FRAMES, sizeof(struct frame)), MOCK_FRAMES);
     frame_add_free(MOCK_KERNEL, MOCK_FRAMES - MOCK_KERNEL);
     mock_now = 1000;
@@ -240,6 +266,9 @@ int64_t mock_queue(struct env *self, uint64_t mac)
     for (uint32_t i = 0; i < 6; i++)
         packet[6 + i] = (uint8_t)(mac >> (40 - 8 * i));
     struct exo_ring *ring = machine_frame((frame_t){(uint32_t)frame[EXO_RING_TRANSMIT]});
+    struct exo_ring *fill = machine_frame((frame_t){(uint32_t)frame[EXO_RING_FILL]});
+    fill->desc[0] = (struct exo_desc){1, 0, 0};
+    fill->producer = 1;
     ring->desc[0] = (struct exo_desc){0, 0, 600};
     ring->producer = 1;
     CALL(self, QUEUE_KICK, (uint64_t)queue);

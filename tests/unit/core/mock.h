@@ -15,6 +15,7 @@
 #include "frame.h"
 #include "invariants.h"
 #include "machine.h"
+#include "nic.h"
 #include "slice.h"
 #include "table.h"
 
@@ -25,6 +26,22 @@ extern uint64_t mock_now;
 extern char mock_console[65536];
 extern uint32_t mock_console_used;
 extern uint32_t mock_flushes;
+
+/* What the NIC was given and has not reported as sent: it does when it is polled. */
+#define MOCK_SENT 64u
+struct mock_packet {
+    struct nic *nic;
+    uint8_t header[128];
+    uint32_t header_length, length, cookie;
+    uint64_t payload;
+};
+extern struct mock_packet mock_sent[MOCK_SENT];
+extern uint32_t mock_sent_count, mock_capacity, mock_polls;
+
+/* What a program on another CPU, or a device, might do meanwhile: called whenever the core asks the
+ * NIC for room, and whenever it asks for the contents of a frame. */
+extern void (*mock_ready_hook)(void);
+extern void (*mock_frame_hook)(uint32_t frame);
 
 /* A machine just booted: the first environment is LIVE, has root and control page, and runs. */
 struct env *mock_boot(void);
@@ -43,7 +60,10 @@ int64_t mock_call(struct env *self, uint64_t number, uint64_t a, uint64_t b, uin
 struct env *mock_child(struct env *parent, uint32_t pages, bool run);
 struct env *mock_child_with(struct env *parent, uint32_t pages, uint32_t children, uint32_t queues,
                             bool run);
-/* A queue of `self` with a filter for `mac` and one packet given to the device. -1: no room. */
+/*
+ * A queue of `self` with a filter for `mac`, one packet given to the device and one buffer to
+ * receive into. -1: no room.
+ */
 int64_t mock_queue(struct env *self, uint64_t mac);
 struct env *mock_env(int64_t name);
 struct exo_control *mock_control(const struct env *env);

@@ -9,6 +9,7 @@
 #include "mock.h"
 
 #include "nic.h"
+#include "packet_queue.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ static uint32_t dice(uint32_t sides)
 
 static const char *failed;
 static uint64_t done_calls[EXO_CALLS], refused_calls[EXO_CALLS], upcalls, faults, boots;
+static uint64_t packets, delivered;
 
 /* A frame of this type, mostly one that `self` may use; sometimes anything. */
 static uint64_t some_frame(const struct env *self, uint32_t type)
@@ -189,6 +191,47 @@ static void build(struct env *self)
     mock_queue(self, 2ull << 40 | dice(5));
 }
 
+/* A packet comes from the wire, for one of the MACs in use or for all. */
+static void receive(void)
+{
+    uint8_t packet[EXO_PACKET_MAX + 20] = {2, 0, 0, 0, 0, (uint8_t)dice(5)};
+    uint64_t before = 0;
+
+    if (!dice(4))
+        memset(packet, 0xff, 6);
+    for (uint32_t i = 0; i < EXO_QUEUES; i++)
+        before += queues[i].stats.rx_packets;
+    nic_received(nics[0], packet, dice(sizeof(packet)));
+    packets++;
+    for (uint32_t i = 0; i < EXO_QUEUES; i++)
+        delivered += queues[i].stats.rx_packets;
+    delivered -= before;
+}
+
+/* What the device was given lies in frames of the sender's, and bears a source that it may use. */
+static void check_sent(void)
+{
+    for (uint32_t i = 0; i < mock_sent_count; i++) {
+        const struct mock_packet *p = &mock_sent[i];
+        const struct queue *q = &queues[p->cookie >> 16];
+        uint64_t n = p->payload >> EXO_PAGE_SHIFT;
+        if (p->header_length + p->length > EXO_PACKET_MAX ||
+            p->header_length + p->length < EXO_PACKET_MIN)
+            failed = "a packet of impossible length was sent";
+        if (p->length && (n >= MOCK_FRAMES || frames[n].owner != q->owner ||
+                          (p->payload + p->length - 1) >> EXO_PAGE_SHIFT != n))
+            failed = "the device was given memory that is not the sender's";
+        const struct env *env = &envs[q->owner];
+        if (env->mac != EXO_MAC_ANY && env->state == EXO_ENV_LIVE &&
+            memcmp(p->header + 6,
+                   (uint8_t[]){(uint8_t)(env->mac >> 40), (uint8_t)(env->mac >> 32),
+                               (uint8_t)(env->mac >> 24), (uint8_t)(env->mac >> 16),
+                               (uint8_t)(env->mac >> 8), (uint8_t)env->mac},
+                   6))
+            failed = "a packet with a foreign source was sent";
+    }
+}
+
 static void check_zero(uint32_t n)
 {
     static const uint8_t zero[EXO_PAGE_SIZE];
@@ -244,7 +287,12 @@ static void step(bool full)
         }
     } else if (dice(2)) {
         nics[0]->poll(nics[0]);
+    } else {
+        receive();
     }
+    if (!dice(30))
+        receive();
+    check_sent();
     mock_now += dice(4) ? dice(2000) : dice(3000000);
     if (!current && mock_alarm != UINT64_MAX && mock_alarm > mock_now)
         mock_now = mock_alarm;
@@ -310,9 +358,10 @@ int main(int argc, char **argv)
     for (uint32_t i = 0; i < EXO_CALLS; i++)
         printf("# call %2u: %8llu done %8llu refused\n", i, (unsigned long long)done_calls[i],
                (unsigned long long)refused_calls[i]);
-    printf("# %llu upcalls, %llu faults, %llu boots\n", (unsigned long long)upcalls,
-           (unsigned long long)faults, (unsigned long long)boots);
-    bool all = upcalls && faults;
+    printf("# %llu upcalls, %llu faults, %llu packets, %llu deliveries, %llu boots\n",
+           (unsigned long long)upcalls, (unsigned long long)faults, (unsigned long long)packets,
+           (unsigned long long)delivered, (unsigned long long)boots);
+    bool all = upcalls && faults && delivered > 100;
     for (uint32_t i = 0; i < EXO_CALLS; i++)
         all &= done_calls[i] > 0;
     tap_ok(all, "every call was carried out at least once");

@@ -1,0 +1,839 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * queue.c - network queues: each call with each of its errors, and shared memory that lies.
+ *
+ * The kernel meets the application's words at the moments when it asks for a frame's contents; a
+ * hook that changes them there stands for a second CPU.
+ */
+#include "mock.h"
+
+#include "packet_queue.h"
+#include "ring.h"
+
+#include <string.h>
+
+#define ANY EXO_FRAME_ANY
+#define REFUSED(error, call, what)                                                                 \
+    do {                                                                                           \
+        mock_snapshot(true);                                                                       \
+        int64_t result_ = (call);                                                                  \
+        tap_ok(result_ == -EXO_E_##error && mock_unchanged(true), "%s: " #error " (%d)", what,     \
+               (int)result_);                                                                      \
+    } while (0)
+#define DONE(call, what) tap_ok((call) == 0, "%s", what)
+
+#define MAC_A            0x020000000005ull
+#define MAC_B            0x020000000006ull
+#define MAC_C            0x020000000007ull
+#define BROADCAST        0xffffffffffffull
+#define MULTICAST        0x01005e000001ull
+#define ELSEWHERE        0x0200000000eeull
+
+/* A queue with its rings and buffers as its application sees them. */
+struct end {
+    struct env *env;
+    uint64_t queue, mac, frame[EXO_RINGS], buffer[4];
+    struct exo_ring *ring[EXO_RINGS];
+};
+
+static uint64_t take(struct env *env, uint32_t type)
+{
+    return (uint64_t)CALL(env, PAGE_ALLOC, EXO_ENV_SELF, ANY, type);
+}
+
+static uint8_t *memory(uint64_t frame)
+{
+    return machine_frame((frame_t){(uint32_t)frame});
+}
+
+/* `mac` 0: no filter. */
+static struct end bind_on(struct env *env, uint64_t nic, uint64_t mac, uint32_t buffers)
+{
+    struct end e = {.env = env, .mac = mac};
+
+    for (uint32_t i = 0; i < EXO_RINGS; i++) {
+        e.frame[i] = take(env, EXO_RING);
+        e.ring[i] = (struct exo_ring *)(void *)memory(e.frame[i]);
+    }
+    e.queue = (uint64_t)CALL(env, QUEUE_BIND, nic, e.frame[0], e.frame[1], e.frame[2], e.frame[3]);
+    for (uint32_t i = 0; i < buffers; i++) {
+        e.buffer[i] = take(env, EXO_DATA);
+        CALL(env, QUEUE_BUFFER, e.queue, i, e.buffer[i]);
+    }
+    if (mac)
+        CALL(env, FILTER_ADD, e.queue, mac);
+    return e;
+}
+
+static struct end bind(struct env *env, uint64_t mac, uint32_t buffers)
+{
+    return bind_on(env, 0, mac, buffers);
+}
+
+static void mac_put(uint8_t *at, uint64_t mac)
+{
+    for (uint32_t i = 0; i < 6; i++)
+        at[i] = (uint8_t)(mac >> (40 - 8 * i));
+}
+
+static uint8_t *packet_at(const struct end *e, uint32_t buffer)
+{
+    return memory(e->buffer[buffer / 2]) + buffer % 2 * EXO_BUFFER_SIZE;
+}
+
+/* A packet in a buffer: addresses, then bytes that tell where they were. */
+static void packet_make(const struct end *e, uint32_t buffer, uint32_t offset, uint64_t to)
+{
+    uint8_t *packet = packet_at(e, buffer) + offset;
+
+    for (uint32_t i = 12; offset + i < EXO_BUFFER_SIZE; i++)
+        packet[i] = (uint8_t)(i * 7 + buffer);
+    mac_put(packet, to);
+    mac_put(packet + 6, e->mac);
+}
+
+static void post(const struct end *e, enum exo_ring_name name, struct exo_desc desc)
+{
+    struct exo_ring *ring = e->ring[name];
+
+    ring->desc[ring->producer % EXO_RING_SIZE] = desc;
+    ring->producer++;
+}
+
+static int64_t kick(const struct end *e)
+{
+    return CALL(e->env, QUEUE_KICK, e->queue);
+}
+
+static void poll_nic(void)
+{
+    nics[0]->poll(nics[0]);
+}
+
+/* The next entry of a ring that the kernel fills; {~0} if there is none. */
+static struct exo_desc next(const struct end *e, enum exo_ring_name name)
+{
+    struct exo_ring *ring = e->ring[name];
+
+    if (ring->consumer == ring->producer)
+        return (struct exo_desc){~0u, 0, 0};
+    return ring->desc[ring->consumer++ % EXO_RING_SIZE];
+}
+
+static struct exo_queue_stats *stats(const struct end *e)
+{
+    return &queues[e->queue].stats;
+}
+
+static bool holds(void)
+{
+    const char *wrong = inv_all();
+
+    if (wrong)
+        printf("# %s\n", wrong);
+    return !wrong;
+}
+
+/* --- calls ------------------------------------------------------------------------- */
+
+static void test_bind(void)
+{
+    struct env *init = mock_boot();
+    struct env *child = mock_child_with(init, 20, 0, 1, true);
+    uint64_t r[5], data = take(init, EXO_DATA), foreign = take(child, EXO_RING);
+
+    for (uint32_t i = 0; i < 5; i++)
+        r[i] = take(init, EXO_RING);
+    REFUSED(RANGE, CALL(init, QUEUE_BIND, NICS, r[0], r[1], r[2], r[3]), "a NIC beyond the table");
+    REFUSED(EMPTY, CALL(init, QUEUE_BIND, 1, r[0], r[1], r[2], r[3]), "a NIC that is not there");
+    REFUSED(RANGE, CALL(init, QUEUE_BIND, 0, MOCK_FRAMES, r[1], r[2], r[3]), "no frame, fill");
+    REFUSED(RANGE, CALL(init, QUEUE_BIND, 0, r[0], r[1], r[2], MOCK_FRAMES), "no frame, complete");
+    REFUSED(OWNER, CALL(init, QUEUE_BIND, 0, r[0], foreign, r[2], r[3]), "another's ring");
+    REFUSED(OWNER, CALL(init, QUEUE_BIND, 0, r[0], 1, r[2], r[3]), "the kernel's frame as ring");
+    REFUSED(TYPE, CALL(init, QUEUE_BIND, 0, r[0], r[1], data, r[3]), "a DATA frame as ring");
+    REFUSED(BUSY, CALL(init, QUEUE_BIND, 0, r[0], r[1], r[2], r[0]), "one frame for two rings");
+    tap_ok(CALL(init, QUEUE_BIND, 0, r[0], r[1], r[2], r[3]) == 0, "bind");
+    REFUSED(BUSY, CALL(init, QUEUE_BIND, 0, r[4], r[1], r[2], r[3]), "the rings of another queue");
+    REFUSED(BUSY, CALL(init, PAGE_FREE, r[2]), "free a ring in use");
+    bind(child, 0, 0);
+    struct env *poor = mock_child_with(init, 20, 0, 0, true);
+    for (uint32_t i = 0; i < 4; i++)
+        r[i] = take(poor, EXO_RING);
+    REFUSED(QUOTA, CALL(poor, QUEUE_BIND, 0, r[0], r[1], r[2], r[3]), "bind with no quota");
+    poor->queues_max = 1;
+    for (uint32_t i = 2; i < EXO_QUEUES; i++)
+        queues[i].owner = queues[0].owner;
+    REFUSED(MEMORY, CALL(poor, QUEUE_BIND, 0, r[0], r[1], r[2], r[3]), "all queues are taken");
+}
+
+static void test_calls(void)
+{
+    struct env *init = mock_boot();
+    struct env *child = mock_child_with(init, 20, 0, 1, true);
+    struct end mine = bind(init, 0, 1), other;
+    uint64_t data = take(init, EXO_DATA), n = mine.queue;
+
+    child->mac = MAC_B;
+    other = bind(child, 0, 0);
+    for (uint64_t q = 0; q < 5; q++) {
+        static const uint64_t strange[] = {EXO_QUEUES, 0xffffffff, 1ull << 40, 0, 31};
+        uint64_t name = q == 3 ? other.queue : strange[q];
+        int64_t error = q < 3 ? -EXO_E_RANGE : -EXO_E_OWNER;
+        mock_snapshot(true);
+        tap_ok(CALL(init, QUEUE_KICK, name) == error && CALL(init, QUEUE_UNBIND, name) == error &&
+                   CALL(init, QUEUE_BUFFER, name, 1, data) == error &&
+                   CALL(init, FILTER_ADD, name, MAC_A) == error &&
+                   CALL(init, FILTER_DEL, name) == error && mock_unchanged(true),
+               "no call on queue 0x%llx, which is not one's own", (unsigned long long)name);
+    }
+    REFUSED(RANGE, CALL(init, QUEUE_BUFFER, n, EXO_QUEUE_BUFFERS / 2, data), "entry 512");
+    REFUSED(RANGE, CALL(init, QUEUE_BUFFER, n, 1, MOCK_FRAMES), "no frame as buffer");
+    REFUSED(OWNER, CALL(init, QUEUE_BUFFER, n, 1, child->root.n), "another's frame as buffer");
+    REFUSED(OWNER, CALL(init, QUEUE_BUFFER, n, 1, 1), "the kernel's frame as buffer");
+    REFUSED(TYPE, CALL(init, QUEUE_BUFFER, n, 1, init->root.n), "a table as buffer");
+    REFUSED(BUSY, CALL(init, QUEUE_BUFFER, n, 1, mine.buffer[0]), "a buffer frame once more");
+    REFUSED(BUSY, CALL(init, QUEUE_BUFFER, n, 0, data), "a filled entry");
+    DONE(CALL(init, QUEUE_BUFFER, n, EXO_QUEUE_BUFFERS / 2 - 1, data), "the last entry");
+    REFUSED(BUSY, CALL(init, PAGE_FREE, data), "free a buffer in use");
+
+    REFUSED(EMPTY, CALL(init, FILTER_DEL, n), "remove no filter");
+    REFUSED(RANGE, CALL(init, FILTER_ADD, n, 0), "MAC 0");
+    REFUSED(RANGE, CALL(init, FILTER_ADD, n, 1ull << 48 | MAC_A), "a MAC of 49 bits");
+    REFUSED(RANGE, CALL(init, FILTER_ADD, n, BROADCAST), "the broadcast address");
+    REFUSED(FOREIGN, CALL(child, FILTER_ADD, other.queue, MAC_A), "a MAC that is not the child's");
+    DONE(CALL(child, FILTER_ADD, other.queue, MAC_B), "its own");
+    REFUSED(BUSY, CALL(init, FILTER_ADD, n, MAC_B), "a MAC that another queue has");
+    DONE(CALL(init, FILTER_ADD, n, MAC_A), "a MAC");
+    REFUSED(BUSY, CALL(init, FILTER_ADD, n, MAC_C), "a second MAC");
+    tap_ok(holds(), "queues: the invariants hold");
+    DONE(CALL(init, FILTER_DEL, n), "remove the filter");
+    DONE(CALL(child, FILTER_DEL, other.queue), "and the other's");
+    DONE(CALL(init, FILTER_ADD, n, MAC_B), "now its MAC is free");
+
+    REFUSED(RANGE, CALL(init, INFO, EXO_INFO_QUEUE, EXO_QUEUES, 0), "about a queue beyond");
+    REFUSED(RANGE, CALL(init, INFO, EXO_INFO_QUEUE, n, 10), "a fact of a queue that is not");
+    REFUSED(OWNER, CALL(child, INFO, EXO_INFO_QUEUE, n, 0), "about the parent's queue");
+    REFUSED(OWNER, CALL(init, INFO, EXO_INFO_QUEUE, 30, 0), "about a free queue");
+    tap_ok(CALL(init, INFO, EXO_INFO_QUEUE, other.queue, 0) == 0, "about a child's queue");
+    DONE(CALL(init, QUEUE_UNBIND, n), "unbind");
+    DONE(CALL(init, PAGE_FREE, data), "its buffer is free again");
+    DONE(CALL(init, PAGE_FREE, mine.frame[0]), "its ring too");
+    tap_ok(init->queues == 0 && holds(), "after it the invariants hold");
+}
+
+/* --- descriptors ---------------------------------------------------------------------- */
+
+static void test_shapes(void)
+{
+    static const struct {
+        uint32_t buffer;
+        uint16_t offset, length;
+        bool good;
+    } shape[] = {{0, 0, 14, true},        {0, 0, 1514, true},         {1, 534, 1514, true},
+                 {0, 2034, 14, true},     {0, 0, 0, false},           {0, 0, 13, false},
+                 {0, 0, 1515, false},     {0, 0, 65535, false},       {0, 535, 1514, false},
+                 {0, 2035, 14, false},    {0, 65535, 14, false},      {0, 65535, 1514, false},
+                 {0, 64022, 1514, false}, {2, 0, 60, false},          {1023, 0, 60, false},
+                 {1024, 0, 60, false},    {0xffffffff, 0, 60, false}, {0x80000000, 0, 60, false}};
+    struct env *init = mock_boot();
+    struct end e = bind(init, MAC_A, 1);
+
+    for (uint32_t i = 0; i < sizeof(shape) / sizeof(*shape); i++) {
+        if (shape[i].good)
+            packet_make(&e, shape[i].buffer, shape[i].offset, ELSEWHERE);
+        uint64_t bad = stats(&e)->tx_bad;
+        post(&e, EXO_RING_TRANSMIT,
+             (struct exo_desc){shape[i].buffer, shape[i].offset, shape[i].length});
+        tap_ok(kick(&e) == 1, "buffer %u, offset %u, length %u is consumed", shape[i].buffer,
+               shape[i].offset, shape[i].length);
+        if (shape[i].good) {
+            uint32_t total = mock_sent[0].header_length + mock_sent[0].length;
+            bool bytes = mock_sent_count == 1 && total == shape[i].length;
+            const uint8_t *packet = packet_at(&e, shape[i].buffer) + shape[i].offset;
+            bytes &= !memcmp(mock_sent[0].header, packet, mock_sent[0].header_length);
+            if (mock_sent[0].length)
+                bytes &= mock_sent[0].payload == (e.buffer[0] << EXO_PAGE_SHIFT) +
+                                                     shape[i].buffer * EXO_BUFFER_SIZE +
+                                                     shape[i].offset + NIC_HEADER;
+            else
+                bytes &= !mock_sent[0].payload;
+            tap_ok(bytes && stats(&e)->tx_bad == bad, "and sent as it is");
+            poll_nic();
+            struct exo_desc done = next(&e, EXO_RING_COMPLETE);
+            tap_ok(done.buffer == shape[i].buffer && !done.length, "and comes back");
+        } else {
+            struct exo_desc done = next(&e, EXO_RING_COMPLETE);
+            tap_ok(!mock_sent_count && stats(&e)->tx_bad == bad + 1 &&
+                       done.buffer == shape[i].buffer && done.length == EXO_E_RANGE,
+                   "and refused");
+        }
+    }
+    tap_ok(holds(), "descriptors: the invariants hold");
+}
+
+static void test_foreign(void)
+{
+    struct env *init = mock_boot();
+    struct end e = bind(init, MAC_A, 1);
+
+    for (uint32_t byte = 0; byte < 6; byte++) {
+        packet_make(&e, 0, 0, byte % 2 ? ELSEWHERE : BROADCAST);
+        packet_at(&e, 0)[6 + byte] ^= 0x10;
+        post(&e, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 60});
+        kick(&e);
+        tap_ok(!mock_sent_count && stats(&e)->tx_foreign == byte + 1 &&
+                   next(&e, EXO_RING_COMPLETE).length == EXO_E_FOREIGN,
+               "byte %u of the source is foreign: refused and counted", byte);
+    }
+    CALL(init, FILTER_DEL, e.queue);
+    packet_make(&e, 0, 0, ELSEWHERE);
+    post(&e, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 60});
+    kick(&e);
+    tap_ok(!mock_sent_count && stats(&e)->tx_foreign == 7, "without a filter nothing is sent");
+    memset(packet_at(&e, 0) + 6, 0, 6);
+    post(&e, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 60});
+    kick(&e);
+    tap_ok(!mock_sent_count && stats(&e)->tx_foreign == 8, "nor with source 0");
+}
+
+/* --- words that change ------------------------------------------------------------------ */
+
+static struct end victim;
+
+static uint32_t asked;
+
+/* The kick asks once before it looks at packets, then for each after it was checked. */
+static void change_header(void)
+{
+    if (++asked < 2)
+        return;
+    mac_put(packet_at(&victim, 0) + 6, MAC_B);
+    mac_put(packet_at(&victim, 0), MAC_C);
+}
+
+static void test_header_copy(void)
+{
+    struct env *init = mock_boot();
+
+    victim = bind(init, MAC_A, 1);
+    packet_make(&victim, 0, 0, ELSEWHERE);
+    mock_ready_hook = change_header;
+    post(&victim, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 1000});
+    tap_ok(kick(&victim) == 1 && mock_sent_count == 1 && asked == 2,
+           "a header that changes after the check");
+    uint8_t expected[12];
+    mac_put(expected, ELSEWHERE);
+    mac_put(expected + 6, MAC_A);
+    tap_ok(!memcmp(mock_sent[0].header, expected, 12) && mock_sent[0].header_length == NIC_HEADER,
+           "is sent as it was checked");
+}
+
+static uint32_t flips;
+
+/* Every word that the application may write changes whenever the kernel looks. */
+static void flip_everything(uint32_t frame)
+{
+    static const struct exo_desc evil[] = {{0, 0, 60},          {1, 0, 1514},   {0, 65535, 65535},
+                                           {0xffffffff, 0, 60}, {2, 600, 1514}, {3, 0, 9},
+                                           {0, 2040, 60},       {1024, 4, 100}};
+    (void)frame;
+    for (uint32_t i = 0; i < EXO_RINGS; i++) {
+        struct exo_ring *ring = victim.ring[i];
+        uint32_t roll = (uint32_t)tap_random();
+        ring->armed = roll >> 9 & 1;
+        if (i == EXO_RING_FILL || i == EXO_RING_TRANSMIT) {
+            for (uint32_t slot = 0; slot < EXO_RING_SIZE; slot += 1 + roll % 64)
+                ring->desc[slot] = evil[tap_random() % 8];
+            ring->producer = roll >> 10 & 3 ? ring->consumer + roll % 300 : roll;
+        } else {
+            ring->consumer = roll >> 10 & 3 ? ring->producer - roll % 300 : roll;
+        }
+    }
+    mac_put(packet_at(&victim, 0), tap_random() % 2 ? BROADCAST : MAC_B);
+    mac_put(packet_at(&victim, 0) + 6, tap_random() % 3 ? MAC_A : MAC_B);
+    mac_put(packet_at(&victim, 2) + 6, tap_random() % 3 ? MAC_A : MAC_B);
+    flips++;
+}
+
+/* Does what the device was given lie in the sender's buffers, with its own source? */
+static bool packet_is_fair(const struct mock_packet *packet)
+{
+    uint32_t total = packet->header_length + packet->length;
+    bool fair = total >= EXO_PACKET_MIN && total <= EXO_PACKET_MAX;
+    uint8_t source[6];
+
+    mac_put(source, MAC_A);
+    fair &= !memcmp(packet->header + 6, source, 6);
+    if (!packet->length)
+        return fair;
+    uint64_t first = packet->payload >> EXO_PAGE_SHIFT;
+    uint64_t last = (packet->payload + packet->length - 1) >> EXO_PAGE_SHIFT;
+    return fair && first == last && (first == victim.buffer[0] || first == victim.buffer[1]);
+}
+
+static void test_everything_changes(void)
+{
+    struct env *init = mock_boot();
+    struct env *child = mock_child_with(init, 20, 0, 1, true);
+    bool fair = true, others = true, invariants = true;
+    uint64_t sent = 0, received = 0;
+
+    child->mac = MAC_B;
+    struct end other = bind(child, MAC_B, 2);
+    victim = bind(init, MAC_A, 2);
+    uint8_t packet[EXO_PACKET_MAX] = {0};
+    mac_put(packet, MAC_A);
+    for (uint32_t i = 0; i < 4; i++)
+        packet_make(&victim, i, 0, MAC_B);
+    for (uint32_t round = 0; round < 20000; round++) {
+        struct exo_ring *fill = other.ring[EXO_RING_FILL];
+        while (fill->producer - fill->consumer < 4)
+            post(&other, EXO_RING_FILL, (struct exo_desc){fill->producer % 4, 0, 0});
+        mock_frame_hook = flip_everything;
+        int64_t done = kick(&victim);
+        nic_received(nics[0], packet, 14 + round % 1500);
+        mock_frame_hook = NULL;
+        fair &= done >= 0 && done <= 32;
+        for (uint32_t i = 0; i < mock_sent_count; i++)
+            fair &= packet_is_fair(&mock_sent[i]);
+        sent += mock_sent_count;
+        if (round % 3 == 0) {
+            mock_frame_hook = flip_everything;
+            poll_nic();
+            mock_frame_hook = NULL;
+        }
+        for (struct exo_desc d; (d = next(&other, EXO_RING_RECEIVE)).buffer != ~0u;) {
+            uint8_t source[6];
+            mac_put(source, MAC_A);
+            others &= d.buffer < 4 && d.length >= EXO_PACKET_MIN && d.length <= EXO_PACKET_MAX;
+            others &= !memcmp(packet_at(&other, d.buffer) + 6, source, 6);
+            received++;
+        }
+        if (round % 64 == 0)
+            invariants &= holds();
+    }
+    tap_ok(fair, "whatever changes meanwhile, the device gets only fair packets (%u of them)",
+           (unsigned)sent);
+    tap_ok(others && received > 100, "the other queue gets only what was checked (%u)",
+           (unsigned)received);
+    tap_ok(invariants && sent > 100 && flips > 100000 && stats(&victim)->index_bad &&
+               stats(&victim)->tx_bad && stats(&victim)->tx_foreign && stats(&victim)->fill_bad,
+           "and every kind of lie was met, and counted");
+}
+
+/* --- indices ----------------------------------------------------------------------------- */
+
+static void test_producer_jumps(void)
+{
+    static const uint32_t jump[] = {257, 300, 1u << 16, 1u << 31, 0xffffffff, 0xfffffff0};
+    struct env *init = mock_boot();
+    struct end e = bind(init, MAC_A, 1);
+    uint8_t packet[60] = {0};
+
+    mac_put(packet, MAC_A);
+    packet_make(&e, 0, 0, ELSEWHERE);
+    for (uint32_t i = 0; i < EXO_RING_SIZE; i++)
+        e.ring[EXO_RING_TRANSMIT]->desc[i] = (struct exo_desc){0, 0, 60};
+    for (uint32_t i = 0; i < sizeof(jump) / sizeof(*jump); i++) {
+        uint64_t bad = stats(&e)->index_bad, dropped = stats(&e)->rx_dropped;
+        e.ring[EXO_RING_TRANSMIT]->producer = jump[i];
+        e.ring[EXO_RING_FILL]->producer = jump[i];
+        tap_ok(kick(&e) == 0 && !mock_sent_count && stats(&e)->index_bad == bad + 1,
+               "TRANSMIT that claims %u slots stalls, and is counted", jump[i]);
+        nic_received(nics[0], packet, 60);
+        tap_ok(stats(&e)->rx_dropped == dropped + 1 && stats(&e)->index_bad == bad + 2,
+               "FILL likewise: the packet is dropped");
+    }
+    e.ring[EXO_RING_TRANSMIT]->producer = 1;
+    tap_ok(kick(&e) == 1 && mock_sent_count == 1, "with an honest index it goes on");
+    e.ring[EXO_RING_TRANSMIT]->producer = 0;
+    tap_ok(kick(&e) == 0 && mock_sent_count == 1, "an index that goes back sends nothing twice");
+}
+
+static void test_consumer_lies(void)
+{
+    struct env *init = mock_boot();
+    struct end e = bind(init, MAC_A, 2);
+    uint8_t packet[60] = {0};
+
+    mac_put(packet, MAC_A);
+    packet_make(&e, 0, 0, ELSEWHERE);
+    post(&e, EXO_RING_FILL, (struct exo_desc){2, 0, 0});
+    post(&e, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 60});
+    e.ring[EXO_RING_COMPLETE]->consumer = 1; /* more than was ever produced */
+    tap_ok(kick(&e) == 0 && !mock_sent_count && stats(&e)->index_bad == 1,
+           "with a COMPLETE that claims the impossible nothing is sent");
+    e.ring[EXO_RING_COMPLETE]->consumer = (uint32_t) - (int)EXO_RING_SIZE;
+    tap_ok(kick(&e) == 0 && !mock_sent_count && stats(&e)->index_bad == 1,
+           "nor while COMPLETE is full, which is no lie");
+    e.ring[EXO_RING_RECEIVE]->consumer = 1;
+    nic_received(nics[0], packet, 60);
+    tap_ok(stats(&e)->rx_dropped == 1 && stats(&e)->index_bad == 2 &&
+               e.ring[EXO_RING_FILL]->consumer == 0,
+           "with such a RECEIVE the packet is dropped and no buffer taken");
+    e.ring[EXO_RING_RECEIVE]->consumer = (uint32_t) - (int)EXO_RING_SIZE;
+    nic_received(nics[0], packet, 60);
+    tap_ok(stats(&e)->rx_dropped == 2 && stats(&e)->index_bad == 2, "as while RECEIVE is full");
+    e.ring[EXO_RING_RECEIVE]->consumer = 0;
+    nic_received(nics[0], packet, 60);
+    tap_ok(stats(&e)->rx_packets == 1 && next(&e, EXO_RING_RECEIVE).buffer == 2, "else received");
+
+    /* Three places in COMPLETE: three packets fly, however many are posted. */
+    packet_make(&e, 1, 0, ELSEWHERE);
+    packet_make(&e, 3, 0, ELSEWHERE);
+    e.ring[EXO_RING_COMPLETE]->consumer = (uint32_t) - (int)EXO_RING_SIZE + 2;
+    post(&e, EXO_RING_TRANSMIT, (struct exo_desc){1, 0, 60});
+    post(&e, EXO_RING_TRANSMIT, (struct exo_desc){3, 0, 60});
+    tap_ok(kick(&e) == 2 && mock_sent_count == 2, "two places for completions: two packets fly");
+    poll_nic();
+    tap_ok(e.ring[EXO_RING_COMPLETE]->producer == 2 && kick(&e) == 0, "and both come back");
+}
+
+static void test_wrap(void)
+{
+    struct env *init = mock_boot();
+    struct end e = bind(init, MAC_A, 2);
+    struct queue *q = &queues[e.queue];
+    const uint32_t start = 0xffffff00;
+    bool good = true;
+    uint8_t packet[100] = {0};
+
+    q->filled = q->received = q->sent = q->completed = start;
+    for (uint32_t i = 0; i < EXO_RINGS; i++)
+        e.ring[i]->producer = e.ring[i]->consumer = start;
+    mac_put(packet, MAC_A);
+    for (uint32_t i = 0; i < 2 * EXO_RING_SIZE; i++) {
+        packet_make(&e, i % 2, 0, ELSEWHERE);
+        post(&e, EXO_RING_TRANSMIT, (struct exo_desc){i % 2, 0, 60});
+        good &= kick(&e) == 1 && mock_sent_count == 1;
+        poll_nic();
+        good &= next(&e, EXO_RING_COMPLETE).buffer == i % 2;
+        post(&e, EXO_RING_FILL, (struct exo_desc){2 + i % 2, 0, 0});
+        packet[99] = (uint8_t)i;
+        nic_received(nics[0], packet, 100);
+        struct exo_desc got = next(&e, EXO_RING_RECEIVE);
+        good &= got.buffer == 2 + i % 2 && got.length == 100 &&
+                packet_at(&e, got.buffer)[99] == (uint8_t)i;
+    }
+    tap_ok(good && q->sent == start + 2 * EXO_RING_SIZE && !stats(&e)->index_bad,
+           "512 packets each way over the wrap of all indices at 2^32");
+}
+
+/* --- whose a buffer is ---------------------------------------------------------------------- */
+
+static void test_buffer_twice(void)
+{
+    struct env *init = mock_boot();
+    struct end e = bind(init, MAC_A, 1);
+    uint8_t packet[60] = {0};
+
+    mac_put(packet, MAC_A);
+    packet_make(&e, 0, 0, ELSEWHERE);
+    packet_make(&e, 1, 0, ELSEWHERE);
+    post(&e, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 60});
+    post(&e, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 60});
+    tap_ok(kick(&e) == 2 && mock_sent_count == 1 && stats(&e)->tx_bad == 1 &&
+               next(&e, EXO_RING_COMPLETE).length == EXO_E_RANGE,
+           "one buffer posted twice in TRANSMIT flies once");
+    post(&e, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 60});
+    tap_ok(kick(&e) == 1 && mock_sent_count == 1 && stats(&e)->tx_bad == 2,
+           "a buffer in flight cannot be sent again");
+    post(&e, EXO_RING_FILL, (struct exo_desc){0, 0, 0});
+    nic_received(nics[0], packet, 60);
+    tap_ok(stats(&e)->fill_bad == 1 && stats(&e)->rx_dropped == 1 &&
+               next(&e, EXO_RING_RECEIVE).buffer == ~0u,
+           "nor be received into");
+    poll_nic();
+    post(&e, EXO_RING_FILL, (struct exo_desc){0, 0, 0});
+    nic_received(nics[0], packet, 60);
+    tap_ok(next(&e, EXO_RING_RECEIVE).buffer == 0 && holds(), "after it is back it can");
+
+    for (uint32_t i = 0; i < 8; i++)
+        post(&e, EXO_RING_FILL, (struct exo_desc){i % 2 ? 2 : 5000, 0, 0});
+    post(&e, EXO_RING_FILL, (struct exo_desc){1, 0, 0});
+    nic_received(nics[0], packet, 60);
+    tap_ok(stats(&e)->fill_bad == 9 && stats(&e)->rx_dropped == 2,
+           "eight bad buffers are passed over for a packet, not more");
+    nic_received(nics[0], packet, 60);
+    tap_ok(next(&e, EXO_RING_RECEIVE).buffer == 1, "the next packet gets the good one");
+}
+
+static void test_lengths_received(void)
+{
+    struct env *init = mock_boot();
+    struct end e = bind(init, MAC_A, 2);
+    static const struct {
+        uint32_t length;
+        bool good;
+    } packets[] = {{0, false}, {13, false}, {14, true}, {1514, true}, {1515, false}, {2048, false}};
+    static uint8_t packet[2048];
+
+    mac_put(packet, MAC_A);
+    for (uint32_t i = 0; i < sizeof(packets) / sizeof(*packets); i++) {
+        post(&e, EXO_RING_FILL, (struct exo_desc){0, 0, 0});
+        nic_received(nics[0], packet, packets[i].length);
+        struct exo_desc got = next(&e, EXO_RING_RECEIVE);
+        tap_ok(packets[i].good ? got.buffer == 0 && got.length == packets[i].length
+                               : got.buffer == ~0u,
+               "a packet of %u bytes from the wire is %s", packets[i].length,
+               packets[i].good ? "received" : "dropped");
+    }
+    mac_put(packet, ELSEWHERE);
+    nic_received(nics[0], packet, 60);
+    mac_put(packet, MULTICAST);
+    nic_received(nics[0], packet, 60);
+    tap_ok(nics[0]->unmatched == 1, "a packet for nobody is counted, a group's is not");
+    nics[0]->unmatched = 0;
+}
+
+/* --- across, and to all --------------------------------------------------------------------- */
+
+static bool got(const struct end *e, const struct end *from, uint32_t buffer, uint32_t length)
+{
+    struct exo_desc d = next(e, EXO_RING_RECEIVE);
+
+    return d.buffer != ~0u && d.length == length && d.offset == 0 &&
+           !memcmp(packet_at(e, d.buffer), packet_at(from, buffer), length);
+}
+
+static void test_local(void)
+{
+    struct env *init = mock_boot();
+    static struct nic second;
+    struct env *child = mock_child_with(init, 30, 0, 1, true);
+
+    second = *nics[0];
+    nics[1] = &second;
+    nic_count = 2;
+    child->mac = MAC_B;
+    struct end a = bind(init, MAC_A, 1), b = bind(child, MAC_B, 1), c = bind(init, MAC_C, 1);
+    struct end far = bind_on(init, 1, 0x020000000099, 1);
+    struct end *const all[] = {&a, &b, &c, &far};
+    for (uint32_t i = 0; i < 4; i++)
+        post(all[i], EXO_RING_FILL, (struct exo_desc){1, 0, 0});
+
+    packet_make(&a, 0, 0, MAC_B);
+    post(&a, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 700});
+    tap_ok(kick(&a) == 1 && !mock_sent_count && got(&b, &a, 0, 700) && stats(&a)->local == 1,
+           "to another on the machine it goes straight across");
+    tap_ok(next(&a, EXO_RING_COMPLETE).buffer == 0 && queues[a.queue].flights == 0,
+           "and is complete at once");
+    post(&a, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 700});
+    kick(&a);
+    tap_ok(stats(&b)->rx_dropped == 1 && next(&a, EXO_RING_COMPLETE).length == 0,
+           "if that one has no buffer it is dropped there and counted there");
+    post(&b, EXO_RING_FILL, (struct exo_desc){1, 0, 0});
+
+    packet_make(&a, 0, 0, MAC_A);
+    post(&a, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 60});
+    tap_ok(kick(&a) == 1 && !mock_sent_count && next(&a, EXO_RING_RECEIVE).buffer == ~0u &&
+               next(&a, EXO_RING_COMPLETE).buffer == 0,
+           "to oneself it goes nowhere");
+    packet_make(&a, 0, 0, far.mac);
+    post(&a, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 60});
+    tap_ok(kick(&a) == 1 && mock_sent_count == 1 && mock_sent[0].nic == nics[0] &&
+               next(&far, EXO_RING_RECEIVE).buffer == ~0u,
+           "to one on another NIC it goes out on the wire");
+    poll_nic();
+    next(&a, EXO_RING_COMPLETE);
+
+    for (uint32_t i = 0; i < 2; i++) {
+        packet_make(&a, 0, 0, i ? MULTICAST : BROADCAST);
+        post(&a, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 1514});
+        tap_ok(kick(&a) == 1 && mock_sent_count == 1 && mock_sent[0].length == 1514 - NIC_HEADER,
+               "a group's packet goes out");
+        tap_ok(got(&b, &a, 0, 1514) && got(&c, &a, 0, 1514) &&
+                   next(&a, EXO_RING_RECEIVE).buffer == ~0u &&
+                   next(&far, EXO_RING_RECEIVE).buffer == ~0u,
+               "and to everybody else of this NIC");
+        poll_nic();
+        next(&a, EXO_RING_COMPLETE);
+        post(&b, EXO_RING_FILL, (struct exo_desc){1, 0, 0});
+        post(&c, EXO_RING_FILL, (struct exo_desc){1, 0, 0});
+    }
+    uint8_t packet[60] = {0};
+    mac_put(packet, BROADCAST);
+    nic_received(nics[1], packet, 60);
+    tap_ok(next(&far, EXO_RING_RECEIVE).buffer == 1 && next(&b, EXO_RING_RECEIVE).buffer == ~0u,
+           "a broadcast from the wire reaches this NIC's queues alone");
+    mac_put(packet, MAC_A);
+    nic_received(nics[1], packet, 60);
+    tap_ok(next(&a, EXO_RING_RECEIVE).buffer == ~0u && second.unmatched == 1,
+           "as does a packet for one MAC");
+    CALL(init, FILTER_DEL, c.queue);
+    mac_put(packet, BROADCAST);
+    nic_received(nics[0], packet, 60);
+    tap_ok(next(&c, EXO_RING_RECEIVE).buffer == ~0u && next(&b, EXO_RING_RECEIVE).buffer == 1,
+           "without a filter a queue receives no broadcast either");
+    tap_ok(holds(), "across: the invariants hold");
+    nic_count = 1;
+}
+
+/* Filters in one chain of the hash: the middle one goes, the last is still found. */
+static void test_chains(void)
+{
+    struct env *init = mock_boot();
+    struct end e[12];
+    bool found = true;
+    uint8_t packet[60] = {0};
+
+    for (uint32_t i = 0; i < 12; i++) {
+        e[i] = bind(init, 0x020000000100 + i, 1);
+        e[i].ring[EXO_RING_FILL]->desc[0] = (struct exo_desc){0, 0, 0};
+    }
+    for (uint32_t gone = 0; gone < 12; gone++) {
+        for (uint32_t i = 0; i < 12; i++) {
+            mac_put(packet, e[i].mac);
+            e[i].ring[EXO_RING_FILL]->producer = e[i].ring[EXO_RING_FILL]->consumer + 1;
+            nic_received(nics[0], packet, 60);
+            found &= (next(&e[i], EXO_RING_RECEIVE).buffer != ~0u) == (i >= gone);
+        }
+        CALL(init, FILTER_DEL, e[gone].queue);
+    }
+    tap_ok(found, "each of twelve filters is found, whichever others went");
+}
+
+/* --- full devices, ends, wake-ups ------------------------------------------------------------- */
+
+static void test_stall(void)
+{
+    struct env *init = mock_boot();
+    struct env *child = mock_child_with(init, 30, 0, 1, true);
+    child->mac = MAC_B;
+    struct end a = bind(init, MAC_A, 2), b = bind(child, MAC_B, 1);
+
+    post(&b, EXO_RING_FILL, (struct exo_desc){1, 0, 0});
+    mock_capacity = 1;
+    packet_make(&a, 0, 0, ELSEWHERE);
+    packet_make(&a, 1, 0, BROADCAST);
+    packet_make(&b, 0, 0, ELSEWHERE);
+    post(&a, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 60});
+    post(&a, EXO_RING_TRANSMIT, (struct exo_desc){1, 0, 60});
+    init->pending = child->pending = 0;
+    tap_ok(kick(&a) == 1 && queues[a.queue].stalled && nics[0]->stalled == 1,
+           "a full device: one goes, the next waits");
+    tap_ok(next(&b, EXO_RING_RECEIVE).buffer == ~0u,
+           "a broadcast that waits has not been delivered across");
+    uint32_t before = mock_polls;
+    mock_capacity = 0;
+    poll_nic();
+    tap_ok((init->pending & EXO_UP_QUEUE) && !queues[a.queue].stalled && !nics[0]->stalled,
+           "when the device has room, who waited hears of it");
+    tap_ok(next(&a, EXO_RING_COMPLETE).buffer == 0, "and has the first buffer back");
+    post(&b, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 60});
+    tap_ok(kick(&a) == 0 && kick(&b) == 0 && nics[0]->stalled == 2 && mock_polls > before + 1,
+           "a kick polls a full device; two wait");
+    kick(&a);
+    tap_ok(nics[0]->stalled == 2, "who kicks again while waiting counts once");
+    mock_capacity = 1;
+    tap_ok(kick(&a) == 1 && mock_sent_count == 1 && next(&b, EXO_RING_RECEIVE).buffer == 1 &&
+               next(&b, EXO_RING_RECEIVE).buffer == ~0u,
+           "the broadcast goes out and across, once");
+    init->pending = child->pending = 0;
+    CALL(init, ENV_KILL, child->name.n, 0);
+    poll_nic();
+    tap_ok((init->pending & EXO_UP_QUEUE) && !(child->pending & EXO_UP_QUEUE) && !nics[0]->stalled,
+           "the dead are not woken, and not waited for");
+    mock_capacity = 0;
+    packet_make(&a, 0, 0, ELSEWHERE);
+    post(&a, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 60});
+    kick(&a);
+    tap_ok(nics[0]->stalled == 1 && CALL(init, QUEUE_UNBIND, a.queue) == 0 && !nics[0]->stalled,
+           "nor is a queue that was unbound while it waited");
+}
+
+static void test_kick_is_bounded(void)
+{
+    struct env *init = mock_boot();
+    struct end a = bind(init, MAC_A, 1);
+
+    for (uint32_t i = 0; i < 40; i++)
+        post(&a, EXO_RING_TRANSMIT, (struct exo_desc){9999, 0, 60});
+    tap_ok(kick(&a) == 32 && a.ring[EXO_RING_TRANSMIT]->consumer == 32, "a call sends at most 32");
+    tap_ok(kick(&a) == 8, "the next one goes on");
+}
+
+static void test_ends_in_flight(void)
+{
+    struct env *init = mock_boot();
+    struct env *child = mock_child_with(init, 30, 0, 1, true);
+    child->mac = MAC_B;
+    struct end a = bind(init, MAC_A, 1), b = bind(child, MAC_B, 1);
+    uint8_t packet[60] = {0}, before[EXO_PAGE_SIZE];
+
+    packet_make(&a, 0, 0, ELSEWHERE);
+    packet_make(&b, 0, 0, ELSEWHERE);
+    post(&a, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 600});
+    post(&b, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 600});
+    kick(&a);
+    kick(&b);
+    REFUSED(BUSY, CALL(init, QUEUE_UNBIND, a.queue), "unbind while a packet flies");
+    env_t name = child->name;
+    CALL(init, ENV_KILL, name.n, 0);
+    memcpy(before, b.ring[EXO_RING_COMPLETE], EXO_PAGE_SIZE);
+    post(&b, EXO_RING_FILL, (struct exo_desc){1, 0, 0});
+    mac_put(packet, MAC_B);
+    nic_received(nics[0], packet, 60);
+    mac_put(packet, BROADCAST);
+    nic_received(nics[0], packet, 60);
+    tap_ok(next(&b, EXO_RING_RECEIVE).buffer == ~0u && !stats(&b)->rx_dropped,
+           "the dead receive nothing");
+    tap_ok(CALL(init, ENV_RECLAIM, name.n) == -EXO_E_BUSY && holds(),
+           "a queue of the dead is not taken back while a packet flies");
+    poll_nic();
+    tap_ok(!memcmp(before, b.ring[EXO_RING_COMPLETE], EXO_PAGE_SIZE), "nor told of anything");
+    DONE(CALL(init, QUEUE_UNBIND, a.queue), "unbind after it");
+    tap_ok(mock_reclaim(init, name) > 0 && holds(), "and all is taken back");
+    struct env *next_child = mock_child_with(init, 30, 0, 1, true);
+    next_child->mac = MAC_B;
+    struct end n = bind(next_child, MAC_B, 1);
+    post(&n, EXO_RING_FILL, (struct exo_desc){0, 0, 0});
+    mac_put(packet, MAC_B);
+    nic_received(nics[0], packet, 60);
+    tap_ok(next(&n, EXO_RING_RECEIVE).buffer == 0 && n.queue < 2, "its MAC and slot serve again");
+}
+
+static void test_armed(void)
+{
+    struct env *init = mock_boot();
+    struct end a = bind(init, MAC_A, 1);
+    uint8_t packet[60] = {0};
+
+    mac_put(packet, MAC_A);
+    for (uint32_t armed = 0; armed < 2; armed++) {
+        init->pending = 0;
+        a.ring[EXO_RING_RECEIVE]->armed = armed;
+        post(&a, EXO_RING_FILL, (struct exo_desc){0, 0, 0});
+        nic_received(nics[0], packet, 60);
+        tap_ok(!!(init->pending & EXO_UP_QUEUE) == armed, "RECEIVE wakes %s",
+               armed ? "who asked for it" : "nobody who did not ask");
+        init->pending = 0;
+        a.ring[EXO_RING_RECEIVE]->armed = 0;
+        a.ring[EXO_RING_COMPLETE]->armed = armed;
+        post(&a, EXO_RING_TRANSMIT, (struct exo_desc){9999, 0, 60});
+        kick(&a);
+        tap_ok(!!(init->pending & EXO_UP_QUEUE) == armed, "COMPLETE likewise");
+    }
+}
+
+int main(void)
+{
+    test_bind();
+    test_calls();
+    test_shapes();
+    test_foreign();
+    test_header_copy();
+    test_everything_changes();
+    test_producer_jumps();
+    test_consumer_lies();
+    test_wrap();
+    test_buffer_twice();
+    test_lengths_received();
+    test_local();
+    test_chains();
+    test_stall();
+    test_kick_is_bounded();
+    test_ends_in_flight();
+    test_armed();
+    return tap_done();
+}
