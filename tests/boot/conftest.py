@@ -5,6 +5,7 @@ The build folder is FREEHOLD_BUILD, or `build` beside the sources. Every image a
 a temporary folder of its test, and every port is one that is free, so tests may run side by side.
 """
 
+import json
 import os
 import pathlib
 import sys
@@ -14,6 +15,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
+from freehold_lib.bundle import build_machine_image  # noqa: E402
 from freehold_lib.emulator import Emulator  # noqa: E402
 from freehold_lib.image import build_image  # noqa: E402
 
@@ -63,6 +65,37 @@ def start_machine(request):
     yield start
     for machine in machines:
         machine.stop()
+
+
+@pytest.fixture
+def boot(build, tmp_path, start_machine):
+    """boot(apps, ...) -> a started Emulator that runs these applications, and nothing else.
+
+    An application is a table of a machine file as a dict (docs/machine.md); `test` stands for the
+    image of a program of tests/apps. Options as for start_machine.
+    """
+
+    def start(apps: list[dict], **options) -> Emulator:
+        lines = ["[machine]", 'name = "test"', f'memory = "{options.get("memory", 256)}M"']
+        for app in apps:
+            app = dict(app)
+            if "test" in app:
+                app["image"] = str(build / "tests/apps" / app.pop("test"))
+            lines.append("[[app]]")
+            lines += [f"{key} = {_toml(value)}" for key, value in app.items()]
+        machine = tmp_path / "machine.toml"
+        machine.write_text("\n".join(lines) + "\n")
+        build_machine_image(machine, build, tmp_path / "machine.img")
+        return start_machine(tmp_path / "machine.img", **options)
+
+    return start
+
+
+def _toml(value) -> str:
+    """Strings, numbers, lists and flat tables, as TOML has them; JSON agrees on the first three."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
+    return json.dumps(value)
 
 
 @pytest.hookimpl(hookwrapper=True)

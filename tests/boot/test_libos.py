@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""libos from inside: the C library under both policies, programs that must die, shares of the CPU.
+
+The programs are in tests/apps.
+"""
+
+import re
+import sys
+
+import pytest
+
+from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "tools"))
+
+from freehold_lib.symbols import symbolise  # noqa: E402
+
+TIMEOUT = 55
+KINDS = [("qemu", "fifo"), ("qemu", "round_robin"), ("bochs", "round_robin")]
+
+
+@pytest.mark.parametrize("kind, policy", KINDS)
+def test_c_library(boot, kind, policy):
+    app = {
+        "name": "libc",
+        "test": "libc",
+        "arguments": [policy],
+        "environment": {"CHECKED": "yes"},
+        "sched": policy,
+        "memory": "2M",
+        "restart": "never",
+    }
+    machine = boot([app], kind=kind, nic=None)
+    machine.wait_for(r"^\[init\] libc (ended|was)", TIMEOUT)
+    text = machine.text()
+    assert not re.findall(r"^\[libc\] not ok .*", text, re.M)
+    passed, failed = re.search(r"^\[libc\] checks: (\d+) passed, (\d+) failed", text, re.M).groups()
+    assert int(failed) == 0
+    assert int(passed) == len(re.findall(r"^\[libc\] ok ", text, re.M)) >= 40
+    assert "[init] libc ended with status 0" in text
+    # What is missing is named once and counted always.
+    assert text.count("[libc] enosys: link (86) is not provided") == 1
+    assert "[libc] enosys: 2 calls in all" in text
+
+
+# Way to die: what the crash report says, and where the backtrace begins.
+DEATHS = {
+    "null": (r"page fault writing 0x8 .*: nothing is mapped there", "null"),
+    "overflow": (r"page fault writing .*: that page is a guard: most likely a stack overflow", "depth"),
+    "text": (r"page fault writing .*: its permission forbids that", "text"),
+    "data": (r"page fault executing .*: its permission forbids that", None),
+    "kernel": (r"page fault writing 0xffffffff80000000 .*: nothing is mapped there", "kernel"),
+    "abort": (r"abort\(\) was called", "abort"),
+    "privileged": (r"general protection fault", "privileged"),
+    "memory": (r"page fault writing .*: the application's quota of pages is used up", "memset"),
+}
+# These end without a report: what init says.
+QUIET_DEATHS = {
+    "critical": r"was ended: exception 14 at 0x[0-9a-f]+ while it handled an upcall",
+    "entry": r"was ended: its control page names no usable upcall entry",
+    "status": r"ended with status 3",
+}
+
+
+def test_programs_that_must_die(boot, build):
+    apps = [
+        {"name": way, "test": "crash", "arguments": [way], "restart": "never", "memory": "2M"}
+        for way in [*DEATHS, *QUIET_DEATHS]
+    ]
+    machine = boot(apps, nic=None)
+    for way in [*DEATHS, *QUIET_DEATHS]:
+        machine.wait_for(rf"^\[init\] {way} (ended|was ended)", TIMEOUT)
+    text = machine.text()
+    for way, (report, top) in DEATHS.items():
+        assert re.search(rf"^\[{way}\] crash: {report}", text, re.M), way
+        assert f"[{way}] survived" not in text
+        addresses = re.search(rf"^\[{way}\] backtrace: (.*)$", text, re.M)[1].split()
+        names = symbolise(build / "tests/apps/crash.elf", [int(a, 16) for a in addresses])
+        if top:
+            assert any(top in name for name in names[:3]), (way, names)
+        if way != "overflow":  # too deep for its main() to be shown
+            assert any("main" in name for name in names), (way, names)
+        if way != "abort":
+            assert re.search(rf"^\[{way}\] crash: rip=[0-9a-f]{{16}} ", text, re.M), way
+    for way, said in QUIET_DEATHS.items():
+        assert re.search(rf"^\[init\] {way} {said}", text, re.M), way
+
+
+def test_a_crash_harms_nobody_else(boot):
+    crash = {"name": "crash", "test": "crash", "arguments": ["null"], "restart": "on-failure"}
+    other = {"name": "other", "image": "hello", "restart": "never"}
+    machine = boot([crash, other], nic=None)
+    for _ in range(2):
+        machine.wait_for(r"^\[init\] crash is restarted in \d+ s\n(?:.*\n)*?\[init\] started crash", TIMEOUT)
+    since = machine.mark()
+    machine.wait_for(r"^\[other\] \d+ s$", TIMEOUT, since=since)
+    assert not re.search(r"^\[init\] other (ended|was)", machine.text(), re.M)
+
+
+# Time that counts instructions: a host that takes the emulator's CPU away then changes nothing.
+# Bochs counts so by itself.
+COUNTED = {"qemu": ["-icount", "shift=4,sleep=off"], "bochs": []}
+
+
+@pytest.mark.parametrize("kind", COUNTED)
+def test_two_that_spin_share_as_their_slices_say(boot, kind):
+    machine = boot(
+        [
+            {"name": "small", "test": "spin", "slices": 5},
+            {"name": "large", "test": "spin", "slices": 15},
+        ],
+        kind=kind,
+        nic=None,
+        extra=COUNTED[kind],
+    )
+    share = {}
+    for name in ("small", "large"):
+        had, of = machine.wait_for(rf"^\[{name}\] round 1: (\d+) us of (\d+)$", TIMEOUT).groups()
+        share[name] = int(had) / int(of)
+    # A second is 500 positions, 25 turns of the 20 in use; either may be off by a run of positions.
+    assert share["small"] == pytest.approx(0.25, abs=0.01), share
+    assert share["large"] == pytest.approx(0.75, abs=0.01), share
