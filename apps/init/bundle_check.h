@@ -7,9 +7,13 @@
 
 /*
  * Check a bundle whole, except for the images, which elf_check judges. NULL if it is good, else
- * what is wrong, as the rest of a sentence that begins with "The bundle".
+ * what is wrong, as the rest of a sentence that begins with "The bundle"; `*at` is then the index
+ * of the application that it is about, or BUNDLE_APPS if it is about none.
  */
-const char *bundle_check(const void *bundle, uint64_t size);
+const char *bundle_check(const void *bundle, uint64_t size, uint32_t *at);
+
+/* The checksum that belongs into its header; `size` is at least the header's. */
+uint32_t bundle_crc(const void *bundle, uint64_t size);
 
 /* The applications of a checked bundle. */
 const struct bundle_app *bundle_apps(const void *bundle);

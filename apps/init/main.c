@@ -151,13 +151,24 @@ static uint64_t look_after(void)
     return next;
 }
 
+static void tell_broken(const char *wrong, uint32_t at)
+{
+    if (at < BUNDLE_APPS)
+        printf("The bundle %s It is application %u of %u, \"%.15s\".\n", wrong, at + 1,
+               ((const struct bundle_header *)bundle)->apps, bundle_apps(bundle)[at].name);
+    else
+        printf("The bundle %s\n", wrong);
+    printf("No application is started. Build the image again with tools/freehold.\n");
+}
+
 int main(void)
 {
-    const char *wrong = bundle_check(bundle, libos_start_info->bundle_size);
+    uint32_t at;
+    const char *wrong = bundle_check(bundle, libos_start_info->bundle_size, &at);
     const struct bundle_header *header = (const struct bundle_header *)bundle;
 
     if (wrong) {
-        printf("The bundle %s No application is started.\n", wrong);
+        tell_broken(wrong, at);
         return 1;
     }
     app_count = header->apps;

@@ -12,7 +12,7 @@
 #include "types.h"
 
 #define BUNDLE_MAGIC   0x31646e7562657266ull /* "frebund1" */
-#define BUNDLE_VERSION 1u
+#define BUNDLE_VERSION 2u
 #define BUNDLE_APPS    32u
 
 enum bundle_restart { BUNDLE_NEVER = 0, BUNDLE_ON_FAILURE = 1, BUNDLE_ALWAYS = 2 };
@@ -22,8 +22,8 @@ struct bundle_header {
     uint32_t version;
     uint32_t apps;
     uint64_t size;    /* of the whole file */
-    uint32_t crc;     /* CRC-32 (IEEE 802.3) of everything after this header */
-    uint32_t unused;
+    uint32_t crc;     /* CRC-32 (IEEE 802.3) of the whole file with this word taken as zero */
+    uint32_t unused;  /* 0 */
     char machine[32]; /* name, NUL-terminated */
 };
 

@@ -80,8 +80,8 @@ def entries(data: bytes) -> list[dict]:
 def test_header(made):
     magic, version, apps, size, crc, unused, name = bundle.HEADER.unpack_from(made)
     assert made[:8] == b"frebund1" and magic == int.from_bytes(b"frebund1", "little")
-    assert (version, apps, size, unused, name) == (1, 3, len(made), 0, b"demo".ljust(32, b"\0"))
-    assert crc == zlib.crc32(made[64:])
+    assert (version, apps, size, unused, name) == (2, 3, len(made), 0, b"demo".ljust(32, b"\0"))
+    assert crc == zlib.crc32(made[:24] + bytes(4) + made[28:])
 
 
 def test_applications(made):

@@ -86,16 +86,14 @@ def _bundle(machine: Machine, build: Path) -> bytes:
 
     body = entries + b"".join(strings)
     body += bytes(images_at - HEADER.size - len(body)) + images
-    header = HEADER.pack(
-        number("BUNDLE_MAGIC"),
-        number("BUNDLE_VERSION"),
-        len(machine.apps),
-        HEADER.size + len(body),
-        zlib.crc32(body),
-        0,
-        machine.name.encode(),
-    )
-    return header + body
+    # The checksum is that of the file with a zero in its place.
+    crc = zlib.crc32(_header(machine, HEADER.size + len(body), 0) + body)
+    return _header(machine, HEADER.size + len(body), crc) + body
+
+
+def _header(machine: Machine, size: int, crc: int) -> bytes:
+    magic, version = number("BUNDLE_MAGIC"), number("BUNDLE_VERSION")
+    return HEADER.pack(magic, version, len(machine.apps), size, crc, 0, machine.name.encode())
 
 
 def _entry(app: App, image_at: int, image_size: int, strings_at: int, strings_size: int) -> bytes:
