@@ -7,11 +7,10 @@
  */
 #include "child.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "../../uefi/elf.h"
 #include "libos.h"
 
 #define SELF ((env_t){EXO_ENV_SELF})
@@ -146,20 +145,77 @@ static void set_up(struct build *b, const char *bundle, const struct bundle_app 
         check(b, exo_env_run(b->env, plan->entry, EXO_STACK_TOP - 8, EXO_START_ADDRESS));
 }
 
-void child_reclaim(env_t child)
+bool child_reclaim(env_t child)
 {
     int64_t left;
 
-    while ((left = exo_env_reclaim(child)) != 0)
-        if (left == -EXO_E_BUSY)
-            usleep(1000); /* a packet is still on its way to the device */
-        else if (left < 0)
-            return;
+    do
+        left = exo_env_reclaim(child);
+    while (left > 0);
+    if (left && left != -EXO_E_BUSY)
+        printf("environment %u cannot be taken back: %s\n", EXO_ENV_SLOT(child.n),
+               exo_error_text(left));
+    return left != -EXO_E_BUSY;
 }
 
-static int64_t of_self(uint32_t what)
+/* Pages first to last. */
+struct span {
+    uint64_t first, last;
+};
+
+/* How many tables, each for 2^shift pages, these pages need. */
+static uint64_t tables(const struct span *spans, uint32_t count, uint32_t shift)
 {
-    return exo_info(EXO_INFO_ENV, EXO_ENV_SELF, what);
+    uint64_t needed = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        for (uint64_t part = spans[i].first >> shift; part <= spans[i].last >> shift; part++) {
+            bool there = false;
+            for (uint32_t j = 0; j < i; j++)
+                there |= spans[j].first >> shift <= part && part <= spans[j].last >> shift;
+            needed += !there;
+        }
+    return needed;
+}
+
+uint64_t child_pages(const struct elf_plan *plan)
+{
+    struct span spans[EXO_BOOT_SEGMENTS + 3] = {
+        {EXO_CONTROL_ADDRESS, EXO_CONTROL_ADDRESS},
+        {EXO_START_ADDRESS, EXO_START_ADDRESS},
+        {EXO_STACK_TOP - EXO_STACK_PAGES * EXO_PAGE_SIZE, EXO_STACK_TOP - 1},
+    };
+    uint32_t count = 3;
+    uint64_t pages = 1; /* the root table */
+
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct elf_segment *s = &plan->segments[i];
+        spans[count++] = (struct span){s->virt, s->virt + s->pages * EXO_PAGE_SIZE - 1};
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        spans[i].first >>= EXO_PAGE_SHIFT;
+        spans[i].last >>= EXO_PAGE_SHIFT;
+        pages += spans[i].last - spans[i].first + 1;
+    }
+    return pages + tables(spans, count, 9) + tables(spans, count, 18) + tables(spans, count, 27);
+}
+
+/* Can it be given the memory it wants, and is that enough to start it? If not, says so. */
+static bool memory_suffices(const struct bundle_app *app, const struct elf_plan *plan)
+{
+    uint64_t left = (uint64_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_PAGES_MAX) -
+                    (uint64_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_PAGES);
+    uint64_t needed = child_pages(plan);
+
+    left = left > CHILD_RESERVE ? left - CHILD_RESERVE : 0;
+    if (app->pages > left)
+        printf("%s is not started: it wants %u pages, %" PRIu64 " are left.\n", app->name,
+               app->pages, left);
+    else if (app->pages < needed)
+        printf("%s is not started: its quota is %u pages, to start it takes %" PRIu64
+               "; raise `memory` in the machine file.\n",
+               app->name, app->pages, needed);
+    return app->pages <= left && app->pages >= needed;
 }
 
 env_t child_start(const char *bundle, const struct bundle_app *app)
@@ -169,25 +225,22 @@ env_t child_start(const char *bundle, const struct bundle_app *app)
     const char *wrong = elf_check(bundle + app->image_offset, app->image_size, &bounds, &plan);
 
     if (wrong) {
-        printf("%s is not started: its image %s\n", app->name, wrong);
+        printf("%s is not started: its image %s.\n", app->name, wrong);
         return SELF;
     }
+    if (!memory_suffices(app, &plan))
+        return SELF;
     int64_t env = exo_env_create(app->pages, 0, app->queues);
     if (env < 0) {
-        printf("%s is not started: it wants %u pages and %u queues, %ld pages are left: %s\n",
-               app->name, app->pages, app->queues,
-               of_self(EXO_ENV_PAGES_MAX) - of_self(EXO_ENV_PAGES), exo_error_text(env));
+        printf("%s is not started: it wants %u pages and %u network queues: %s\n", app->name,
+               app->pages, app->queues, exo_error_text(env));
         return SELF;
     }
     struct build b = {.env = {(uint32_t)env}};
     set_up(&b, bundle, app, &plan);
     if (!b.error)
         return b.env;
-    if (b.error == -EXO_E_QUOTA)
-        printf("%s is not started: its image does not fit its %u pages; raise `pages`.\n",
-               app->name, app->pages);
-    else
-        printf("%s is not started: %s\n", app->name, exo_error_text(b.error));
+    printf("%s is not started: %s\n", app->name, exo_error_text(b.error));
     child_reclaim(b.env);
     return SELF;
 }

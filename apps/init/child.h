@@ -3,8 +3,12 @@
 #ifndef INIT_CHILD_H
 #define INIT_CHILD_H
 
+#include "../../uefi/elf.h"
 #include "bundle.h"
 #include "types.h"
+
+/* Frames that stay init's own whatever the applications want: stack, tables, windows. */
+#define CHILD_RESERVE 64u
 
 /*
  * Build and run the application. Its name, or EXO_ENV_SELF if that could not be done; the reason
@@ -12,7 +16,13 @@
  */
 env_t child_start(const char *bundle, const struct bundle_app *app);
 
-/* Take back all that an ended child had. Blocks while a device still works on its memory. */
-void child_reclaim(env_t child);
+/* The frames that child_start takes for this program; what it asks for when it runs is not in it.
+ */
+uint64_t child_pages(const struct elf_plan *plan);
+
+/*
+ * Take back all that an ended child had. False: a device still works on its memory; ask again soon.
+ */
+bool child_reclaim(env_t child);
 
 #endif

@@ -2,74 +2,42 @@
 /*
  * main.c - init, the first environment: starts the applications of the bundle and keeps them going.
  *
- * An application that ends is restarted as its description says: at once if it ran for SETTLED_NS,
- * else after a pause that doubles from 1 s to 30 s, so that a broken one costs little.
+ * An application that ends is restarted as its description says: at once if it ran for SETTLED_NS
+ * or ends for the first time, else after a pause that doubles from 1 s to 30 s, so that a broken
+ * one costs little.
  */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "bundle_check.h"
 #include "child.h"
 #include "libos.h"
+#include "plan.h"
 
 #define SECOND     1000000000ull
 #define SETTLED_NS (10 * SECOND)
 #define PAUSE_MAX  (30 * SECOND)
+#define RECLAIM_NS (SECOND / 100) /* until a device is asked again to let go */
 
 static const char *bundle = (const char *)EXO_BUNDLE_ADDRESS;
 
 static struct app {
     const struct bundle_app *told;
-    env_t env;        /* EXO_ENV_SELF: it does not run */
+    env_t env;        /* EXO_ENV_SELF: there is none */
+    bool over;        /* it has ended, and what it had is being taken back */
+    bool failed;      /* that it ended counts as a failure */
     uint64_t started; /* ns since boot */
-    uint64_t again;   /* when to start it, ns since boot; 0: not at all */
+    uint64_t again;   /* when to start it or to go on taking back, ns since boot; 0: not at all */
     uint64_t pause;
-    bool refused; /* the machine cannot give it its slices */
 } apps[BUNDLE_APPS];
 static uint32_t app_count;
 
-/* Position in the slice vector -> application; app_count: stays ours. */
-static uint32_t plan[EXO_SLICES];
-
-/*
- * Spread the positions evenly: each goes to the application that is furthest behind its share.
- * One position stays with init, which must be able to run to restart the others.
- */
-static void slices_plan(void)
-{
-    uint32_t total = 0, given[BUNDLE_APPS] = {0};
-
-    for (uint32_t i = 0; i < app_count; i++) {
-        if (total + apps[i].told->slices > EXO_SLICES - 1) {
-            printf("%s is not started: it wants %u slices, %u are left.\n", apps[i].told->name,
-                   apps[i].told->slices, EXO_SLICES - 1 - total);
-            apps[i].refused = true;
-            continue;
-        }
-        total += apps[i].told->slices;
-    }
-    for (uint32_t position = 0; position < EXO_SLICES; position++) {
-        int64_t most = 0;
-        plan[position] = app_count;
-        for (uint32_t i = 0; position < total && i < app_count; i++) {
-            int64_t behind = apps[i].refused ? 0
-                                             : (int64_t)apps[i].told->slices * (position + 1) -
-                                                   (int64_t)given[i] * total;
-            if (behind > most && given[i] < apps[i].told->slices) {
-                most = behind;
-                plan[position] = i;
-            }
-        }
-        if (plan[position] < app_count)
-            given[plan[position]]++;
-    }
-}
+static struct plan plan;
 
 static void slices_give(uint32_t app)
 {
     for (uint32_t position = 0; position < EXO_SLICES; position++)
-        if (plan[position] == app)
+        if (plan.position[position] == app)
             exo_slice_set(position, apps[app].env);
 }
 
@@ -111,14 +79,16 @@ static bool tell_end(const struct app *app)
     }
 }
 
-static void ended(struct app *app)
+/* All that it had is back: is it to run again, and when? */
+static void settle(struct app *app)
 {
-    bool failed = tell_end(app);
+    uint32_t rule = app->told->restart;
     uint64_t now = time_ns();
 
-    child_reclaim(app->env);
     app->env.n = EXO_ENV_SELF;
-    if (app->told->restart == BUNDLE_NEVER || (app->told->restart == BUNDLE_ON_FAILURE && !failed))
+    app->over = false;
+    app->again = 0;
+    if (rule == BUNDLE_NEVER || (rule == BUNDLE_ON_FAILURE && !app->failed))
         return;
     if (now - app->started >= SETTLED_NS)
         app->pause = 0;
@@ -130,25 +100,63 @@ static void ended(struct app *app)
     app->pause = app->pause ? MIN(2 * app->pause, PAUSE_MAX) : SECOND;
 }
 
+static void take_back(struct app *app)
+{
+    if (!app->over)
+        app->failed = tell_end(app);
+    app->over = true;
+    if (child_reclaim(app->env))
+        settle(app);
+    else
+        app->again = time_ns() + RECLAIM_NS;
+}
+
 static bool is_over(const struct app *app)
 {
     return app->env.n && exo_info(EXO_INFO_ENV, app->env.n, EXO_ENV_STATE) == EXO_ENV_ZOMBIE;
 }
 
-/* One round over all; returns when the next restart is due, 0: none. */
+/* One round over all; returns when the next thing is due, 0: nothing is. */
 static uint64_t look_after(void)
 {
     uint64_t next = 0;
 
     for (uint32_t i = 0; i < app_count; i++) {
-        if (is_over(&apps[i]))
-            ended(&apps[i]);
-        if (apps[i].again && apps[i].again <= time_ns())
+        struct app *app = &apps[i];
+        if (is_over(app) && (!app->over || app->again <= time_ns()))
+            take_back(app);
+        if (!app->over && app->again && app->again <= time_ns())
             start(i);
-        if (apps[i].again && (!next || apps[i].again < next))
-            next = apps[i].again;
+        if (app->again && (!next || app->again < next))
+            next = app->again;
     }
     return next;
+}
+
+/* Say once that nothing runs any more, or who looks at the screen waits for ever. */
+static void tell_silence(void)
+{
+    static bool told;
+
+    for (uint32_t i = 0; i < app_count; i++)
+        if (apps[i].env.n || apps[i].again)
+            return;
+    if (!told)
+        printf("No application runs, and none is to be started again.\n");
+    told = true;
+}
+
+static void start_all(void)
+{
+    plan_make(&plan, bundle_apps(bundle), app_count);
+    for (uint32_t i = 0; i < app_count; i++) {
+        apps[i].told = &bundle_apps(bundle)[i];
+        if (plan.lacks[i])
+            printf("%s is not started: it wants %u %s, %u are left.\n", apps[i].told->name,
+                   plan.wants[i], plan.lacks[i], plan.left[i]);
+        else
+            start(i);
+    }
 }
 
 static void tell_broken(const char *wrong, uint32_t at)
@@ -163,25 +171,21 @@ static void tell_broken(const char *wrong, uint32_t at)
 
 int main(void)
 {
+    const struct bundle_header *header = (const struct bundle_header *)bundle;
     uint32_t at;
     const char *wrong = bundle_check(bundle, libos_start_info->bundle_size, &at);
-    const struct bundle_header *header = (const struct bundle_header *)bundle;
 
     if (wrong) {
         tell_broken(wrong, at);
         return 1;
     }
     app_count = header->apps;
-    printf("machine %.31s: %u applications\n", header->machine, app_count);
-    for (uint32_t i = 0; i < app_count; i++)
-        apps[i].told = &bundle_apps(bundle)[i];
-    slices_plan();
-    for (uint32_t i = 0; i < app_count; i++)
-        if (!apps[i].refused)
-            start(i);
+    printf("machine %s: %u application%s\n", header->machine, app_count, app_count == 1 ? "" : "s");
+    start_all();
     for (;;) {
         uint32_t seen = *(volatile uint32_t *)&libos_child_events;
         uint64_t next = look_after(), now = time_ns();
+        tell_silence();
         futex_call(&libos_child_events, 0, seen, next > now ? next - now : 1, next != 0, 0);
     }
 }

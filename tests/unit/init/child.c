@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * child.c - init builds a child: on the kernel's own state machine, with images good and broken.
+ *
+ * What holds: a child that was started has the address space of exo/abi/start.h and exactly the
+ * frames that child_pages() said; of one that was not started nothing is left, and init said why.
+ */
+#include "child.h"
+
+#include <elf.h>
+#include <stdlib.h>
+
+#include "libos.h"
+#include "nic.h"
+#include "table.h"
+
+#undef printf
+
+enum { ROUNDS = 200000, TEXT = 0x1000, DATA = 0x2010, IMAGE = 0x2100, QUOTA = 40 };
+
+struct env *fake_init;
+int fake_fail_at;
+char fake_said[4096];
+static const struct exo_start own = {.wall_clock = 1234567};
+const struct exo_start *libos_start_info = &own;
+
+int fake_printf(const char *format, ...)
+{
+    va_list arguments;
+    size_t used = strlen(fake_said);
+
+    va_start(arguments, format);
+    int length = vsnprintf(fake_said + used, sizeof(fake_said) - used, format, arguments);
+    va_end(arguments);
+    return length;
+}
+
+/* A "bundle" for child_start: strings, then the image. */
+static char bundle[EXO_PAGE_SIZE + IMAGE];
+static struct bundle_app app;
+
+struct program_file {
+    Elf64_Ehdr header;
+    Elf64_Phdr programs[2];
+};
+#define program ((struct program_file *)(bundle + EXO_PAGE_SIZE))
+
+/* Text of one page; data that begins within its page, with bss: two pages. */
+static void make_app(void)
+{
+    static const struct program_file good = {
+        .header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+                   .e_type = ET_EXEC,
+                   .e_machine = EM_X86_64,
+                   .e_version = EV_CURRENT,
+                   .e_entry = EXO_IMAGE_BASE + 0x10,
+                   .e_phoff = sizeof(Elf64_Ehdr),
+                   .e_ehsize = sizeof(Elf64_Ehdr),
+                   .e_phentsize = sizeof(Elf64_Phdr),
+                   .e_phnum = 2},
+        .programs = {{PT_LOAD, PF_R | PF_X, TEXT, EXO_IMAGE_BASE, 0, 0x800, 0x800, 0x1000},
+                     {PT_LOAD, PF_R | PF_W, DATA, EXO_IMAGE_BASE + DATA, 0, 0x80, 0x1800, 0x1000}},
+    };
+
+    for (unsigned i = 0; i < sizeof(bundle); i++)
+        bundle[i] = (char)(i * 7 + 1);
+    memcpy(program, &good, sizeof(good));
+    memcpy(bundle + 8, "www\0-v\0A=1", 11);
+    app = (struct bundle_app){"www", EXO_PAGE_SIZE, IMAGE, 8, 11, 2,
+                              1,     QUOTA,         1,     1, 0,  0x525400000001};
+}
+
+static void boot(void)
+{
+    fake_init = mock_boot();
+    fake_fail_at = 0;
+    make_app();
+}
+
+static env_t start(void)
+{
+    fake_said[0] = 0;
+    return child_start(bundle, &app);
+}
+
+/* The leaf entry of an address of the child, 0: none. */
+static uint64_t leaf(const struct env *child, uint64_t address)
+{
+    frame_t table = child->root;
+    uint64_t entry = 0;
+
+    for (int shift = 39; shift >= 12; shift -= 9) {
+        entry = ((uint64_t *)machine_frame(table))[address >> shift & 511];
+        if (!(entry & PTE_PRESENT))
+            return 0;
+        table.n = (uint32_t)PTE_FRAME(entry);
+    }
+    return entry;
+}
+
+/* One page: right permission, DATA of the child's own, and these bytes at `offset`, zero around. */
+static bool page_is(const struct env *child, uint64_t address, uint64_t bits, const void *content,
+                    uint64_t offset, uint64_t length)
+{
+    uint64_t entry = leaf(child, address);
+    const uint64_t mask = PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_NX;
+
+    if ((entry & mask) != (bits | PTE_PRESENT | PTE_USER))
+        return false;
+    uint32_t frame = (uint32_t)PTE_FRAME(entry);
+    const uint8_t *bytes = machine_frame((frame_t){frame});
+    if (&envs[frames[frame].owner] != child || frames[frame].type != EXO_DATA ||
+        memcmp(bytes + offset, content, length) != 0)
+        return false;
+    for (uint64_t i = 0; i < EXO_PAGE_SIZE; i++)
+        if ((i < offset || i >= offset + length) && bytes[i])
+            return false;
+    return true;
+}
+
+static bool stack_is_there(const struct env *child)
+{
+    for (uint64_t i = 1; i <= EXO_STACK_PAGES; i++)
+        if (!page_is(child, EXO_STACK_TOP - i * EXO_PAGE_SIZE, PTE_WRITE | PTE_NX, "", 0, 0))
+            return false;
+    return !leaf(child, EXO_STACK_TOP - (EXO_STACK_PAGES + 1) * EXO_PAGE_SIZE) &&
+           !leaf(child, EXO_STACK_TOP);
+}
+
+static bool start_page_is_right(const struct env *child)
+{
+    struct exo_start want = {.magic = EXO_START_MAGIC,
+                             .version = EXO_START_VERSION,
+                             .argc = 2,
+                             .envc = 1,
+                             .strings_bytes = 11,
+                             .wall_clock = own.wall_clock,
+                             .image_end = EXO_IMAGE_BASE + 0x4000,
+                             .mac = 0x525400000001};
+
+    memset(want.seed, 0x5a, sizeof(want.seed));
+    memcpy(want.strings, bundle + 8, 11);
+    return page_is(child, EXO_START_ADDRESS, PTE_NX, &want, 0, sizeof(want));
+}
+
+static void test_good(void)
+{
+    boot();
+    uint32_t pages = fake_init->pages;
+    env_t name = start();
+    struct env *child = mock_env(name.n);
+
+    if (!tap_ok(child && !*fake_said, "a good application is started, without a word"))
+        return;
+    tap_ok(child->state == EXO_ENV_LIVE && child->pages_max == QUOTA && child->queues_max == 1 &&
+               child->envs_max == 0 && child->mac == 0x525400000001 && !strcmp(child->label, "www"),
+           "it has the quotas, the MAC and the name that it was given");
+    tap_ok(child->context.rip == EXO_IMAGE_BASE + 0x10 && child->context.rsp == EXO_STACK_TOP - 8 &&
+               child->context.rdi == EXO_START_ADDRESS,
+           "it starts at its entry, with the registers of start.h");
+    const char *file = bundle + EXO_PAGE_SIZE;
+    tap_ok(page_is(child, EXO_IMAGE_BASE, 0, file + TEXT, 0, 0x800), "text: executable");
+    tap_ok(page_is(child, EXO_IMAGE_BASE + 0x2000, PTE_WRITE | PTE_NX, file + DATA, 0x10, 0x80),
+           "data: writable, zero around it");
+    tap_ok(page_is(child, EXO_IMAGE_BASE + 0x3000, PTE_WRITE | PTE_NX, "", 0, 0), "bss: zero");
+    tap_ok(stack_is_there(child), "a stack, with nothing below and above");
+    tap_ok(start_page_is_right(child), "the start page: read-only, and what start.h says");
+    tap_ok((leaf(child, EXO_CONTROL_ADDRESS) & (PTE_WRITE | PTE_NX)) == (PTE_WRITE | PTE_NX) &&
+               PTE_FRAME(leaf(child, EXO_CONTROL_ADDRESS)) == child->control.n,
+           "the control page: writable");
+    tap_ok(!inv_all() && fake_init->pages == pages, "the kernel's invariants hold");
+    tap_ok(CALL(fake_init, ENV_KILL, name.n, 9) == 0 && child_reclaim(name) && !inv_all() &&
+               !mock_env(name.n) && !*fake_said,
+           "all of it is taken back");
+}
+
+static uint64_t pages_of(uint64_t entry, uint64_t data, uint64_t bytes)
+{
+    const struct elf_bounds bounds = {EXO_IMAGE_BASE, EXO_CONTROL_ADDRESS};
+    struct elf_plan plan;
+
+    program->header.e_entry = entry + 0x10;
+    program->programs[0].p_vaddr = entry;
+    program->programs[1].p_vaddr = data;
+    program->programs[1].p_memsz = bytes;
+    if (elf_check(program, IMAGE, &bounds, &plan))
+        return 0;
+    return child_pages(&plan);
+}
+
+static void test_quota(void)
+{
+    static const uint64_t cases[][3] = {
+        {EXO_IMAGE_BASE, EXO_IMAGE_BASE + DATA, 0x1800}, /* one page table for all */
+        {0x5ff000, 0x600000, 0x1000},                    /* neighbours, in two tables */
+        {EXO_IMAGE_BASE, 0x3fc00000, 0x2000},            /* far apart */
+        {EXO_IMAGE_BASE, 0x3fdff000, 0x1000},            /* up to the control page */
+        {0x600000, 0x5fe000, 0x2000},                    /* the second before the first */
+    };
+    bool exact = true, told = true;
+
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        boot();
+        uint64_t needed = pages_of(cases[i][0], cases[i][1], cases[i][2]);
+        app.pages = (uint32_t)needed;
+        env_t name = start();
+        exact &= needed && name.n && mock_env(name.n)->pages == needed;
+        boot();
+        pages_of(cases[i][0], cases[i][1], cases[i][2]);
+        app.pages = (uint32_t)needed - 1;
+        mock_snapshot(true);
+        char want[200];
+        snprintf(want, sizeof(want),
+                 "www is not started: its quota is %u pages, to start it takes %u; raise `memory` "
+                 "in the machine file.\n",
+                 app.pages, app.pages + 1);
+        told &= !start().n && !strcmp(fake_said, want) && mock_unchanged(true);
+    }
+    tap_ok(exact, "child_pages is exactly what a child takes");
+    tap_ok(told, "one page less, and it is refused by name and amount");
+    boot();
+    tap_ok(pages_of(EXO_IMAGE_BASE, EXO_IMAGE_BASE + DATA, 0x1800) == 3 + 4 + 1 + 1 + 5,
+           "by hand: image, stack, control page, start page, tables");
+}
+
+static void test_too_much(void)
+{
+    char want[200];
+
+    boot();
+    uint32_t left = fake_init->pages_max - fake_init->pages - CHILD_RESERVE;
+    app.pages = left + 1;
+    mock_snapshot(true);
+    snprintf(want, sizeof(want), "www is not started: it wants %u pages, %u are left.\n", left + 1,
+             left);
+    tap_ok(!start().n && !strcmp(fake_said, want) && mock_unchanged(true),
+           "more pages than are left: refused by name and amount");
+    app.pages = UINT32_MAX;
+    tap_ok(!start().n && strstr(fake_said, "it wants 4294967295 pages") && mock_unchanged(true),
+           "as many pages as fit a word: refused");
+    app.pages = left;
+    env_t name = start();
+    tap_ok(name.n && fake_init->pages_max - fake_init->pages == CHILD_RESERVE,
+           "all that is left: started, and init keeps its reserve");
+    strcpy(app.name, "www2");
+    app.pages = QUOTA;
+    app.mac = 0;
+    tap_ok(!start().n &&
+               !strcmp(fake_said, "www2 is not started: it wants 40 pages, 0 are left.\n"),
+           "the next is refused");
+    tap_ok(!inv_all(), "the kernel's invariants hold");
+    boot();
+    app.queues = EXO_QUEUES + 1;
+    mock_snapshot(true);
+    tap_ok(!start().n && mock_unchanged(true) &&
+               strstr(fake_said, "www is not started: it wants 40 pages and 33 network queues: "),
+           "more queues than there are: refused");
+}
+
+/* Every call of a start fails once. */
+static void test_failing_calls(void)
+{
+    int failed = 0;
+    bool clean = true;
+
+    boot();
+    for (int n = 1;; n++) {
+        uint32_t pages_max = fake_init->pages_max, pages = fake_init->pages;
+        uint32_t queues = fake_init->queues_max, children = fake_init->envs,
+                 free = frame_free_count;
+        fake_fail_at = n;
+        env_t name = start();
+        if (fake_fail_at) {
+            clean &= name.n != 0;
+            break;
+        }
+        failed++;
+        if (name.n || !strstr(fake_said, "www is not started: ") || inv_all() ||
+            fake_init->pages_max != pages_max || fake_init->pages != pages ||
+            fake_init->queues_max != queues || fake_init->envs != children ||
+            frame_free_count != free) {
+            tap_ok(false, "call %d fails: %s%s", n, fake_said, inv_all() ? inv_all() : "");
+            clean = false;
+        }
+    }
+    tap_ok(clean && failed > 30, "each of %d calls fails once: nothing is left, and it is told",
+           failed);
+}
+
+static void test_busy(void)
+{
+    boot();
+    app.pages = 56;
+    env_t name = start();
+    struct env *child = mock_env(name.n);
+    bool flying = child && mock_queue(child, app.mac) >= 0;
+    CALL(fake_init, ENV_KILL, name.n, 0);
+    tap_ok(flying && !child_reclaim(name) && !child_reclaim(name) && !*fake_said,
+           "while a packet is on its way the child is not taken back");
+    nics[0]->poll(nics[0]);
+    tap_ok(child_reclaim(name) && !mock_env(name.n) && !inv_all(), "and then it is");
+    tap_ok(child_reclaim(name) && strstr(fake_said, "cannot be taken back: "),
+           "one that is not there is told, and not asked for again");
+}
+
+static void test_broken_image(void)
+{
+    char want[200];
+
+    boot();
+    mock_snapshot(true);
+    program->header.e_ident[0] = 0;
+    snprintf(want, sizeof(want), "www is not started: its image is not an ELF file.\n");
+    tap_ok(!start().n && !strcmp(fake_said, want) && mock_unchanged(true), "no ELF file: refused");
+    app.image_size = 0;
+    tap_ok(!start().n && !strcmp(fake_said, "www is not started: its image is empty.\n"),
+           "an empty image: refused");
+    make_app();
+    program->programs[1].p_vaddr = EXO_CONTROL_ADDRESS - EXO_PAGE_SIZE;
+    tap_ok(!start().n && strstr(fake_said, "outside of the addresses") && mock_unchanged(true),
+           "data over the control page: refused");
+    make_app();
+    program->programs[0].p_vaddr = EXO_IMAGE_BASE - EXO_PAGE_SIZE;
+    tap_ok(!start().n && strstr(fake_said, "outside of the addresses") && mock_unchanged(true),
+           "text below the image's base: refused");
+}
+
+/* The image's headers mutated; it ends with the buffer, where the sanitizer watches. */
+static void test_random(void)
+{
+    uint32_t started = 0, refused = 0, broken = 0;
+    char *room = malloc(EXO_PAGE_SIZE + IMAGE);
+
+    boot();
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        make_app();
+        memcpy(room, bundle, sizeof(bundle));
+        for (uint64_t times = 1 + tap_random() % 3; times; times--) {
+            uint64_t at = tap_random() % sizeof(struct program_file);
+            char *byte = room + EXO_PAGE_SIZE + at;
+            uint64_t kind = tap_random() % 4;
+            *byte = kind == 0   ? (char)tap_random()
+                    : kind == 1 ? (char)(*byte ^ (1 << tap_random() % 8))
+                    : kind == 2 ? (char)0xff
+                                : 0;
+        }
+        app.pages = 14 + (uint32_t)tap_random() % 40;
+        fake_said[0] = 0;
+        env_t name = child_start(room, &app);
+        if (!name.n) {
+            refused++;
+            broken += !strstr(fake_said, "www is not started: ");
+            continue;
+        }
+        started++;
+        struct env *child = mock_env(name.n);
+        broken += !child || *fake_said || child->pages > app.pages;
+        if (started % 64 == 0)
+            broken += inv_all() != NULL;
+        CALL(fake_init, ENV_KILL, name.n, 0);
+        broken += !child_reclaim(name);
+    }
+    free(room);
+    tap_ok(!broken && started > ROUNDS / 20 && refused > ROUNDS / 20 && !inv_all(),
+           "%d random images: %u started and taken back, %u refused with a word", ROUNDS, started,
+           refused);
+}
+
+int main(void)
+{
+    test_good();
+    test_quota();
+    test_too_much();
+    test_failing_calls();
+    test_busy();
+    test_broken_image();
+    test_random();
+    return tap_done();
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libos.h - in place of libos's: init's calls go to exo/core on the host (tests/unit/core/mock.h).
+ *
+ * Each call may be made to fail: fake_fail_at counts calls down, and the one that brings it to 0
+ * comes back with -EXO_E_QUOTA and has done nothing.
+ */
+#ifndef TESTS_INIT_LIBOS_H
+#define TESTS_INIT_LIBOS_H
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "mock.h"
+#include "start.h"
+
+extern struct env *fake_init;
+extern int fake_fail_at;
+extern char fake_said[4096];
+extern const struct exo_start *libos_start_info;
+
+static inline bool fake_fails(void)
+{
+    return fake_fail_at && --fake_fail_at == 0;
+}
+
+#define FAKE(name, parameters, ...)                                                                \
+    static inline int64_t exo_##name parameters                                                    \
+    {                                                                                              \
+        return fake_fails() ? -EXO_E_QUOTA : call_##name(fake_init, __VA_ARGS__);                  \
+    }
+FAKE(page_alloc, (env_t env, frame_t frame, uint32_t type), env, frame, type)
+FAKE(page_give, (frame_t frame, env_t env), frame, env)
+FAKE(pt_map, (frame_t table, uint32_t index, frame_t frame, uint32_t perm), table, index, frame,
+     perm)
+FAKE(env_create, (uint32_t pages, uint32_t envs, uint32_t queues), pages, envs, queues)
+FAKE(env_set, (env_t env, uint32_t what, uint64_t a, uint64_t b), env, what, a, b)
+FAKE(env_run, (env_t env, uint64_t rip, uint64_t rsp, uint64_t rdi), env, rip, rsp, rdi)
+
+/* These cannot fail for want of something. */
+static inline int64_t exo_pt_read(frame_t table, uint32_t index)
+{
+    return call_pt_read(fake_init, table, index);
+}
+
+static inline int64_t exo_page_free(frame_t frame)
+{
+    return call_page_free(fake_init, frame);
+}
+
+static inline int64_t exo_env_reclaim(env_t env)
+{
+    return call_env_reclaim(fake_init, env);
+}
+
+static inline int64_t exo_info(uint32_t what, uint64_t which, uint32_t index)
+{
+    return call_info(fake_init, what, which, index);
+}
+
+static inline void *vm_window(frame_t frame)
+{
+    return frame.n && !fake_fails() ? machine_frame(frame) : NULL;
+}
+
+static inline void critical_enter(void)
+{
+}
+
+static inline void critical_exit(void)
+{
+}
+
+static inline void random_bytes(void *to, size_t length)
+{
+    memset(to, 0x5a, length);
+}
+
+__attribute__((format(printf, 1, 2))) int fake_printf(const char *format, ...);
+#define printf fake_printf
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* plan.c - dividing slices and queues: what is asked for, evenly spread, and no more than there is.
+ */
+#include "plan.h"
+
+#include <string.h>
+
+#include "../tap.h"
+
+static struct plan plan;
+static struct bundle_app apps[BUNDLE_APPS];
+
+static void ask(uint32_t i, uint32_t slices, uint32_t queues)
+{
+    apps[i].slices = slices;
+    apps[i].queues = queues;
+}
+
+static uint32_t given(uint32_t app)
+{
+    uint32_t count = 0;
+
+    for (uint32_t at = 0; at < EXO_SLICES; at++)
+        count += plan.position[at] == app;
+    return count;
+}
+
+/* L1 and L2 of plan.c. */
+static bool inv_plan(uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (given(i) != (plan.lacks[i] ? 0 : apps[i].slices))
+            return false;
+    for (uint32_t at = 0; at < EXO_SLICES; at++)
+        if (plan.position[at] >= count && plan.position[at] != PLAN_NOBODY)
+            return false;
+    return given(PLAN_NOBODY) >= 1;
+}
+
+static bool lacks(uint32_t app, const char *what, uint32_t wants, uint32_t left)
+{
+    return plan.lacks[app] && !strcmp(plan.lacks[app], what) && plan.wants[app] == wants &&
+           plan.left[app] == left;
+}
+
+static void test_spread(void)
+{
+    bool even = true;
+
+    ask(0, 8, 1);
+    ask(1, 8, 1);
+    ask(2, 4, 1);
+    plan_make(&plan, apps, 3);
+    tap_ok(inv_plan(3), "each gets what it asks for");
+    /* In any five positions of the first twenty the shares are those of the whole, give or take
+     * one. */
+    for (uint32_t first = 0; first + 5 <= 20; first++) {
+        uint32_t count[3] = {0};
+        for (uint32_t at = first; at < first + 5; at++)
+            count[plan.position[at]]++;
+        even &= count[0] >= 1 && count[0] <= 3 && count[1] >= 1 && count[1] <= 3 && count[2] <= 2;
+    }
+    tap_ok(even, "and gets it evenly spread");
+}
+
+static void test_limits(void)
+{
+    ask(0, EXO_SLICES - 1, 0);
+    plan_make(&plan, apps, 1);
+    tap_ok(inv_plan(1) && !plan.lacks[0], "one application may have all but one slice");
+    ask(0, EXO_SLICES, 0);
+    plan_make(&plan, apps, 1);
+    tap_ok(inv_plan(1) && lacks(0, "slices", EXO_SLICES, EXO_SLICES - 1), "and not that one");
+    ask(0, UINT32_MAX, 0);
+    ask(1, 60, 0);
+    ask(2, 4, 0);
+    ask(3, 3, 0);
+    plan_make(&plan, apps, 4);
+    tap_ok(inv_plan(4) && lacks(0, "slices", UINT32_MAX, 63) && lacks(2, "slices", 4, 3) &&
+               !plan.lacks[3],
+           "who wants too many slices is told, and the next is asked");
+    ask(0, 1, EXO_QUEUES - 1);
+    ask(1, 1, 2);
+    ask(2, 1, 1);
+    ask(3, 1, UINT32_MAX);
+    plan_make(&plan, apps, 4);
+    tap_ok(inv_plan(4) && lacks(1, "network queues", 2, 1) && !plan.lacks[2] &&
+               lacks(3, "network queues", UINT32_MAX, 0),
+           "who wants too many queues is told, and the next is asked");
+    plan_make(&plan, apps, 0);
+    tap_ok(inv_plan(0) && given(PLAN_NOBODY) == EXO_SLICES, "no application, no slice given");
+}
+
+static void test_random(void)
+{
+    uint32_t broken = 0;
+
+    for (uint32_t round = 0; round < 20000; round++) {
+        uint32_t count = (uint32_t)tap_random() % (BUNDLE_APPS + 1);
+        for (uint32_t i = 0; i < count; i++)
+            ask(i, 1 + (uint32_t)tap_random() % (tap_random() % 8 ? 6 : 80),
+                (uint32_t)tap_random() % (tap_random() % 8 ? 2 : 40));
+        plan_make(&plan, apps, count);
+        broken += !inv_plan(count);
+    }
+    tap_ok(broken == 0, "20000 random machines are divided as plan.c promises");
+}
+
+int main(void)
+{
+    test_spread();
+    test_limits();
+    test_random();
+    return tap_done();
+}
