@@ -72,11 +72,12 @@ def boot(build, tmp_path, start_machine):
     """boot(apps, ...) -> a started Emulator that runs these applications, and nothing else.
 
     An application is a table of a machine file as a dict (docs/machine.md); `test` stands for the
-    image of a program of tests/apps. Options as for start_machine.
+    image of a program of tests/apps. Options as for start_machine; `declared` is the memory in MiB
+    that the machine file says, if not the one that the emulator gives.
     """
 
-    def start(apps: list[dict], **options) -> Emulator:
-        lines = ["[machine]", 'name = "test"', f'memory = "{options.get("memory", 256)}M"']
+    def start(apps: list[dict], *, memory: int = 256, declared: int = 0, **options) -> Emulator:
+        lines = ["[machine]", 'name = "test"', f'memory = "{declared or memory}M"']
         for app in apps:
             app = dict(app)
             if "test" in app:
@@ -86,7 +87,7 @@ def boot(build, tmp_path, start_machine):
         machine = tmp_path / "machine.toml"
         machine.write_text("\n".join(lines) + "\n")
         build_machine_image(machine, build, tmp_path / "machine.img")
-        return start_machine(tmp_path / "machine.img", **options)
+        return start_machine(tmp_path / "machine.img", memory=memory, **options)
 
     return start
 

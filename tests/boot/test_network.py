@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: MIT
+"""Applications that serve the network: all at once, under attack, after a crash, and with none."""
+
+import os
+import re
+import socket
+import time
+
+import pytest
+
+from conftest import ROOT
+from freehold_lib.bundle import build_bundle
+from freehold_lib.emulator import free_port
+from freehold_lib.machine import load
+from traffic import HOST, PATIENCE, at_once, http_requests, tcp_echoes, udp_echoes
+
+TIMEOUT = 50
+REQUESTS = 1000
+FILE = "/primes.txt"
+CONTENT = (ROOT / "apps/httpd/files/primes.txt").read_bytes()
+GATEWAY = "10.0.2.2"
+NETWORKS = [("qemu", "virtio"), ("qemu", "e1000"), ("bochs", "e1000")]
+
+
+class Ports:
+    """Ports of the host, one a service, that are free; held in `taken` so that none comes twice."""
+
+    def __init__(self):
+        self.taken = set()
+
+    def new(self, protocol: str) -> int:
+        while (port := free_port(protocol)) in self.taken:
+            pass
+        self.taken.add(port)
+        return port
+
+
+@pytest.fixture
+def ports():
+    return Ports()
+
+
+def server(name, image, address, forwards, **more):
+    """A table of the machine file; `forwards` is {(protocol, application's port): host port}."""
+    return {
+        "name": name,
+        "image": image,
+        "memory": "2M",
+        "slices": 8,
+        "address": f"10.0.2.{address}/24",
+        "gateway": GATEWAY,
+        "forward": [f"{protocol}/{host}:{port}" for (protocol, port), host in forwards.items()],
+        **more,
+    }
+
+
+class Demo:
+    """The three applications of the demo machine, on ports of this test's own."""
+
+    def __init__(self, ports):
+        self.www, self.www2 = ports.new("tcp"), ports.new("tcp")
+        self.tcp, self.udp = ports.new("tcp"), ports.new("udp")
+        self.apps = [
+            server("www", "httpd", 15, {("tcp", 80): self.www}),
+            server("www2", "httpd", 16, {("tcp", 80): self.www2}, sched="fifo"),
+            server("echo", "echo", 17, {("tcp", 7): self.tcp, ("udp", 7): self.udp}, slices=4),
+        ]
+        self.forwards = [
+            ("tcp", self.www, "10.0.2.15", 80),
+            ("tcp", self.www2, "10.0.2.16", 80),
+            ("tcp", self.tcp, "10.0.2.17", 7),
+            ("udp", self.udp, "10.0.2.17", 7),
+        ]
+
+    def wait(self, machine):
+        for name in ("www", "www2", "echo"):
+            machine.wait_for(rf"^\[{name}\] .*(address|port|listen)", TIMEOUT)
+
+    def ask(self, requests):
+        at_once(
+            (http_requests, self.www, requests, FILE, CONTENT),
+            (http_requests, self.www2, requests, FILE, CONTENT),
+            (tcp_echoes, self.tcp, requests),
+            (udp_echoes, self.udp, requests),
+        )
+
+
+@pytest.fixture
+def demo(ports):
+    return Demo(ports)
+
+
+@pytest.mark.parametrize("kind, nic", NETWORKS)
+def test_three_applications_answer_at_once(boot, demo, kind, nic):
+    machine = boot(demo.apps, kind=kind, nic=nic, forwards=demo.forwards)
+    demo.wait(machine)
+    demo.ask(REQUESTS)
+    assert not re.search(r"crash|ended|killed", machine.text())
+
+
+def test_a_server_that_crashes_answers_again(boot, ports, demo):
+    port = ports.new("tcp")
+    mortal = server("mortal", "mortal", 18, {("tcp", 7): port})
+    mortal["test"] = mortal.pop("image")
+    machine = boot([*demo.apps, mortal], forwards=[*demo.forwards, ("tcp", port, "10.0.2.18", 7)])
+    demo.wait(machine)
+    machine.wait_for(r"^\[mortal\] answers on port 7", TIMEOUT)
+
+    def say(word: bytes) -> bytes:
+        with socket.create_connection((HOST, port), timeout=PATIENCE) as connection:
+            connection.sendall(word)
+            try:
+                return connection.recv(100)
+            except ConnectionError:
+                return b""
+
+    assert say(b"hello").startswith(b"alive for ")
+    for _ in range(2):
+        since = machine.mark()
+        assert say(b"die") == b""
+        machine.wait_for(r"^\[init\] mortal ended with status 142", TIMEOUT, since=since)
+        machine.wait_for(r"^\[mortal\] answers on port 7", TIMEOUT, since=since)
+        assert say(b"hello").startswith(b"alive for ")
+        demo.ask(20)
+    assert len(re.findall(r"^\[mortal\] crash: page fault writing 0x8", machine.text(), re.M)) == 2
+
+
+def test_without_a_network_card(boot, demo):
+    machine = boot(demo.apps, nic=None)
+    machine.wait_for(r"^\[exo\] No network card was found", TIMEOUT)
+    for name in ("www", "www2", "echo"):
+        machine.wait_for(rf"^\[{name}\] no network: ", TIMEOUT)
+
+
+def test_little_memory(boot, demo):
+    """64 MiB beyond what the firmware takes are enough for the demo."""
+    machine = boot(demo.apps, memory=70, forwards=demo.forwards)
+    free = machine.wait_for(r"^\[exo\] (\d+) MiB of memory are free", TIMEOUT)
+    assert int(free[1]) <= 64
+    demo.wait(machine)
+    demo.ask(20)
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time that a process has had so far: utime and stime of proc(5)."""
+    fields = (open(f"/proc/{pid}/stat").read()).rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("kind, nic", NETWORKS)
+def test_an_idle_machine_lets_the_host_rest(boot, demo, kind, nic):
+    machine = boot(demo.apps, kind=kind, nic=nic, forwards=demo.forwards)
+    demo.wait(machine)
+    demo.ask(1)  # all of them are up and have nothing left to do
+    seconds, before = 8, cpu_seconds(machine.pid)
+    time.sleep(seconds)
+    assert cpu_seconds(machine.pid) - before < 0.15 * seconds
+
+
+def test_more_than_the_machine_has(boot):
+    apps = [
+        {"name": "small", "image": "hello", "memory": "1M"},
+        {"name": "large", "image": "hello", "memory": "60M"},
+    ]
+    # The builder would refuse this for the machine's own memory; a stick may be put into another.
+    machine = boot(apps, nic=None, memory=64, declared=256)
+    machine.wait_for(r"^\[init\] large is not started: it wants 15360 pages", TIMEOUT)
+    machine.wait_for(r"^\[small\] Hello", TIMEOUT)
+
+
+@pytest.mark.parametrize(
+    "spoil, sentence",
+    [
+        (lambda bundle: bundle[: len(bundle) // 2], "is cut short"),
+        (lambda bundle: bundle[:-1] + bytes([bundle[-1] ^ 1]), "is damaged: its checksum differs"),
+        (lambda bundle: b"x" + bundle[1:], "is not a bundle"),
+    ],
+)
+def test_broken_bundle(build, make_image, start_machine, tmp_path, spoil, sentence):
+    machine = load(ROOT / "machines/demo.toml", build)
+    good = build_bundle(machine, build, tmp_path / "good").read_bytes()
+    image = make_image(
+        {
+            "EFI/BOOT/BOOTX64.EFI": build / "uefi/BOOTX64.EFI",
+            "freehold/kernel.elf": build / "exo/kernel.elf",
+            "freehold/init.elf": build / "apps/init",
+            "freehold/bundle.bin": spoil(good),
+        }
+    )
+    started = start_machine(image, nic=None)
+    started.wait_for(rf"^\[init\] The bundle {sentence}.*No application is started", TIMEOUT)
