@@ -33,12 +33,17 @@ static struct pollfd polls[1 + CONNECTIONS_MAX]; /* the listener, then as `conne
 static unsigned slots;                           /* one past the highest in use */
 static uint64_t next_deadline = NEVER;
 
+/* From 0 on, when the server starts: as in an application that is started with its machine. */
 static uint64_t clock_ms(void)
 {
+    static uint64_t start;
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    uint64_t ms = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    if (!start)
+        start = ms;
+    return ms - start;
 }
 
 const struct facts *server_facts(void)
@@ -186,7 +191,7 @@ static int poll_timeout(void)
 
 static void round_of_events(void)
 {
-    static uint64_t date_at;
+    static uint64_t date_at = NEVER;
     int ready = poll(polls, 1 + slots, poll_timeout());
 
     server_now = clock_ms();

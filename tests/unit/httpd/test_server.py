@@ -121,6 +121,11 @@ def test_fields_of_a_file(client):
     assert client.get(b"/icon.svg").fields["content-type"] == "image/svg+xml"
 
 
+def test_first_answer_has_a_date():
+    with serving() as port, Client(port) as client:
+        assert "date" in client.get(b"/icon.svg").fields
+
+
 def test_head_says_what_get_says(client):
     for path in (b"/", b"/icon.svg", b"/primes.txt", b"/status.json", b"/none"):
         get, head = client.get(path), client.get(path, method=b"HEAD")
