@@ -28,6 +28,7 @@ struct facts {
     const char *nic, *link;
     uint64_t rx_packets, rx_bytes, rx_dropped;
     uint64_t tx_packets, tx_bytes, tx_refused;
+    uint64_t kicks; /* calls that told the kernel to send */
     uint64_t local; /* packets that went straight to another application */
 
     /* the machine */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * facts_freehold.c - facts from the kernel (exo_info), from libos and from the settings.
+ * facts_freehold.c - facts from the kernel (exo_info), from libos and from libnet.
  *
  * What cannot change while the application runs is asked once.
  */
@@ -10,8 +10,8 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "libnet.h"
 #include "libos.h"
-#include "ring.h"
 
 static uint64_t machine(uint32_t what)
 {
@@ -23,40 +23,21 @@ static uint64_t self(uint32_t what)
     return (uint64_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, what);
 }
 
-static const char *setting(const char *name)
+static void network_facts(struct facts *facts)
 {
-    const char *value = libos_setting(name);
+    static struct net_stats net;
 
-    return value ? value : "none";
-}
-
-/* Our queue: the one whose counters we may read. -1: there is none (yet). */
-static int find_queue(void)
-{
-    static int queue = -1;
-
-    for (int q = 0; queue < 0 && q < (int)EXO_QUEUES; q++)
-        if (exo_info(EXO_INFO_QUEUE, (uint64_t)q, 0) >= 0)
-            queue = q;
-    return queue;
-}
-
-static void queue_facts(struct facts *facts)
-{
-    uint64_t words[sizeof(struct exo_queue_stats) / 8] = {0};
-    struct exo_queue_stats stats;
-    int queue = find_queue();
-
-    for (uint32_t i = 0; queue >= 0 && i < sizeof(words) / 8; i++)
-        words[i] = (uint64_t)exo_info(EXO_INFO_QUEUE, (uint64_t)queue, i);
-    memcpy(&stats, words, sizeof(stats));
-    facts->rx_packets = stats.rx_packets;
-    facts->rx_bytes = stats.rx_bytes;
-    facts->rx_dropped = stats.rx_dropped;
-    facts->tx_packets = stats.tx_packets;
-    facts->tx_bytes = stats.tx_bytes;
-    facts->tx_refused = stats.tx_bad + stats.tx_foreign;
-    facts->local = stats.local;
+    net_stats(&net);
+    facts->address = net.up ? net.address : "none";
+    facts->gateway = strcmp(net.gateway, "0.0.0.0") ? net.gateway : "none";
+    facts->rx_packets = net.rx_packets;
+    facts->rx_bytes = net.rx_bytes;
+    facts->rx_dropped = net.rx_dropped;
+    facts->tx_packets = net.tx_packets;
+    facts->tx_bytes = net.tx_bytes;
+    facts->tx_refused = net.tx_refused;
+    facts->local = net.local;
+    facts->kicks = net.kicks;
 }
 
 static void fixed_facts(struct facts *facts)
@@ -80,8 +61,6 @@ static void fixed_facts(struct facts *facts)
     facts->policy = thread_policy->name;
     facts->mac = m ? mac : "none";
     facts->nic = driver >= 0 ? nic : "none";
-    facts->address = setting("FREEHOLD_ADDRESS");
-    facts->gateway = setting("FREEHOLD_GATEWAY");
     facts->machine_pages = machine(EXO_MACHINE_FRAMES);
 }
 
@@ -101,5 +80,5 @@ void facts_get(struct facts *facts)
     facts->link = exo_info(EXO_INFO_NIC, 0, EXO_NIC_LINK) > 0 ? "up" : "down";
     facts->machine_free = machine(EXO_MACHINE_FREE);
     facts->idle_ms = time_ns_of(machine(EXO_MACHINE_IDLE_TICKS)) / 1000000;
-    queue_facts(facts);
+    network_facts(facts);
 }

@@ -43,6 +43,7 @@ static const struct fact {
     FACT(NUMBER, tx_packets),
     FACT(BYTES, tx_bytes),
     FACT(NUMBER, tx_refused),
+    FACT(NUMBER, kicks),
     FACT(NUMBER, local),
     FACT(NUMBER, machine_pages),
     FACT(NUMBER, machine_free),
