@@ -19,12 +19,16 @@
 
 /* Registers, as offsets of the memory-mapped APIC; in x2APIC mode divided by 16. */
 #define APIC_ID      0x020u
+#define APIC_VERSION 0x030u
 #define APIC_TPR     0x080u
 #define APIC_EOI     0x0b0u
 #define APIC_SVR     0x0f0u
 #define APIC_TIMER   0x320u
+#define APIC_THERMAL 0x330u
+#define APIC_COUNTER 0x340u
 #define APIC_LINT0   0x350u
 #define APIC_LINT1   0x360u
+#define APIC_ERROR   0x370u
 #define APIC_INITIAL 0x380u
 #define APIC_CURRENT 0x390u
 #define APIC_DIVIDE  0x3e0u
@@ -132,6 +136,14 @@ void apic_init(void)
     }
     apic_write(APIC_TPR, 0);
     apic_write(APIC_SVR, 0x100 | VECTOR_SPURIOUS);
+    /* What the firmware wanted to hear of; the version tells which entries exist (10.4.8). */
+    uint32_t last = apic_read(APIC_VERSION) >> 16 & 0xff;
+    if (last >= 3)
+        apic_write(APIC_ERROR, LVT_MASKED);
+    if (last >= 4)
+        apic_write(APIC_COUNTER, LVT_MASKED);
+    if (last >= 5)
+        apic_write(APIC_THERMAL, LVT_MASKED);
     apic_write(APIC_LINT0, LVT_EXTINT); /* the 8259's lines come this way */
     apic_write(APIC_LINT1, LVT_NMI);
     apic_write(APIC_DIVIDE, DIVIDE_BY_1);

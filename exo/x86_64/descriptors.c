@@ -5,6 +5,7 @@
 #include "io.h"
 #include "x86_64.h"
 
+#define MSR_SYSENTER_CS  0x174u
 #define MSR_STAR         0xc0000081u
 #define MSR_LSTAR        0xc0000082u
 #define MSR_CSTAR        0xc0000083u
@@ -92,6 +93,7 @@ static void gdt_load(void)
                      "xor %%eax, %%eax\n\t"
                      "mov %%ax, %%fs\n\t"
                      "mov %%ax, %%gs\n\t"
+                     "lldt %%ax\n\t" /* none: no selector leads to descriptors but ours */
                      "ltr %w3"
                      :
                      : "m"(r), "i"(SEL_KERNEL_CODE), "r"(SEL_KERNEL_DATA), "r"(SEL_TSS)
@@ -115,4 +117,6 @@ void descriptors_init(void)
     wrmsr(MSR_LSTAR, (uint64_t)syscall_entry);
     wrmsr(MSR_CSTAR, (uint64_t)syscall_entry_32);
     wrmsr(MSR_SYSCALL_MASK, FLAGS_CLEARED);
+    /* SYSENTER would go where the firmware left it to go; with 0 here it faults (SDM vol. 2). */
+    wrmsr(MSR_SYSENTER_CS, 0);
 }

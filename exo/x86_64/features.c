@@ -27,7 +27,11 @@
 
 #define MSR_EFER       0xc0000080u
 #define EFER_SCE       (1ull << 0)
+#define EFER_LME       (1ull << 8)
+#define EFER_LMA       (1ull << 10)
 #define EFER_NXE       (1ull << 11)
+
+#define DR7_NONE       0x400ull /* no breakpoint is on; bit 10 is always 1 (SDM vol. 3, 17.2.4) */
 
 #define MSR_PAT        0x277u
 /* What a reset sets (WB WT UC- UC, twice), but for WC in place of the first WT. */
@@ -70,7 +74,10 @@ void features_init(void)
     cr0 = (cr0 | CR0_WP | CR0_NE | CR0_MP) & ~(CR0_EM | CR0_TS | CR0_AM);
     __asm__ volatile("mov %0, %%cr0" : : "r"(cr0));
     __asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
-    wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | EFER_NXE);
+    /* Whole, too: with AMD's FFXSR left on, FXSAVE would not save the XMM registers. */
+    wrmsr(MSR_EFER, EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
+    /* A breakpoint of the firmware's could hit in the kernel, where it is the end. */
+    __asm__ volatile("mov %0, %%dr7" : : "r"(DR7_NONE));
     wrmsr(MSR_PAT, PAT_VALUE);
 
     has_x2apic = one.ecx >> 21 & 1;

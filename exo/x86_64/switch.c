@@ -4,6 +4,8 @@
  *
  *   W1  what the CPU holds of an environment (root table, FPU, fs, gs) is known by name; it is
  *       saved into no other and left to no other
+ *   W2  data segment registers, which 64-bit code has no use for, are 0 whenever an environment
+ *       gains the CPU
  */
 #include "env.h"
 #include "io.h"
@@ -77,7 +79,14 @@ static void state_load(struct env *env)
 
     if (before && before->state == EXO_ENV_LIVE)
         __asm__ volatile("fxsave64 %0" : "=m"(before->fpu));
+    /*
+     * AMD's FXRSTOR leaves the last x87 instruction's addresses of before, if no exception is
+     * pending (AMD64 manual vol. 2, 11.4.4): have them be ours.
+     */
+    static const int32_t zero;
+    __asm__ volatile("fnclex; emms; fildl %0" : : "m"(zero));
     __asm__ volatile("fxrstor64 %0" : : "m"(env->fpu));
+    __asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%fs; mov %0, %%gs" : : "r"(0));
     __asm__ volatile("wrfsbase %0" : : "r"(env->context.fs_base));
     __asm__ volatile("wrgsbase %0" : : "r"(env->context.gs_base));
     loaded_state = env->name;
