@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* environment.c - other environments, their time, and calls that are not. */
+#include "hostile.h"
+
+#include <unistd.h>
+
+#define GENERATIONS 4u
+#define SPIN_MS     300u
+
+/* One call on each name that is or might be another's. */
+static int64_t each_other(int64_t (*attempt)(env_t env))
+{
+    uint32_t self = (uint32_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_SELF_NAME);
+    int64_t worst = 0;
+
+    for (uint32_t slot = 0; slot < 256; slot++)
+        for (uint32_t generation = 0; generation <= GENERATIONS; generation++) {
+            env_t env = {generation << 8 | slot};
+            if (env.n == EXO_ENV_SELF || env.n == self)
+                continue;
+            if (let_through(attempt(env), &worst))
+                return worst;
+        }
+    return worst;
+}
+
+static int64_t kill_one(env_t env)
+{
+    return exo_env_kill(env, 1);
+}
+
+static int64_t run_one(env_t env)
+{
+    return exo_env_run(env, EXO_IMAGE_BASE, EXO_STACK_TOP, 0);
+}
+
+static int64_t set_one(env_t env)
+{
+    return exo_env_set(env, EXO_ENV_SET_ROOT, stretch.root.n, 0);
+}
+
+static int64_t look_at_one(env_t env)
+{
+    return exo_info(EXO_INFO_ENV, env.n, EXO_ENV_ROOT);
+}
+
+static int64_t page_for_one(env_t env)
+{
+    return exo_page_alloc(env, ANY, EXO_DATA);
+}
+
+static int64_t slice_for_one(env_t env)
+{
+    int64_t worst = 0;
+
+    for (uint32_t i = 0; i < EXO_SLICES; i++)
+        if (let_through(exo_slice_set(i, env), &worst))
+            break;
+    return worst;
+}
+
+static int64_t kill_others(void)
+{
+    return each_other(kill_one);
+}
+
+static int64_t reclaim_others(void)
+{
+    return each_other(exo_env_reclaim);
+}
+
+static int64_t run_others(void)
+{
+    return each_other(run_one);
+}
+
+static int64_t set_others(void)
+{
+    return each_other(set_one);
+}
+
+static int64_t look_at_others(void)
+{
+    return each_other(look_at_one);
+}
+
+static int64_t pages_for_others(void)
+{
+    return each_other(page_for_one);
+}
+
+static int64_t slices_for_others(void)
+{
+    return each_other(slice_for_one);
+}
+
+static int64_t steal_slices(void)
+{
+    uint32_t self = (uint32_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_SELF_NAME);
+    int64_t worst = 0;
+
+    for (uint32_t i = 0; i < EXO_SLICES + 8; i++)
+        if (exo_info(EXO_INFO_SLICE, i, 0) != (int64_t)self &&
+            let_through(exo_slice_set(i, SELF), &worst))
+            break;
+    return worst;
+}
+
+static int64_t set_itself(void)
+{
+    return exo_env_set(SELF, EXO_ENV_SET_MAC, 0x020000000001, 0);
+}
+
+static int64_t child_with_everything(void)
+{
+    static const uint32_t much[][3] = {{0xffffffff, 0, 0},
+                                       {0x7fffffff, 0, 0},
+                                       {0, 0xffffffff, 0},
+                                       {0, 0, 0xffffffff},
+                                       {0, 64, 32}};
+    int64_t worst = 0;
+
+    for (uint32_t i = 0; i < sizeof(much) / sizeof(*much); i++)
+        if (let_through(exo_env_create(much[i][0], much[i][1], much[i][2]), &worst))
+            break;
+    return worst;
+}
+
+static int64_t calls_that_are_not(void)
+{
+    static const uint64_t numbers[] = {EXO_CALLS,  EXO_CALLS + 1,    255,        1ull << 31,
+                                       1ull << 32, (1ull << 32) + 1, 1ull << 63, ~0ull};
+    int64_t worst = 0;
+
+    for (uint32_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+        if (let_through(raw_call(numbers[i], 0, 0, 0), &worst))
+            break;
+    return worst;
+}
+
+/* An argument that is right in its low 32 bits. */
+static int64_t wide_arguments(void)
+{
+    int64_t worst = 0;
+
+    for (uint32_t bit = 32; bit < 64; bit++)
+        if (let_through(raw_call(EXO_CALL_PT_READ, stretch.pd.n | 1ull << bit, 0, 0), &worst) ||
+            let_through(raw_call(EXO_CALL_PT_READ, stretch.pd.n, 1ull << bit, 0), &worst))
+            break;
+    return worst;
+}
+
+/* Never call, never wait: at the end of its slices the CPU goes on all the same. */
+static int64_t spin(void)
+{
+    int64_t before = exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_SLICES_RUN);
+    uint64_t end =
+        time_tsc() + (uint64_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_TSC_HZ) / 1000 * SPIN_MS;
+
+    while (time_tsc() < end)
+        ;
+    int64_t turns = exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_SLICES_RUN) - before;
+    return turns > 5 ? BY_REMOVAL : turns;
+}
+
+/* The same while it takes no upcalls. */
+static int64_t spin_deaf(void)
+{
+    critical_enter();
+    int64_t result = spin();
+    critical_exit();
+    return result;
+}
+
+const struct attack environment_attacks[] = {
+    {"kill every other environment", kill_others},
+    {"reclaim every other environment", reclaim_others},
+    {"start every other environment anew", run_others},
+    {"change every other environment", set_others},
+    {"look at every other environment", look_at_others},
+    {"take pages for every other environment", pages_for_others},
+    {"give its slices to strangers", slices_for_others},
+    {"steal the slices of others", steal_slices},
+    {"change itself", set_itself},
+    {"make a child with more than it has", child_with_everything},
+    {"make calls that do not exist", calls_that_are_not},
+    {"name things by numbers of more than 32 bits", wide_arguments},
+    {"spin and keep the CPU", spin},
+    {"spin with upcalls off and keep the CPU", spin_deaf},
+    {NULL, NULL},
+};
