@@ -223,25 +223,55 @@ long vm_unmap(uint64_t address, uint64_t size)
     return 0;
 }
 
+/* Is any page of this stretch there? */
+static bool holds(uint64_t start, uint64_t end)
+{
+    for (uint64_t at = start; at < end; at += EXO_PAGE_SIZE) {
+        frame_t table = table_for(at, false);
+        if (!table.n)
+            at |= (1ull << 21) - EXO_PAGE_SIZE; /* no table: nothing until the next one's reach */
+        else if (exo_pt_read(table, index_of(at)) >= 0)
+            return true;
+    }
+    return false;
+}
+
+static void protect(uint64_t start, uint64_t end, uint32_t perm)
+{
+    for (uint64_t at = start; at < end; at += EXO_PAGE_SIZE) {
+        frame_t table = table_for(at, false);
+        if (table.n)
+            exo_pt_protect(table, index_of(at), perm);
+    }
+}
+
+/* The image has no range: all of its pages are always there. */
+static bool in_image(uint64_t address, uint64_t size)
+{
+    uint64_t end = libos_start_info->image_end;
+
+    return size && !(address % EXO_PAGE_SIZE) && address >= EXO_IMAGE_BASE && address < end &&
+           size <= end - address;
+}
+
 long vm_protect(uint64_t address, uint64_t size, uint32_t perm)
 {
     size = PAGES(size);
-    /* The image is protected as it was linked; RELRO and the like change nothing. */
-    if (!valid(address, size))
-        return address < DEMAND_BASE ? 0 : -EINVAL;
+    bool image = in_image(address, size);
+    if (!image && !valid(address, size))
+        return -EINVAL;
+    /* A mapped page can always be read: no access means no page, and contents would be lost. */
+    if (perm == VM_NONE && (image || holds(address, address + size)))
+        return -EACCES;
+    if (image) {
+        protect(address, address + size, perm);
+        return 0;
+    }
     if (!range_split(address) || !range_split(address + size))
         return -ENOMEM;
     for (int i = range_at(address); i < range_count && ranges[i].start < address + size; i++) {
         ranges[i].perm = perm;
-        if (perm == VM_NONE) {
-            empty(ranges[i].start, ranges[i].end); /* contents are lost: reserve, do not hide */
-            continue;
-        }
-        for (uint64_t at = ranges[i].start; at < ranges[i].end; at += EXO_PAGE_SIZE) {
-            frame_t table = table_for(at, false);
-            if (table.n)
-                exo_pt_protect(table, index_of(at), perm);
-        }
+        protect(ranges[i].start, ranges[i].end, perm);
     }
     return 0;
 }

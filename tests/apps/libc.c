@@ -136,6 +136,8 @@ static void memory_checks(void)
     char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     page[0] = 7;
     CHECK("mprotect", mprotect(page, 4096, PROT_READ) == 0 && page[0] == 7);
+    CHECK("no access to a page with contents is refused",
+          mprotect(page, 4096, PROT_NONE) == -1 && errno == EACCES && page[0] == 7);
     CHECK("munmap", munmap(page, 8192) == 0);
 }
 
@@ -193,6 +195,13 @@ static void run_data(void)
     ((void (*)(void))(uint64_t)code)();
 }
 
+static char settled[4096] __attribute__((aligned(4096))) = "settled";
+
+static void write_settled(void)
+{
+    *(volatile char *)settled = 0;
+}
+
 static void divide(void)
 {
     volatile int zero = 0;
@@ -206,6 +215,10 @@ static void fault_checks(void)
     CHECK("reading page 0 faults", faults(read_null, 14));
     CHECK("writing text faults", faults(write_text, 14) && seen.error & 2);
     CHECK("executing data faults", faults(run_data, 14) && seen.error & 16);
+    CHECK("data can be made read-only",
+          mprotect(settled, sizeof(settled), PROT_READ) == 0 && faults(write_settled, 14));
+    CHECK("and writable again", mprotect(settled, sizeof(settled), PROT_READ | PROT_WRITE) == 0 &&
+                                    !faults(write_settled, 14) && settled[0] == 0);
     CHECK("dividing by zero faults", faults(divide, 0));
 }
 
