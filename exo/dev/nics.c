@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * nics.c - find the network cards, and come back to those that have more than one poll's work.
+ *
+ *   N1  no device but those that are driven, bridges and screens may reach memory: firmware
+ *       leaves some of them running
  */
 #include "machine.h"
 #include "nic.h"
@@ -15,10 +18,11 @@ static bool pending[NICS];
 
 static bool visit(const struct pci_device *device)
 {
-    for (uint32_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
-        struct nic *nic = probes[i](device);
-        if (!nic)
-            continue;
+    struct nic *nic = NULL;
+
+    for (uint32_t i = 0; !nic && nic_count < NICS && i < sizeof(probes) / sizeof(probes[0]); i++)
+        nic = probes[i](device);
+    if (nic) {
         klog("Network card %u: %s at %02x:%02x.%u, MAC "
              "%02x:%02x:%02x:%02x:%02x:%02x, link %s.",
              nic_count, nic->name, device->bus, device->slot, device->function,
@@ -27,9 +31,10 @@ static bool visit(const struct pci_device *device)
              (unsigned)(nic->mac >> 8 & 255), (unsigned)(nic->mac & 255),
              nic->link ? "up" : "down");
         nics[nic_count++] = nic;
-        break;
+    } else {
+        pci_disable(device);
     }
-    return nic_count < NICS;
+    return true;
 }
 
 void nic_init(void)

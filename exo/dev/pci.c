@@ -13,6 +13,7 @@
 #define ADDRESS_PORT 0xcf8u
 #define DATA_PORT    0xcfcu
 
+#define CLASS        0x08u /* in the highest byte */
 #define HEADER_TYPE  0x0cu
 #define BAR0         0x10u
 #define CAPABILITIES 0x34u
@@ -78,6 +79,18 @@ void pci_enable(const struct pci_device *device)
 
     command |= PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
     pci_write(device, PCI_COMMAND, command & ~PCI_COMMAND_NO_INTX);
+}
+
+bool pci_disable(const struct pci_device *device)
+{
+    enum { DISPLAY = 3, BRIDGE = 6 }; /* PCI Code and ID Assignment Specification, 1 */
+    uint32_t class = pci_read(device, CLASS) >> 24;
+
+    if (class == DISPLAY || class == BRIDGE)
+        return false;
+    uint32_t command = pci_read(device, PCI_COMMAND) & 0xffff & ~PCI_COMMAND_MASTER;
+    pci_write(device, PCI_COMMAND, command | PCI_COMMAND_NO_INTX);
+    return true;
 }
 
 uint64_t pci_bar(const struct pci_device *device, uint32_t bar, uint64_t *size)

@@ -32,6 +32,13 @@ void pci_write(const struct pci_device *device, uint32_t offset, uint32_t value)
 /* Memory decoding, bus mastering and, by line, interrupts: on. Bits of `off` are cleared. */
 void pci_enable(const struct pci_device *device);
 
+/*
+ * Nobody drives the device: whatever the firmware had it do, it reaches no memory and raises no
+ * interrupt any more. Bridges pass on what is behind them and screens show what they hold: they
+ * are left alone, false.
+ */
+bool pci_disable(const struct pci_device *device);
+
 /* Physical address of memory BAR `bar`, 0 if it is not one or not set; *size becomes its length. */
 uint64_t pci_bar(const struct pci_device *device, uint32_t bar, uint64_t *size);
 

@@ -2,12 +2,12 @@
 """The log on the screen: a picture of it is taken and read back, letter by letter."""
 
 import importlib.util
-import socket
 import time
 
 import pytest
 
 from conftest import ROOT
+from monitor import Monitor
 
 TIMEOUT = 50
 GREY = b"\xc8\xc8\xc8"
@@ -55,20 +55,8 @@ def read_screen(data: bytes, letters) -> list[str]:
 
 def screendump(monitor, picture) -> bytes:
     picture.unlink(missing_ok=True)
-    with socket.socket(socket.AF_UNIX) as control:
-        control.connect(str(monitor))
-        control.sendall(f"screendump {picture}\n".encode())
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            time.sleep(0.1)
-            if picture.is_file():
-                data = picture.read_bytes()
-                header = data.split(b"\n", 3)
-                if len(header) == 4 and header[1].count(b" ") == 1:
-                    width, height = map(int, header[1].split())
-                    if len(header[3]) == width * height * 3:
-                        return data
-    raise AssertionError("QEMU wrote no picture of the screen within 10 s")
+    monitor.ask(f"screendump {picture}")
+    return picture.read_bytes()
 
 
 @pytest.mark.parametrize("size", [None, (1920, 1080)], ids=["default", "1920x1080"])
@@ -79,8 +67,8 @@ def test_log_is_on_the_screen(size, build, make_image, start_machine, letters, t
         "freehold/init.elf": build / "apps/init",
         "freehold/bundle.bin": b"not a bundle",
     })  # fmt: skip
-    monitor = tmp_path / "monitor"
-    extra = ["-monitor", f"unix:{monitor},server,nowait"]
+    monitor = Monitor(tmp_path / "monitor")
+    extra = monitor.options
     if size:
         extra += ["-vga", "none", "-device", f"VGA,edid=on,xres={size[0]},yres={size[1]}"]
     machine = start_machine(image, extra=extra)
