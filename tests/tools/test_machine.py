@@ -125,6 +125,15 @@ def test_the_programs_need_not_be_there_yet(read, build):
     assert read(GOOD, look=False) == wanted
 
 
+def test_programs_of_the_tests_are_found(read, build):
+    (build / "tests" / "apps").mkdir(parents=True)
+    for folder, name in (("tests/apps", "crash"), ("tests/apps", "echo")):
+        (build / folder / name).write_bytes(program())
+    machine = read(GOOD.replace('"httpd"', '"crash"', 1).replace('"httpd"', '"echo"'))
+    paths = [machine.image_path(app, build) for app in machine.apps]
+    assert paths == [build / "tests" / "apps" / "crash", build / "apps" / "echo"]
+
+
 def test_units(read):
     for text, pages in {"128K": 32, "128 KiB": 32, "1M": 256, "1 MiB": 256, "1MiB": 256}.items():
         assert read(changed(9, f'memory = "{text}"')).apps[0].pages == pages
@@ -455,9 +464,11 @@ def test_lines_of_everything_that_tomllib_finds():
     assert toml_lines.lines(text.replace("\n", "\r\n")) == lines
 
 
-@pytest.mark.parametrize("name", ["demo.toml"])
+@pytest.mark.parametrize("name", ["demo.toml", "test.toml"])
 def test_the_machines_in_the_tree_are_good(name):
-    machine = load(ROOT / "machines" / name, None)
+    """With the programs, where they are built; Meson runs this after them."""
+    built = os.environ.get("FREEHOLD_BUILD")
+    machine = load(ROOT / "machines" / name, built)
     assert machine.name == name.removesuffix(".toml")
 
 

@@ -24,6 +24,8 @@ from .machine_table import Errors, Table, quote
 
 FILE_MAX = 1 << 20
 DEFAULT_BUILD = ROOT / "build"
+# Where the build has programs; the second has those of the boot tests.
+PROGRAM_FOLDERS = ("apps", "tests/apps")
 DEFAULT_MEMORY = 128 << 20
 DEFAULT_PAGES = 512
 DEFAULT_SLICES = 4
@@ -277,7 +279,10 @@ class _Reader:
 
 
 def _image_path(machine: Path, name: str, build: Path) -> Path:
-    return machine.parent / name if "/" in name else build / "apps" / name
+    if "/" in name:
+        return machine.parent / name
+    found = [build / folder / name for folder in PROGRAM_FOLDERS if (build / folder / name).is_file()]
+    return (found or [build / PROGRAM_FOLDERS[0] / name])[0]
 
 
 class _AppReader:
@@ -492,14 +497,12 @@ _THIS = IPv4Interface("0.0.0.0/8").network
 
 def _programs(build: Path, name: str) -> str:
     """What there is instead, for the end of a sentence."""
-    try:
-        found = sorted(
-            file.name
-            for file in (build / "apps").iterdir()
-            if file.is_file() and not file.suffix and file.name != "init"
-        )
-    except OSError:
-        found = []
+    found = sorted(
+        file.name
+        for folder in PROGRAM_FOLDERS
+        for file in (build / folder).glob("*")
+        if file.is_file() and not file.suffix and file.name != "init"
+    )
     if "/" in name or not found:
         return "; build it first" if "/" not in name else ""
     close = difflib.get_close_matches(name, found, 1)
