@@ -42,6 +42,9 @@ struct nic {
      * from queue_kick.
      */
     bool (*poll)(struct nic *nic);
+
+    /* No interrupts while `on`; after it, what came meanwhile may not raise one: poll once more. */
+    void (*quiet)(struct nic *nic, bool on);
 };
 
 extern struct nic *nics[NICS];

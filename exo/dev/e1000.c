@@ -47,6 +47,7 @@ enum {
 #define INT_RX_LOW       (1u << 4)
 #define INT_RX_OVERRUN   (1u << 6)
 #define INT_RX_TIMER     (1u << 7)
+#define INTERRUPTS       (INT_TX_DONE | INT_LINK | INT_RX_LOW | INT_RX_OVERRUN | INT_RX_TIMER)
 
 #define RCTL_ENABLE      (1u << 1)
 #define RCTL_ALL_UNICAST (1u << 3) /* the applications' MACs are not the card's */
@@ -188,8 +189,9 @@ static bool poll(struct nic *nic)
             break;
         /* The status is loaded before the packet that it announces. */
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
-        if ((d->status & RX_END) && !d->errors && d->length <= RX_BUFFER)
-            nic_received(nic, e->rx_memory + slot * RX_BUFFER, d->length);
+        uint32_t length = d->length; /* the card can write here at any time: read once */
+        if ((d->status & RX_END) && !d->errors && length <= RX_BUFFER)
+            nic_received(nic, e->rx_memory + slot * RX_BUFFER, length);
         d->status = 0;
         e->rx_next++;
         done++;
@@ -199,6 +201,11 @@ static bool poll(struct nic *nic)
         reg_write(e, RDT, (e->rx_next - 1) % RX_SIZE);
     }
     return done == POLL_MAX;
+}
+
+static void quiet(struct nic *nic, bool on)
+{
+    reg_write(of(nic), on ? IMC : IMS, INTERRUPTS);
 }
 
 static void interrupt(void *device)
@@ -306,6 +313,7 @@ struct nic *e1000_probe(const struct pci_device *p)
     e->nic.send = send;
     e->nic.flush = flush;
     e->nic.poll = poll;
+    e->nic.quiet = quiet;
     if (!pci_interrupt(p, interrupt, e, &msix)) {
         klog("The e1000 card at %02x:%02x.%u has no interrupt.", p->bus, p->slot, p->function);
         return NULL;
@@ -313,7 +321,7 @@ struct nic *e1000_probe(const struct pci_device *p)
     start_receive(e);
     start_send(e);
     e->nic.link = reg_read(e, STATUS) & STATUS_LINK;
-    reg_write(e, IMS, INT_TX_DONE | INT_LINK | INT_RX_LOW | INT_RX_OVERRUN | INT_RX_TIMER);
+    reg_write(e, IMS, INTERRUPTS);
     device_count++;
     return &e->nic;
 }

@@ -4,6 +4,9 @@
  *
  *   N1  no device but those that are driven, bridges and screens may reach memory: firmware
  *       leaves some of them running
+ *   N2  a flood costs applications a bounded part of the CPU: a card that has more than one poll's
+ *       work raises no interrupts until it has none, and is polled every 50 us; what does not fit
+ *       its ring meanwhile the card drops itself
  */
 #include "machine.h"
 #include "nic.h"
@@ -14,7 +17,10 @@ struct nic *virtio_net_probe(const struct pci_device *device);
 struct nic *e1000_probe(const struct pci_device *device);
 
 static struct nic *(*const probes[])(const struct pci_device *) = {virtio_net_probe, e1000_probe};
-static bool pending[NICS];
+static bool pending[NICS]; /* quiet, and polled from nic_poll_pending */
+static uint64_t next_poll;
+
+#define POLL_PERIOD (machine_tsc_hz / 20000)
 
 static bool visit(const struct pci_device *device)
 {
@@ -45,16 +51,32 @@ void nic_init(void)
 void nic_interrupt(struct nic *nic)
 {
     for (uint32_t i = 0; i < nic_count; i++)
-        if (nics[i] == nic)
-            pending[i] = nic->poll(nic);
+        if (nics[i] == nic && !pending[i] && nic->poll(nic)) {
+            pending[i] = true;
+            nic->quiet(nic, true);
+        }
 }
 
-bool nic_poll_pending(void)
+uint64_t nic_poll_pending(uint64_t now, bool idle)
 {
-    bool more = false;
+    bool any = false;
 
     for (uint32_t i = 0; i < nic_count; i++)
-        if (pending[i])
-            more |= pending[i] = nics[i]->poll(nics[i]);
-    return more;
+        any |= pending[i];
+    if (!any)
+        return UINT64_MAX;
+    if (!idle && now < next_poll)
+        return next_poll;
+    any = false;
+    for (uint32_t i = 0; i < nic_count; i++) {
+        if (pending[i] && !nics[i]->poll(nics[i])) {
+            nics[i]->quiet(nics[i], false);
+            pending[i] = nics[i]->poll(nics[i]); /* what came before it could interrupt again */
+            if (pending[i])
+                nics[i]->quiet(nics[i], true);
+        }
+        any |= pending[i];
+    }
+    next_poll = now + POLL_PERIOD;
+    return any ? next_poll : UINT64_MAX;
 }

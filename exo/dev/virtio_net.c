@@ -182,8 +182,8 @@ static bool poll(struct nic *nic)
     uint32_t id, length, done = 0;
 
     while (take_used(v, &v->tx, &id, &length)) {
+        nic_sent(nic, v->cookie[id / 2]); /* does not return if it was not in flight */
         v->tx_free[v->tx_free_count++] = (uint16_t)(id / 2);
-        nic_sent(nic, v->cookie[id / 2]);
     }
     while (done < POLL_MAX && take_used(v, &v->rx, &id, &length)) {
         receive(v, id, length);
@@ -192,6 +192,15 @@ static bool poll(struct nic *nic)
     if (done)
         notify(&v->rx);
     return done == POLL_MAX;
+}
+
+static void quiet(struct nic *nic, bool on)
+{
+    struct virtio_net *v = of(nic);
+
+    v->rx.avail->flags = v->tx.avail->flags = on ? AVAIL_NO_INTERRUPT : 0;
+    /* The flags are stored before the caller's poll loads used->index (2.6.7.2). */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 static void interrupt(void *device)
@@ -309,6 +318,7 @@ static bool start(struct virtio_net *v, const struct pci_device *p)
     v->nic.send = send;
     v->nic.flush = flush;
     v->nic.poll = poll;
+    v->nic.quiet = quiet;
     if (!pci_interrupt(p, interrupt, v, &v->msix))
         return false;
     v->common->msix_config = NO_VECTOR;

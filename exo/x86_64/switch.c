@@ -96,25 +96,22 @@ static void state_load(struct env *env)
 static struct env *choose(void)
 {
     uint64_t alarm;
+    bool idle = false;
 
     for (;;) {
-        bool more = nic_poll_pending();
-        uint64_t now = rdtsc();
+        uint64_t now = rdtsc(), poll = nic_poll_pending(now, idle);
         struct env *env = cpu_next(now, &alarm);
         if (env && env->context.rip >= EXO_USER_END) {
             cpu_fault(13, 0, 0); /* neither SYSRET nor IRET may see such an address */
             continue;
         }
-        if (!env && more)
-            continue;
-        /* A device with more work than one poll does comes back soon, but applications run too. */
-        if (more && alarm > now + machine_tsc_hz / 20000)
-            alarm = now + machine_tsc_hz / 20000;
-        apic_alarm(now, alarm);
-        if (log_catch_up(now, !env) && !env) {
+        idle = !env;
+        bool more = log_catch_up(now, idle) || poll != UINT64_MAX;
+        if (idle && more) {
             cpu_breathe();
             continue;
         }
+        apic_alarm(now, poll < alarm ? poll : alarm);
         if (env)
             return env;
         cpu_idle();

@@ -64,8 +64,11 @@ void framebuffer_write(const char *text, size_t length);
 void framebuffer_draw(void);    /* a bounded piece of what was written */
 extern bool framebuffer_behind; /* there is more to draw */
 
-/* exo/dev: find and start NICs; poll those that have more than one interrupt's work. */
+/*
+ * exo/dev: find and start NICs; poll those that have more than one interrupt's work, but not more
+ * often than N2 says unless idle. Returns when to come back, UINT64_MAX: an interrupt will tell.
+ */
 void nic_init(void);
-bool nic_poll_pending(void);
+uint64_t nic_poll_pending(uint64_t now, bool idle);
 
 #endif

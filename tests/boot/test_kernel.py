@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The kernel seen from outside: what it does to the machine that it finds."""
 
+import socket
+import threading
+import time
+
 import pytest
 
+from freehold_lib.emulator import free_port
 from monitor import Monitor
 
 TIMEOUT = 50
@@ -47,3 +52,43 @@ def test_no_device_that_nobody_drives_reaches_memory(image, start_machine, tmp_p
                 break
     assert masters == driven
     assert silenced >= 2  # the disk's controller and the USB controller
+
+
+FLOOD_SECONDS = 5
+
+
+def flood(port: int, stop: threading.Event, sent: list[int]) -> None:
+    """Packets for nobody, as fast as this host can."""
+    packet = bytes.fromhex("0200000000ee" "020000000001" "88b5") + bytes(46)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
+        while not stop.is_set():
+            for _ in range(64):
+                wire.sendto(packet, ("127.0.0.1", port))
+            sent[0] += 64
+
+
+@pytest.mark.parametrize("card", ["virtio-net-pci,disable-legacy=on", "e1000"])
+def test_a_flood_does_not_stop_applications(card, boot):
+    here, there = free_port("udp"), free_port("udp")
+    wire = (f"dgram,id=wire,local.type=inet,local.host=127.0.0.1,local.port={there},"
+            f"remote.type=inet,remote.host=127.0.0.1,remote.port={here}")  # fmt: skip
+    hello = {"image": "hello", "memory": "1M", "slices": 8}
+    machine = boot(
+        [{"name": "first", **hello}, {"name": "second", **hello}],
+        nic=None,
+        extra=["-netdev", wire, "-device", f"{card},netdev=wire"],
+    )
+    machine.wait_for(r"^\[second\] 1 s", TIMEOUT)
+    stop, sent = threading.Event(), [0]
+    attacker = threading.Thread(target=flood, args=(there, stop, sent))
+    before = machine.mark()
+    attacker.start()
+    time.sleep(FLOOD_SECONDS)
+    during = machine.text()[before:].splitlines()
+    stop.set()
+    attacker.join()
+    assert sent[0] > 10000
+    for name in ("first", "second"):
+        ticks = sum(line.startswith(f"[{name}]") for line in during)
+        assert ticks >= FLOOD_SECONDS - 2, f"{name} said {ticks} lines while {sent[0]} packets came"
+    machine.wait_for(r"^\[second\] \d+ s", 5, since=machine.mark())
