@@ -472,5 +472,33 @@ def test_the_machines_in_the_tree_are_good(name):
     assert machine.name == name.removesuffix(".toml")
 
 
+def test_the_docs_show_what_is_said(errors, read, build, tmp_path):
+    """The example of docs/machine.md is accepted, the broken one draws the errors pasted there."""
+    (build / "apps" / "hello").write_bytes(program([(0x400000, 0x14000, 5)]))
+    text = (ROOT / "docs" / "machine.md").read_text()
+    blocks = [
+        "\n".join(line[4:] for line in block.splitlines())
+        for block in re.findall(r"(?:^(?:    .*)?\n)+", text, re.M)
+        if block.strip()
+    ]
+    files = [block.strip("\n") for block in blocks if block.strip().startswith("[machine]")]
+    said = [line for block in blocks for line in block.splitlines() if line.startswith("machines/mine.toml:")]
+    good, bad = files
+    assert [app.name for app in read(good + "\n").apps] == ["web", "clock"]
+
+    def plain(line):
+        # How much hello takes changes with hello.
+        return re.sub(r"takes \d+K", "takes some", line.replace("machines/mine.toml", "m.toml"))
+
+    found = errors(bad + "\n")
+    assert [plain(line) for line in found] == [plain(line) for line in said[: len(found)]]
+    for line in said[len(found) :]:
+        message = line.split(":", 2)[2]
+        assert message in (" clock: `address` gives 10.0.2.15, which www has already.",
+                           " clock: `slices` is 60, but the applications before it leave 55 of the 63 slices.")
+    broken = errors("[machine]\nname = demo\n")
+    assert f"`{broken[0]}`".replace("m.toml", "machines/mine.toml") in text
+
+
 def test_memory_for_the_system_is_what_the_docs_say():
     assert system_memory(128 << 20) == 12 << 20
