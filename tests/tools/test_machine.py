@@ -474,7 +474,7 @@ def test_the_machines_in_the_tree_are_good(name):
 
 def test_the_docs_show_what_is_said(errors, read, build, tmp_path):
     """The example of docs/machine.md is accepted, the broken one draws the errors pasted there."""
-    (build / "apps" / "hello").write_bytes(program([(0x400000, 0x14000, 5)]))
+    (build / "apps" / "hello").write_bytes(program([(0x400000, 0x18000, 5)]))
     text = (ROOT / "docs" / "machine.md").read_text()
     blocks = [
         "\n".join(line[4:] for line in block.splitlines())
