@@ -464,7 +464,7 @@ def test_lines_of_everything_that_tomllib_finds():
     assert toml_lines.lines(text.replace("\n", "\r\n")) == lines
 
 
-@pytest.mark.parametrize("name", ["demo.toml", "test.toml"])
+@pytest.mark.parametrize("name", ["demo.toml", "hello.toml", "test.toml"])
 def test_the_machines_in_the_tree_are_good(name):
     """With the programs, where they are built; Meson runs this after them."""
     built = os.environ.get("FREEHOLD_BUILD")
