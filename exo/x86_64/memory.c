@@ -2,7 +2,8 @@
 /*
  * memory.c - the kernel's own memory: boot allocations, device mappings, the frame table.
  *
- *   M1  no page of the kernel is writable and executable     memory_check, at each boot
+ *   M1  no page of the kernel is writable and executable, nor is its code writable at another
+ *       address, nor anything of it open to applications     memory_check, at each boot
  *   M2  after memory_give_to_core the kernel allocates nothing
  */
 #include "env.h"
@@ -110,26 +111,39 @@ void memory_guard(void *page)
     __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
 }
 
-static void check_table(uint64_t table, int shift, uint64_t address)
+/* The entry that maps `address`, 0 if none; *shift becomes the size of what it, or the hole, spans.
+ */
+static uint64_t leaf_of(uint64_t address, int *shift)
 {
-    for (uint64_t i = shift == 39 ? 256 : 0; i < 512; i++) {
-        uint64_t entry = table_at(table)[i], at = address | i << shift;
+    uint64_t table = read_cr3();
+
+    for (*shift = 39;; *shift -= 9) {
+        uint64_t entry = table_at(table)[address >> *shift & 511];
         if (!(entry & PTE_PRESENT))
-            continue;
-        if (shift == 12 || (entry & PTE_LARGE)) {
-            if ((entry & PTE_WRITE) && !(entry & PTE_NX))
-                panic("The kernel's page at 0x%lx is writable and executable.", at);
-            if (entry & PTE_USER)
-                panic("The kernel's page at 0x%lx is open to applications.", at);
-        } else {
-            check_table(entry, shift - 9, at);
-        }
+            return 0;
+        if (*shift == 12 || (entry & PTE_LARGE))
+            return entry;
+        table = entry;
     }
 }
 
 void memory_check(void)
 {
-    check_table(read_cr3(), 39, 0xffff000000000000ull);
+    int shift, other;
+
+    for (uint64_t at = EXO_DIRECT_MAP; at; at = ((at >> shift) + 1) << shift) {
+        uint64_t entry = leaf_of(at, &shift);
+        if (!entry)
+            continue;
+        if (entry & PTE_USER)
+            panic("The kernel's page at 0x%lx is open to applications.", at);
+        if (entry & PTE_NX)
+            continue;
+        if (entry & PTE_WRITE)
+            panic("The kernel's page at 0x%lx is writable and executable.", at);
+        if (leaf_of(EXO_DIRECT_MAP + (entry & PTE_ADDRESS), &other))
+            panic("The kernel's code at 0x%lx is writable through the direct map.", at);
+    }
 }
 
 void memory_init(void)
