@@ -92,3 +92,12 @@ def test_a_flood_does_not_stop_applications(card, boot):
         ticks = sum(line.startswith(f"[{name}]") for line in during)
         assert ticks >= FLOOD_SECONDS - 2, f"{name} said {ticks} lines while {sent[0]} packets came"
     machine.wait_for(r"^\[second\] \d+ s", 5, since=machine.mark())
+
+
+def test_the_clock_is_right(boot):
+    """However busy this host is: a second in there is a second out here."""
+    machine = boot([{"name": "clock", "image": "hello", "memory": "1M", "slices": 8}], nic=None)
+    machine.wait_for(r"^\[clock\] 2 s", TIMEOUT)
+    start = time.monotonic()
+    machine.wait_for(r"^\[clock\] 12 s", 30)
+    assert 8.5 < time.monotonic() - start < 12.5
