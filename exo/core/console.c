@@ -43,9 +43,17 @@ int64_t call_console_write(struct env *self, frame_t frame, uint32_t offset, uin
 
 void console_line(const char *label, const char *line, uint32_t length)
 {
-    machine_console("[", 1);
-    machine_console(label, __builtin_strlen(label));
-    machine_console("] ", 2);
-    machine_console(line, length);
-    machine_console("\n", 1);
+    char whole[1 + sizeof(((struct env *)0)->label) + 2 + EXO_CONSOLE_MAX + 1];
+    uint32_t used = 0, name = (uint32_t)__builtin_strlen(label);
+
+    /* In one piece: a console that is behind loses a line whole or not at all. */
+    whole[used++] = '[';
+    __builtin_memcpy(whole + used, label, name);
+    used += name;
+    whole[used++] = ']';
+    whole[used++] = ' ';
+    __builtin_memcpy(whole + used, line, length);
+    used += length;
+    whole[used++] = '\n';
+    machine_console(whole, used);
 }

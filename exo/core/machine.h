@@ -30,7 +30,7 @@ void machine_root_free(frame_t root);
 /* The time stamp counter. */
 uint64_t machine_time(void);
 
-/* Bytes to the console(s), as they are. Bounded time a byte. */
+/* One line, with its end, to the console(s), as it is. Bounded time a byte; never waits. */
 void machine_console(const char *text, size_t length);
 
 /* A kernel fault that cannot go on: a whole sentence with the values that matter. */

@@ -41,6 +41,7 @@ struct exo_context *boot_main(const struct boot_info *given)
     features_tell();
     memory_guard(kernel_stack_guard);
     irq_init();
+    serial_start_interrupts();
     apic_init();
     nic_init();
     if (!nic_count)

@@ -86,13 +86,25 @@ uint64_t log_format(char *to, uint64_t size, const char *f, va_list arguments)
     return out.used;
 }
 
+uint64_t log_print(char *to, uint64_t size, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    uint64_t length = log_format(to, size, format, arguments);
+    va_end(arguments);
+    return length;
+}
+
 void machine_console(const char *text, size_t length)
 {
     serial_write(text, length);
     framebuffer_write(text, length);
-    if (!started)
-        while (framebuffer_behind)
-            framebuffer_draw();
+    if (started)
+        return;
+    serial_flush();
+    while (framebuffer_behind)
+        framebuffer_draw();
 }
 
 void log_started(void)

@@ -55,10 +55,14 @@ void first_start(void);
 void log_started(void);                     /* from now on the consoles follow when there is time */
 bool log_catch_up(uint64_t now, bool idle); /* true: it did something, there may be more */
 uint64_t log_format(char *to, uint64_t size, const char *format, __builtin_va_list arguments);
+uint64_t log_print(char *to, uint64_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* exo/dev */
 void serial_init(void);
-void serial_write(const char *text, size_t length);
+void serial_start_interrupts(void);
+void serial_write(const char *text, size_t length); /* one line */
+void serial_flush(void);
 void framebuffer_init(const struct boot_framebuffer *framebuffer);
 void framebuffer_write(const char *text, size_t length);
 void framebuffer_draw(void);    /* a bounded piece of what was written */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The kernel seen from outside: what it does to the machine that it finds."""
 
+import re
 import socket
 import threading
 import time
@@ -101,3 +102,18 @@ def test_the_clock_is_right(boot):
     start = time.monotonic()
     machine.wait_for(r"^\[clock\] 12 s", 30)
     assert 8.5 < time.monotonic() - start < 12.5
+
+
+def test_the_log_is_whole_on_a_slow_port(boot):
+    """Bochs's serial port takes as long for a character as a real one."""
+    machine = boot([{"name": "clock", "image": "hello", "memory": "1M", "slices": 8}],
+                   kind="bochs", nic=None)  # fmt: skip
+    machine.wait_for(r"^\[clock\] 3 s", 58)
+    lines = machine.text().splitlines()
+    log = lines[next(i for i, line in enumerate(lines) if line.startswith("[exo] Freehold")) :]
+    assert all(re.match(r"\[(exo|init|clock)\] ", line) for line in log[:-1])
+    assert [line for line in log if line.startswith("[clock]")][:5] == [
+        "[clock] Hello from clock, with 0 arguments.",
+        *(f"[clock] {second} s" for second in range(4)),
+    ]
+    assert not any("lost" in line for line in log)
