@@ -52,9 +52,14 @@ static uint64_t gdt[8] = {
     0x00affb000000ffff, /* user code, 64 bits */
 };
 
-/* NMI, double fault and machine check may come when the stack pointer is not to be trusted. */
-#define IST_STACK 2048u
-static uint8_t ist_stacks[3][IST_STACK] __attribute__((aligned(16)));
+/*
+ * NMI, double fault, machine check and debug exception may come when the stack pointer is not to be
+ * trusted; the last one because some CPUs deliver the single-step trap of a SYSCALL behind it, in
+ * the kernel and on the user's stack.
+ */
+#define IST_STACKS 4
+#define IST_STACK  2048u
+static uint8_t ist_stacks[IST_STACKS][IST_STACK] __attribute__((aligned(16)));
 
 #define STUB_SIZE 16u /* entry.S aligns its stubs so */
 
@@ -74,7 +79,7 @@ static void gdt_load(void)
     uint64_t base = (uint64_t)&tss;
 
     tss.rsp[0] = (uint64_t)kernel_stack_top;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < IST_STACKS; i++)
         tss.ist[i] = (uint64_t)ist_stacks[i] + IST_STACK;
     tss.iomap = sizeof(tss);
     gdt[SEL_TSS / 8] =
@@ -105,6 +110,7 @@ void descriptors_init(void)
     gdt_load();
     for (uint32_t vector = 0; vector < VECTORS; vector++)
         gate_set(vector, 0, 0);
+    gate_set(1, 0, 4);         /* debug exception */
     gate_set(2, 0, 1);         /* NMI */
     gate_set(3, GATE_USER, 0); /* breakpoint: INT3 is not privileged */
     gate_set(4, GATE_USER, 0); /* overflow */

@@ -9,6 +9,7 @@
 #include "x86_64.h"
 
 #define EXCEPTIONS   32u
+#define DEBUG        1u
 #define PAGE_FAULT   14u
 #define LINES        16u
 #define LINE_SHARERS 8u
@@ -30,6 +31,7 @@ static uint16_t line_mask = 0xffff;
 struct exo_context *trap_call(void);
 struct exo_context *trap_user(uint64_t vector, uint64_t error);
 void trap_in_kernel(uint64_t vector, const uint64_t *frame);
+void syscall_entry(void);
 
 struct exo_context *trap_call(void)
 {
@@ -54,6 +56,8 @@ void trap_in_kernel(uint64_t vector, const uint64_t *frame)
         irq_dispatch(vector);
         return;
     }
+    if (vector == DEBUG && frame[2] == (uint64_t)syscall_entry)
+        return; /* the step was the caller's; flags are masked, so there is no second one */
     panic("Exception %lu in the kernel at 0x%lx: error 0x%lx, address 0x%lx, flags 0x%lx, stack "
           "0x%lx.",
           vector, frame[2], frame[1], read_cr2(), frame[4], frame[5]);
