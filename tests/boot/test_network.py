@@ -98,6 +98,39 @@ def test_three_applications_answer_at_once(boot, demo, kind, nic):
     assert not re.search(r"crash|ended|killed", machine.text())
 
 
+@pytest.mark.parametrize("kind, nic", NETWORKS)
+def test_every_attack_is_refused_while_the_others_answer(boot, demo, kind, nic):
+    """One tries everything and dies of the last; on QEMU a second one spins for ever instead."""
+    names = ["hostile"] if kind == "bochs" else ["hostile", "spinner"]
+    attackers = [
+        server(name, "hostile", 18 + i, {}, restart="never", arguments=["spin"] * i)
+        for i, name in enumerate(names)
+    ]
+    # Little memory: the attacks on every frame of the machine take their time.
+    machine = boot([*demo.apps, *attackers], kind=kind, nic=nic, memory=64, forwards=demo.forwards)
+    demo.wait(machine)
+    ends = [r"^\[init\] hostile (ended|was)", r"^\[spinner\] hostile: now it spins for ever"]
+    answered, deadline = 0, time.monotonic() + TIMEOUT
+    while time.monotonic() < deadline and not all(
+        re.search(end, machine.text(), re.M) for end in ends[: len(names)]
+    ):
+        demo.ask(5)
+        answered += 5
+    demo.ask(20)  # beside the one that spins
+    text = machine.text()
+    assert answered
+    assert not re.findall(r"^\[\w+\] hostile: SUCCEEDED.*", text, re.M)
+    for name in names:
+        summary = re.search(rf"^\[{name}\] hostile: (\d+) attacks, (\d+) refused", text, re.M)
+        assert summary, f"{name} did not come to its end"
+        assert summary[1] == summary[2]
+        assert int(summary[1]) > 100
+        assert len(re.findall(rf"^\[{name}\] hostile: .+: .+", text, re.M)) >= int(summary[1])
+    assert re.search(r"^\[hostile\] crash: page fault writing 0xffffffff80000000", text, re.M)
+    assert "[init] hostile ended with status 142" in text
+    assert not re.search(r"^\[init\] (www|www2|echo|spinner) (ended|was)", text, re.M)
+
+
 def test_a_server_that_crashes_answers_again(boot, ports, demo):
     port = ports.new("tcp")
     mortal = server("mortal", "mortal", 18, {("tcp", 7): port})
