@@ -4,7 +4,7 @@
  *
  * Nearly always a request comes whole and its answer goes out whole: it is read into one buffer
  * that all connections share and answered from another, with one recv() and one send(). Only who
- * sends or reads slowly borrows a buffer of its own. There are few of these; the slowest borrower
+ * sends or reads slowly borrows a buffer of its own. There are few of these; who has waited longest
  * loses its connection when another needs one. So memory is bounded, and an idle connection costs
  * its slot.
  *

@@ -27,7 +27,7 @@ struct connection {
     int fd; /* -1: this slot is free */
     struct pollfd *poll;
     enum connection_wait wait;
-    uint64_t deadline; /* ms */
+    uint64_t since, deadline; /* ms: when that began, when it must be over */
     bool reading_body, closing, linger;
     uint32_t lingered; /* bytes thrown away meanwhile */
 
@@ -53,8 +53,9 @@ extern struct facts server_counts;
 const struct facts *server_facts(void);
 void server_deadline(struct connection *c, enum connection_wait wait, uint64_t ms);
 void server_close(struct connection *c);
-/* The connection that has least to lose by its end, `but` excepted: of those that hold a buffer, or
- * of those that wait for nothing. NULL: there is none. */
+/* The connection that has waited longest, `but` excepted: of those that hold a buffer, or of those
+ * that are idle. NULL: there is none. Not the one whose deadline is nearest: a client that asked
+ * for much and does not read would outlast one that asked for little. */
 struct connection *server_victim(const struct connection *but, bool holds_in, bool holds_out);
 
 /* --- connection.c */

@@ -63,6 +63,7 @@ const struct facts *server_facts(void)
 void server_deadline(struct connection *c, enum connection_wait wait, uint64_t ms)
 {
     c->wait = wait;
+    c->since = server_now;
     c->deadline = server_now + ms;
     if (c->deadline < next_deadline)
         next_deadline = c->deadline;
@@ -88,7 +89,7 @@ struct connection *server_victim(const struct connection *but, bool holds_in, bo
         bool fits = holds_in    ? c->in != NULL
                     : holds_out ? c->out != NULL
                                 : c->wait == WAIT_IDLE || c->wait == WAIT_LINGER;
-        if (c->fd >= 0 && c != but && fits && (!victim || c->deadline < victim->deadline))
+        if (c->fd >= 0 && c != but && fits && (!victim || c->since < victim->since))
             victim = c;
     }
     return victim;

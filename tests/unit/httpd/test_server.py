@@ -389,6 +389,29 @@ def test_more_half_requests_than_buffers():
                 assert client.ended()
 
 
+def test_who_has_waited_longest_gives_way():
+    # Clients that do not read hold all the buffers for input, with deadlines far away. Others that come
+    # later and have less time shall not pay for it.
+    with serving(send_ms=60000, request_ms=8000) as port, contextlib.ExitStack() as stack:
+        for _ in range(16):
+            greedy = stack.enter_context(socket.socket())
+            greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            greedy.connect(("127.0.0.1", port))
+            greedy.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    greedy.send(b"GET /primes.txt HTTP/1.1\r\nHost: a\r\n\r\n" * 400)
+        with Client(port) as other:
+            assert json.loads(other.get(b"/status.json").content)["evicted"] == 0
+        late = [stack.enter_context(Client(port)) for _ in range(3)]
+        for client in late:
+            client.send(GET[:20])
+            time.sleep(0.05)
+        for client in late:
+            assert client.send(GET[20:]).receive().content == ICON
+        assert json.loads(late[0].get(b"/status.json").content)["evicted"] == 3
+
+
 def test_connections_come_and_go(port):
     for _ in range(300):
         with Client(port) as client:
