@@ -74,6 +74,7 @@ static bool inv_app(const char *bundle, const struct bundle_app *app)
 
     for (uint64_t i = 0; i < app->image_size; i++)
         seen += bundle[app->image_offset + i];
+    (void)seen;
     for (uint32_t i = 0; i < app->strings_size; i++)
         nuls += !bundle[app->strings_offset + i];
     return memchr(app->name, 0, sizeof(app->name)) && app->name[0] &&
@@ -241,8 +242,13 @@ ATTACK(strings_long, a->strings_size = UINT32_MAX)
 ATTACK(strings_short, a->strings_size--)
 ATTACK(strings_more, a->strings_size++)
 ATTACK(strings_none, a->strings_size = 0)
+/* Strings in every way, were they not one byte too many. */
 ATTACK(strings_2049,
-       (a->strings_size = EXO_START_STRINGS + 1, a->strings_offset = sizeof(*b) - 2049))
+       (memset(b->gap, 'x', EXO_START_STRINGS), a->argc = 1, a->envc = 0,
+        a->strings_size = EXO_START_STRINGS + 1, a->strings_offset = offsetof(struct large, gap)))
+ATTACK(strings_2048,
+       (memset(b->gap, 'x', EXO_START_STRINGS - 1), a->argc = 1, a->envc = 0,
+        a->strings_size = EXO_START_STRINGS, a->strings_offset = offsetof(struct large, gap)))
 ATTACK(argc_more, a->argc++)
 ATTACK(argc_less, a->argc--)
 ATTACK(argc_max, a->argc = UINT32_MAX)
@@ -334,6 +340,17 @@ static void test_fields(void)
     }
 }
 
+static void test_most_strings(void)
+{
+    static struct large b;
+    uint32_t at;
+
+    make_large(&b);
+    strings_2048(&b);
+    seal(&b);
+    tap_ok(!judge(&b, sizeof(b), &at), "2048 bytes of strings are accepted");
+}
+
 /* Values that sit at an edge of something. */
 static uint64_t edge(void)
 {
@@ -405,6 +422,7 @@ int main(void)
     test_truncated();
     test_flipped();
     test_fields();
+    test_most_strings();
     test_random(false, ROUNDS);
     test_random(true, ROUNDS / 20);
     return tap_done();
