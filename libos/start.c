@@ -107,7 +107,7 @@ void libos_start(const struct exo_start *start)
             ? NULL
             : thread_create(main_thread, NULL, (uint64_t)stack, (uint64_t)stack + MAIN_STACK, 0);
     if (!thread) {
-        console_printf("too little memory to start: raise `pages` in the machine description\n");
+        console_printf("too little memory to start: raise `memory` in the machine file\n");
         libos_exit(127);
     }
     strcpy(thread->name, "main");
