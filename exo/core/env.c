@@ -241,11 +241,8 @@ void env_pend(struct env *env, uint32_t reasons)
 static void orphans_hand_over(struct env *env, struct env *parent)
 {
     for (uint32_t slot = 1; slot < EXO_ENVS; slot++)
-        if (envs[slot].state != EXO_ENV_FREE && envs[slot].parent.n == env->name.n) {
+        if (envs[slot].state != EXO_ENV_FREE && envs[slot].parent.n == env->name.n)
             envs[slot].parent.n = parent ? parent->name.n : 0;
-            if (parent && envs[slot].state == EXO_ENV_ZOMBIE)
-                env_pend(parent, EXO_UP_CHILD);
-        }
     if (parent) {
         parent->envs += env->envs;
         parent->envs_max += env->envs;
@@ -268,7 +265,7 @@ void env_end(struct env *env, enum exo_end why, uint32_t status, uint64_t addres
     queue_env_ended(env);
     orphans_hand_over(env, parent);
     if (parent)
-        env_pend(parent, EXO_UP_CHILD);
+        env_pend(parent, EXO_UP_CHILD); /* for `env`, and for the ZOMBIEs among its children */
     else
         klog("%s ended (reason %u, status %u): nothing will be restarted any more.", env->label,
              (unsigned)why, status);

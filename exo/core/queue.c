@@ -277,8 +277,6 @@ static bool queue_send(struct queue *q, uint32_t number, struct exo_desc desc)
         return true;
     }
     bool group = mac_is_group(mac_at(head));
-    if (group && !nic->send_ready(nic))
-        return false;
     if (!group && queue_for(mac_at(head), q->nic)) {
         q->stats.local++;
         deliver_local(q->nic, q, head, head_length, packet + head_length, rest_length);

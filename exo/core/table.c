@@ -114,7 +114,7 @@ int64_t call_pt_map(struct env *self, frame_t table, uint32_t index, frame_t fra
         return -EXO_E_TYPE;
     if (t->type == EXO_PT ? !leaf_allows(f, perm) : perm)
         return -EXO_E_PERM;
-    if (*entry || (t->type != EXO_PT && f->parent))
+    if (*entry || (t->type != EXO_PT && f->parent) || f->mapped == UINT32_MAX)
         return -EXO_E_BUSY;
 
     /* An entry that was empty is in no TLB: nothing to forget. */

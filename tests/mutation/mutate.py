@@ -26,13 +26,33 @@ ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "exo/core"
 TESTS = ROOT / "tests/unit/core"
 PROGRAMS = {"queue": [], "env": [], "memory": [], "cpu": [], "random": ["20240611", "150000"]}
-FLAGS = ["-std=gnu11", "-O1", "-w"]  # no sanitizers: they cost most of the time and find little more
+# Sanitizers cost most of the time and find little more: only what survives is tried with them.
+FLAGS = ["-std=gnu11", "-O1", "-w"]
+SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 CPU_SECONDS = 20  # of one test program: a mutant that loops for ever is one that was noticed
 LIKELY = {"frame": "memory", "table": "memory", "slice": "env", "info": "env", "console": "env"}
 NOT_MUTATED = {"invariants.c"}
 
 # (file, the line of the mutant, what is gone) -> why no test can notice.
-EXPLAINED = {}
+NOBODY = "slot 0 stands for nobody: it is never alive, never the caller, never a descendant"
+EXPLAINED = {
+    ("cpu.c", "whole: now < next_expiry"): "only saves work",
+    ("cpu.c", "granted: env->waiting"): "a deadline is there only while it waits",
+    ("cpu.c", "granted: slice_owner[at] != ENV_KERNEL"): NOBODY,
+    ("env.c", "part: envs[slot].state == EXO_ENV_FREE"): "a free slot has name 0, which is asked "
+    "for nobody",
+    ("env.c", "granted: envs[slot].state != EXO_ENV_FREE"): "changes the parent of a free slot, "
+    "which nobody looks at",
+    ("env.c", "whole: frames[env->frame_head].pinned"): "nothing pins a frame once queues, root and "
+    "control page are given back: there for what may pin one day",
+    ("frame.c", "part: !f->owner"): NOBODY,
+    ("info.c", "part: !f->owner"): NOBODY,
+    ("queue.c", "granted: q"): "`from` is a queue only if there is one for the address",
+    ("queue.c", "granted: !group"): "no filter is for a group; saves a look into the hash",
+    ("queue.c", "part: !queues[queue.n].owner"): NOBODY,
+    ("queue.c", "part: !q->owner"): NOBODY,
+    ("queue.c", "granted: queues[i].owner"): NOBODY,
+}
 
 
 def matching(text: str, at: int) -> int:
@@ -89,8 +109,8 @@ def mutants(text: str):
         yield number, f"whole: {condition}", text[: match.start()] + changed + text[match.end() :]
 
 
-def compile_flags(build: Path) -> list[str]:
-    return [*FLAGS, f"-I{CORE}", f"-I{ROOT / 'exo/abi'}", f"-I{build / 'exo/abi'}", f"-I{TESTS}"]
+def compile_flags(build: Path, more: list[str]) -> list[str]:
+    return [*FLAGS, *more, f"-I{CORE}", f"-I{ROOT / 'exo/abi'}", f"-I{build / 'exo/abi'}", f"-I{TESTS}"]
 
 
 def run(command, **options) -> subprocess.CompletedProcess:
@@ -107,13 +127,15 @@ def limit_cpu() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
 
 
-def noticed(objects: dict[str, Path], folder: Path, likely: str = "") -> str | None:
+def noticed(
+    objects: dict[str, Path], folder: Path, more: list[str], likely: str = ""
+) -> str | None:
     """Which test program notices, None if none does. The likely one is asked first."""
     core = [str(o) for key, o in objects.items() if not key.startswith("test:")]
     for name, arguments in sorted(PROGRAMS.items(), key=lambda item: item[0] != likely):
         program = folder / f"test_{name}"
         test_object = objects[f"test:{name}"]
-        done = run(["cc", *FLAGS, *core, str(test_object), "-o", str(program)])
+        done = run(["cc", *FLAGS, *more, *core, str(test_object), "-o", str(program)])
         if done.returncode:
             raise RuntimeError(f"{name} cannot be linked:\n{done.stderr}")
         if run([str(program), *arguments], preexec_fn=limit_cpu).returncode:
@@ -121,9 +143,10 @@ def noticed(objects: dict[str, Path], folder: Path, likely: str = "") -> str | N
     return None
 
 
-def prepare(folder: Path, build: Path) -> dict[str, Path]:
+def prepare(folder: Path, build: Path, more: list[str]) -> dict[str, Path]:
     """Objects of everything unchanged: core files by name, tests as test:NAME."""
-    flags = compile_flags(build)
+    flags = compile_flags(build, more)
+    folder.mkdir()
     objects = {}
     for source in [*CORE.glob("*.c"), TESTS / "mock.c", build / "exo/abi/exo_dispatch.c"]:
         objects[source.name] = folder / f"{source.name}.o"
@@ -134,20 +157,27 @@ def prepare(folder: Path, build: Path) -> dict[str, Path]:
     return objects
 
 
-def try_mutant(source: Path, text: str, objects: dict[str, Path], build: Path) -> str | None:
+def try_mutant(source: Path, text: str, sets, build: Path) -> str | None:
+    """`sets`: (flags, objects) to try one after another until a test notices."""
     with tempfile.TemporaryDirectory(prefix="freehold-mutant-") as name:
         folder = Path(name)
         mutated = folder / source.name
         mutated.write_text(text, encoding="utf-8")
-        compile_one(mutated, folder / "mutant.o", compile_flags(build))
         likely = LIKELY.get(source.stem, source.stem)
-        return noticed({**objects, source.name: folder / "mutant.o"}, folder, likely)
+        for more, objects in sets:
+            compile_one(mutated, folder / "mutant.o", compile_flags(build, more))
+            changed = {**objects, source.name: folder / "mutant.o"}
+            if by := noticed(changed, folder, more, likely):
+                return by
+    return None
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--list", action="store_true", help="print the mutants and try none")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many at once")
+    parser.add_argument("--only", metavar="FILE", help="only the mutants that an earlier run's "
+                        "output, in this file, calls survivors")  # fmt: skip
     parser.add_argument("files", nargs="*", metavar="FILE.c", help="files of exo/core; all if none")
     arguments = parser.parse_args()
     build = Path(os.environ.get("FREEHOLD_BUILD", ROOT / "build"))
@@ -156,18 +186,24 @@ def main() -> int:
     for name in names:
         source = CORE / name
         work += [(source, *m) for m in mutants(source.read_text(encoding="utf-8"))]
+    if arguments.only:
+        before = Path(arguments.only).read_text(encoding="utf-8")
+        survived = re.findall(r"^(\w+\.c):\d+: (.*): SURVIVES$", before, re.M)
+        work = [m for m in work if (m[0].name, m[2]) in survived]
     if arguments.list:
         for source, number, gone, _ in work:
             print(f"{source.name}:{number}: {gone}")
         return 0
     survivors = explained = 0
     with tempfile.TemporaryDirectory(prefix="freehold-mutation-") as folder:
-        objects = prepare(Path(folder), build)
-        if noticed(objects, Path(folder)):
-            print("The tests fail without any mutant: mend that first.")
-            return 1
+        sets = []
+        for more, name in (([], "plain"), (SANITIZE, "sanitized")):
+            sets.append((more, prepare(Path(folder) / name, build, more)))
+            if noticed(sets[-1][1], Path(folder), more):
+                print("The tests fail without any mutant: mend that first.")
+                return 1
         with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-            results = pool.map(lambda m: try_mutant(m[0], m[3], objects, build), work)
+            results = pool.map(lambda m: try_mutant(m[0], m[3], sets, build), work)
             for (source, number, gone, _), by in zip(work, results):
                 reason = EXPLAINED.get((source.name, gone))
                 if by:

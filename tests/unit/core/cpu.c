@@ -84,6 +84,78 @@ static void test_idle(void)
     tap_ok(mock_next() == init && (init->context.rax & EXO_UP_QUEUE), "an event wakes at once");
 }
 
+static void test_timers_apart(void)
+{
+    struct env *child = boot_two(EXO_SLICES / 2), *init = &envs[1];
+    uint64_t start = mock_now;
+
+    init->timer = child->timer = 0;
+    CALL(init, TIMER, start + 1000);
+    CALL(child, TIMER, start + 900000);
+    init->pending = child->pending = 0;
+    mock_control(init)->disabled = mock_control(child)->disabled = 1;
+    mock_now = start + 1000;
+    mock_next();
+    tap_ok((init->pending & EXO_UP_TIMER) && !(child->pending & EXO_UP_TIMER),
+           "a timer that passes does not raise another that has not");
+
+    child = boot_two(EXO_SLICES / 2), init = &envs[1];
+    start = mock_now;
+    CALL(init, WAIT, start + 1000);
+    CALL(child, WAIT, start + 900000);
+    init->pending = child->pending = 0;
+    mock_next();
+    mock_now = start + 1000;
+    mock_next();
+    tap_ok(current == init && child->waiting, "nor a deadline another");
+    CALL(init, WAIT, 0);
+    init->pending = 0;
+    CALL(init, TIMER, mock_now + 10);
+    mock_next();
+    CALL(init, ENV_KILL, child->name.n, 0);
+    init->pending = 0;
+    mock_now += 10;
+    mock_next();
+    CALL(init, WAIT, 0);
+    init->pending = 0;
+    mock_next();
+    tap_ok(!current && mock_alarm == UINT64_MAX, "nobody waits for the deadline of the dead");
+}
+
+static void test_dead_timer(void)
+{
+    struct env *child = boot_two(EXO_SLICES / 2), *init = &envs[1];
+
+    CALL(child, TIMER, mock_now + 900000);
+    CALL(init, ENV_KILL, child->name.n, 0);
+    CALL(init, TIMER, mock_now + 10);
+    mock_control(init)->disabled = 1;
+    mock_now += 10;
+    mock_next();
+    init->pending = 0;
+    CALL(init, WAIT, 0);
+    mock_next();
+    tap_ok(!current && mock_alarm == UINT64_MAX, "nor for its timer");
+}
+
+static void test_yield_and_preempts(void)
+{
+    struct env *child = boot_two(EXO_SLICES / 2), *init = &envs[1];
+
+    mock_control(init)->disabled = mock_control(child)->disabled = 1;
+    struct env *first = current, *other = first == init ? child : init;
+    uint64_t before = first->preempts;
+    tap_ok(call(EXO_CALL_YIELD, 0) == other, "after yield the other has the CPU");
+    tap_ok(first->preempts == before, "who yields was not preempted");
+    before = other->preempts;
+    call(EXO_CALL_WAIT, 0);
+    tap_ok(other->preempts == before && current == first, "nor who waits");
+    before = first->preempts;
+    mock_now = mock_alarm;
+    mock_next();
+    tap_ok(first->preempts == before + 1, "who spins was");
+}
+
 /* Every order of an event and the steps towards sleep: the event is seen. */
 static void test_no_lost_wakeup(void)
 {
@@ -227,6 +299,9 @@ int main(void)
     test_shares();
     test_yield_keeps_shares();
     test_idle();
+    test_timers_apart();
+    test_dead_timer();
+    test_yield_and_preempts();
     test_no_lost_wakeup();
     test_upcall();
     test_faults();

@@ -56,6 +56,11 @@ static void test_create_and_set(void)
     REFUSED(TYPE, CALL(init, ENV_SET, n, EXO_ENV_SET_ROOT, control), "a CONTROL frame as root");
     REFUSED(TYPE, CALL(init, ENV_SET, n, EXO_ENV_SET_CONTROL, pml4), "a table as control page");
     REFUSED(STATE, CALL(init, ENV_RUN, n, 0x400000, 0x500000), "run without a root");
+    struct env *rootless = mock_env(CALL(init, ENV_CREATE, 2, 0, 0));
+    DONE(CALL(init, ENV_SET, rootless->name.n, EXO_ENV_SET_CONTROL,
+              take(init, rootless->name.n, EXO_CONTROL)),
+         "a control page alone");
+    REFUSED(STATE, CALL(init, ENV_RUN, rootless->name.n, 0x400000, 0), "run without a root alone");
     DONE(CALL(init, ENV_SET, n, EXO_ENV_SET_ROOT, pml4), "set the root");
     REFUSED(STATE, CALL(init, ENV_RUN, n, 0x400000, 0x500000), "run without a control page");
     DONE(CALL(init, ENV_SET, n, EXO_ENV_SET_CONTROL, control), "set the control page");
@@ -68,6 +73,7 @@ static void test_create_and_set(void)
     REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_NAME, text("a[b"), 0), "a bracket, opening");
     REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_NAME, text("a\nb"), 0), "a newline");
     REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_NAME, text("a\200"), 0), "a high byte");
+    REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_NAME, text("a\177"), 0), "a delete");
     REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_NAME, 'a', 'b'), "a name with a gap");
     REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_NAME, text("exo"), 0), "the kernel's name");
     DONE(CALL(init, ENV_SET, n, EXO_ENV_SET_NAME, text("sixteen-"), text("letters!")), "a name");
@@ -78,6 +84,7 @@ static void test_create_and_set(void)
     REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_MAC, EXO_MAC_ANY), "every MAC");
     REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_MAC, 0x010000000001), "a group's MAC");
     DONE(CALL(init, ENV_SET, n, EXO_ENV_SET_MAC, 0x020000000001), "a MAC");
+    DONE(CALL(init, ENV_SET, n, EXO_ENV_SET_MAC, 0x020000000001), "the same MAC again");
     struct env *second = mock_child(init, 10, false);
     REFUSED(BUSY, CALL(init, ENV_SET, second->name.n, EXO_ENV_SET_MAC, 0x020000000001),
             "the MAC of another child");
@@ -100,6 +107,54 @@ static void test_create_and_set(void)
     REFUSED(ENV, CALL(init, ENV_RECLAIM, g), "reclaim a grandchild");
     REFUSED(ENV, CALL(child, ENV_RECLAIM, EXO_ENV_SELF), "reclaim oneself");
     tap_ok(!inv_all(), "create and set: the invariants hold (%s)", inv_all() ? inv_all() : "all");
+}
+
+/* A MAC goes down a line of descendants, and is free again when its owner is dead. */
+static void test_macs(void)
+{
+    struct env *init = mock_boot();
+    struct env *a = mock_child_with(init, 40, 4, 0, false);
+
+    DONE(CALL(init, ENV_SET, a->name.n, EXO_ENV_SET_MAC, 0x020000000009), "a MAC for a child");
+    CALL(init, ENV_RUN, a->name.n, 0x400000, 0);
+    struct env *b = mock_child_with(a, 20, 2, 0, false);
+    DONE(CALL(a, ENV_SET, b->name.n, EXO_ENV_SET_MAC, 0x020000000009), "for a grandchild");
+    CALL(a, ENV_RUN, b->name.n, 0x400000, 0);
+    struct env *c = mock_child(b, 5, false);
+    DONE(CALL(b, ENV_SET, c->name.n, EXO_ENV_SET_MAC, 0x020000000009), "and for its child");
+    struct env *other = mock_child(init, 5, false);
+    REFUSED(BUSY, CALL(init, ENV_SET, other->name.n, EXO_ENV_SET_MAC, 0x020000000009),
+            "for another line");
+    CALL(b, ENV_RECLAIM, c->name.n);
+    CALL(a, ENV_KILL, b->name.n, 0);
+    CALL(init, ENV_KILL, a->name.n, 0);
+    DONE(CALL(init, ENV_SET, other->name.n, EXO_ENV_SET_MAC, 0x020000000009),
+         "the MAC of the dead");
+    tap_ok(!inv_all(), "MACs: the invariants hold (%s)", inv_all() ? inv_all() : "all");
+}
+
+static void test_names(void)
+{
+    struct env *init = mock_boot();
+
+    REFUSED(ENV, CALL(init, ENV_KILL, 0x1ff, 0), "a slot beyond the table");
+    REFUSED(ENV, CALL(init, ENV_KILL, 0x100 | EXO_ENVS, 0), "the first slot beyond the table");
+    envs[2].generation = 0xffffff;
+    tap_ok(CALL(init, ENV_CREATE, 0, 0, 0) == 0x102, "generations begin anew at 1, not at 0");
+}
+
+static void test_reclaim_many(void)
+{
+    struct env *init = mock_boot();
+    struct env *child = mock_child(init, 100, true);
+    env_t name = child->name;
+    uint32_t free_before = frame_free_count;
+
+    for (uint32_t i = 0; i < 98; i++)
+        CALL(child, PAGE_ALLOC, EXO_ENV_SELF, ANY, EXO_DATA);
+    CALL(init, ENV_KILL, name.n, 0);
+    tap_ok(mock_reclaim(init, name) > 2 && frame_free_count == free_before + 2 && !inv_all(),
+           "more frames than one call takes back all come back");
 }
 
 static void test_slots(void)
@@ -271,6 +326,9 @@ static void test_info(void)
 int main(void)
 {
     test_create_and_set();
+    test_macs();
+    test_names();
+    test_reclaim_many();
     test_slots();
     test_kill();
     test_reclaim_queue();

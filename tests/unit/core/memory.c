@@ -2,6 +2,7 @@
 /* memory.c - frames and page tables: each call with each of its errors, and known attacks. */
 #include "mock.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define ANY EXO_FRAME_ANY
@@ -133,6 +134,8 @@ static void test_map(void)
     DONE(CALL(init, PT_MAP, pt, 4, data, EXO_WRITE), "map DATA to write");
     DONE(CALL(init, PT_MAP, pt, 5, data, EXO_EXEC), "map it again to execute");
     DONE(CALL(init, PT_MAP, pt, 6, root, EXO_READ), "map a table to read");
+    DONE(CALL(init, PT_MAP, pt, 300, ring, EXO_WRITE), "map a ring to write, beyond entry 255");
+    DONE(CALL(init, PT_MAP, pt, 511, init->control.n, EXO_WRITE), "and the control page");
     REFUSED(BUSY, CALL(init, PT_MAP, pt, 4, data, 0), "map over a filled entry");
     tap_ok(CALL(init, INFO, EXO_INFO_FRAME, data, EXO_FRAME_MAPPED) == 2, "info counts mappings");
     tap_ok(CALL(init, PT_READ, pt, 4) == (int64_t)(data | 1ull << 32), "read a leaf");
@@ -221,6 +224,52 @@ static void test_reclaim_mapped_root(void)
            "it is when the mapping is gone");
 }
 
+/* The CPU may still use the root of the dead, if nobody ran since: not after it was taken back. */
+static void test_reclaim_loaded_root(bool mapped)
+{
+    struct env *init = mock_boot();
+    struct env *child = mock_child(init, 12, true);
+    env_t name = child->name;
+    uint64_t pdpt = take(child, EXO_PDPT), pd = take(child, EXO_PD), pt = take(child, EXO_PT);
+    uint64_t data = take(child, EXO_DATA);
+
+    CALL(child, PT_MAP, child->root.n, 1, pdpt);
+    CALL(child, PT_MAP, pdpt, 0, pd);
+    CALL(child, PT_MAP, pd, 0, pt);
+    CALL(child, PT_MAP, pt, 0, data, EXO_WRITE);
+    if (mapped)
+        CALL(child, PT_MAP, pt, 1, child->root.n, EXO_READ);
+    for (uint32_t i = 0; i < EXO_SLICES; i++)
+        CALL(init, SLICE_SET, i, name.n);
+    mock_now = mock_alarm;
+    tap_ok(mock_next() == child && mock_touch(1ull << 39) && mock_tlb_knows((uint32_t)data),
+           "a child runs and uses a page");
+    CALL(init, ENV_KILL, name.n, 0);
+    bool early = false;
+    while (CALL(init, ENV_RECLAIM, name.n) == 1)
+        early |= frames[data].type == EXO_FREE && mock_tlb_knows((uint32_t)data);
+    tap_ok(!early && frames[data].type == EXO_FREE && !mock_tlb_knows((uint32_t)data) && !inv_all(),
+           "no frame of the dead is free while the CPU knows it");
+}
+
+static void test_frame_zero(void)
+{
+    mock_boot();
+    free(frames);
+    frame_init(calloc(8, sizeof(struct frame)), 8);
+    frame_add_free(0, 8);
+    tap_ok(frame_free_count == 7 && frames[0].type == EXO_KERNEL, "frame 0 is never free");
+}
+
+static void test_mapped_limit(void)
+{
+    struct env *init = mock_boot();
+    uint64_t pt = take(init, EXO_PT), data = take(init, EXO_DATA);
+
+    frames[data].mapped = UINT32_MAX;
+    REFUSED(BUSY, CALL(init, PT_MAP, pt, 0, data, 0), "a mapping more than can be counted");
+}
+
 static void test_adopt(void)
 {
     struct env *init = mock_boot();
@@ -256,6 +305,10 @@ int main(void)
     test_reclaim_mapped_table();
     test_reclaim_embryo();
     test_reclaim_mapped_root();
+    test_reclaim_loaded_root(false);
+    test_reclaim_loaded_root(true);
+    test_mapped_limit();
     test_adopt();
+    test_frame_zero();
     return tap_done();
 }

@@ -690,6 +690,22 @@ static void test_chains(void)
         }
         CALL(init, FILTER_DEL, e[gone].queue);
     }
+    struct nic second = *nics[0];
+    nics[1] = &second;
+    nic_count = 2;
+    second.unmatched = 0;
+    for (uint32_t i = 0; i < 12; i++) {
+        CALL(init, FILTER_ADD, e[i].queue, e[i].mac);
+        e[i].ring[EXO_RING_FILL]->producer = e[i].ring[EXO_RING_FILL]->consumer + 1;
+    }
+    for (uint32_t i = 0; i < 12; i++) {
+        mac_put(packet, e[i].mac);
+        nic_received(&second, packet, 60);
+    }
+    nic_count = 1;
+    for (uint32_t i = 0; i < 12; i++)
+        found &= next(&e[i], EXO_RING_RECEIVE).buffer == ~0u;
+    tap_ok(found && second.unmatched == 12, "none by packets that came in by another NIC");
     tap_ok(found, "each of twelve filters is found, whichever others went");
 }
 
@@ -740,6 +756,65 @@ static void test_stall(void)
     kick(&a);
     tap_ok(nics[0]->stalled == 1 && CALL(init, QUEUE_UNBIND, a.queue) == 0 && !nics[0]->stalled,
            "nor is a queue that was unbound while it waited");
+}
+
+/* Room wakes those who wait for this device, whoever has a lower number and does not. */
+static void test_stall_apart(void)
+{
+    struct env *init = mock_boot();
+    struct nic second = *nics[0];
+    nics[1] = &second;
+    nic_count = 2;
+    struct end a = bind(init, MAC_A, 1), b = bind(init, MAC_B, 1), far = bind_on(init, 1, MAC_C, 1);
+
+    second.stalled = 0;
+    packet_make(&a, 0, 0, ELSEWHERE);
+    packet_make(&b, 0, 0, ELSEWHERE);
+    packet_make(&far, 0, 0, ELSEWHERE);
+    mock_capacity = 1;
+    post(&a, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 60});
+    kick(&a);
+    mock_capacity = 0;
+    queues[far.queue].stalled = true; /* as a kick would leave it, were its device full */
+    second.stalled = 1;
+    queues[b.queue].stalled = true;
+    nics[0]->stalled = 1;
+    poll_nic();
+    tap_ok(!queues[b.queue].stalled && !nics[0]->stalled,
+           "who waits is woken, behind who does not");
+    tap_ok(queues[far.queue].stalled && second.stalled == 1, "who waits for another NIC is not");
+    nic_count = 1;
+}
+
+static void test_bind_again_and_again(void)
+{
+    struct env *init = mock_boot();
+    struct end e = bind(init, MAC_A, 0);
+    int64_t n = (int64_t)e.queue;
+
+    for (uint64_t i = 0; i < 200; i++) {
+        CALL(init, QUEUE_UNBIND, (uint64_t)n);
+        n = CALL(init, QUEUE_BIND, 0, e.frame[0], e.frame[1], e.frame[2], e.frame[3]);
+        if (n < 0 || CALL(init, FILTER_ADD, (uint64_t)n, MAC_A + i))
+            break;
+    }
+    tap_ok(n == 0 && queues[0].mac == MAC_A + 199, "200 filters come and go with their queues");
+}
+
+/* Of two queues the dead one's is taken back. */
+static void test_reclaim_the_right_one(void)
+{
+    struct env *init = mock_boot();
+    struct end mine = bind(init, MAC_A, 1);
+    struct env *child = mock_child_with(init, 30, 0, 1, true);
+    env_t name = child->name;
+
+    child->mac = MAC_B;
+    bind(child, MAC_B, 1);
+    CALL(init, ENV_KILL, name.n, 0);
+    tap_ok(mock_reclaim(init, name) > 0 && queues[mine.queue].owner &&
+               queues[mine.queue].mac == MAC_A && init->queues == 1 && holds(),
+           "a queue of the living stays when one of the dead is taken back");
 }
 
 static void test_kick_is_bounded(void)
@@ -832,6 +907,9 @@ int main(void)
     test_local();
     test_chains();
     test_stall();
+    test_stall_apart();
+    test_bind_again_and_again();
+    test_reclaim_the_right_one();
     test_kick_is_bounded();
     test_ends_in_flight();
     test_armed();
