@@ -117,3 +117,17 @@ def test_the_log_is_whole_on_a_slow_port(boot):
         *(f"[clock] {second} s" for second in range(4)),
     ]
     assert not any("lost" in line for line in log)
+
+
+@pytest.mark.parametrize("kind", ["qemu", "bochs"])
+def test_registers_are_ones_own(boot, kind):
+    """Two programs fill FPU and segment registers, each with its own, and take turns."""
+    app = {"test": "registers", "memory": "1M", "slices": 8, "restart": "never"}
+    machine = boot([
+        {"name": "one", **app, "arguments": ["1"]},
+        {"name": "two", **app, "arguments": ["2", "segments"]},
+    ], kind=kind, nic=None)  # fmt: skip
+    machine.wait_for(r"^\[init\] one ended", TIMEOUT)
+    text = machine.text()
+    assert "[one] registers: all its own after 40 rounds" in text
+    assert "[two] registers: LOST" not in text
