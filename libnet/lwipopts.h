@@ -93,6 +93,7 @@
 #define TCP_LISTEN_BACKLOG         1
 #define TCP_DEFAULT_LISTEN_BACKLOG 128
 #define LWIP_TCP_RTO_TIME          1000  /* first time-out, RFC 6298 section 2.1 */
+#define TCP_SYNMAXRTX              12    /* at one second each: lwIP does not back off here */
 #define TCP_MSL                    30000 /* TIME_WAIT takes 60 s, as on Linux */
 #define LWIP_TCP_KEEPALIVE         1
 #define SO_REUSE                   1

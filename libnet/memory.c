@@ -50,9 +50,17 @@ void net_memory_free(void *memory)
     free(head);
 }
 
-/* A quarter is kept for what must go on: acknowledgements, packets received, the end of a
- * connection. */
 bool net_memory_low(void)
 {
-    return net_memory_used > net_memory_limit / 4 * 3;
+    return net_memory_used > net_memory_limit / 8 * 7;
+}
+
+/*
+ * Half is for who comes first. The rest is divided: a socket that has its share gets no more, so
+ * peers that do not read or applications that do not receive cannot take it all.
+ */
+bool net_memory_may_hold(size_t held, size_t more)
+{
+    return net_memory_used + more <= net_memory_limit / 2 ||
+           held + more <= net_memory_limit / 4 / (net_sockets_open + 1);
 }

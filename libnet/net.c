@@ -42,6 +42,7 @@ enum { FUTEX_WAIT = 0, FUTEX_WAKE = 1 };
 
 static bool up;
 static uint32_t thread_seen; /* events counted when the network thread last looked */
+static bool thread_timers;   /* it then reckoned with the timers of TCP, which run while needed */
 static bool news;            /* poll() must look again */
 
 /* --- the lock -------------------------------------------------------------------------------- */
@@ -60,12 +61,22 @@ void net_enter(void)
         futex_call(&lock, FUTEX_WAIT, 2, 0, false, 0);
 }
 
+/* A first connection starts TCP's timers, sooner than the network thread meant to wake. */
+static void wake_for_timers(void)
+{
+    if (thread_timers || (!tcp_active_pcbs && !tcp_tw_pcbs))
+        return;
+    thread_timers = true;
+    net_wake(&libos_queue_events);
+}
+
 void net_leave(void)
 {
-    bool tell = news;
-
-    news = false;
+    netif_poll_all(); /* what we sent to ourselves */
+    wake_for_timers();
     rings_kick();
+    bool tell = news;
+    news = false;
     if (__atomic_exchange_n(&lock, 0, __ATOMIC_RELEASE) == 2)
         futex_call(&lock, FUTEX_WAKE, 1, 0, false, 0);
     if (tell)
@@ -104,7 +115,7 @@ void net_look(void)
     if (event_count() != thread_seen)
         rings_disarm();
     net_card_receive();
-    netif_poll_all(); /* what we sent to ourselves */
+    netif_poll_all();
     sys_check_timeouts();
     if (rings_reap()) {
         tcp_txnow();
@@ -128,19 +139,28 @@ static uint64_t next_timer(void)
     return ms ? ms * MS : 1;
 }
 
+bool net_round(uint32_t *seen, uint64_t *timeout)
+{
+    net_enter();
+    *seen = thread_seen = event_count();
+    net_look();
+    *timeout = next_timer();
+    thread_timers = tcp_active_pcbs || tcp_tw_pcbs;
+    rings_arm();
+    bool more = rings_news();
+    net_leave();
+    return more;
+}
+
 static void *network_thread(void *unused)
 {
+    uint32_t seen;
+    uint64_t timeout;
+
     (void)unused;
     strcpy(thread_current->name, "network");
     for (;;) {
-        net_enter();
-        uint32_t seen = thread_seen = event_count();
-        net_look();
-        uint64_t timeout = next_timer();
-        rings_arm();
-        bool more = rings_news();
-        net_leave();
-        if (more)
+        if (net_round(&seen, &timeout))
             sched_yield(); /* others first: a flood must not stop the application */
         else
             event_wait(seen, timeout);

@@ -19,6 +19,12 @@ void net_leave(void); /* sends what was put in the ring, and wakes poll() if the
 void net_look(void);  /* locked: packets received, timers that are due, sends to try again */
 void net_news(void);  /* locked: some descriptor's readiness changed */
 
+/*
+ * What the network thread does each time it wakes. True: there is more already. Else nothing is to
+ * be done until the count of events differs from *seen or *timeout ns have passed.
+ */
+bool net_round(uint32_t *seen, uint64_t *timeout);
+
 /* Locked, given up while asleep. 0: *word changed from `seen`; -ETIMEDOUT. `deadline`: ns since
  * boot, 0: none. */
 long net_sleep(uint32_t *word, uint32_t seen, uint64_t deadline);
@@ -37,7 +43,9 @@ bool net_frame_ok(const uint8_t *frame, uint32_t length); /* counts what it refu
 
 /* --- memory.c: locked */
 extern size_t net_memory_used, net_memory_limit;
-bool net_memory_low(void); /* no more data to send should be taken in */
+bool net_memory_low(void); /* an eighth is kept for what must go on: acknowledgements and ends */
+/* May a socket that holds `held` bytes of memory take `more`? */
+bool net_memory_may_hold(size_t held, size_t more);
 
 /* --- isn.c */
 void net_isn_init(void);

@@ -12,6 +12,7 @@
 
 #include "lwip/etharp.h"
 #include "lwip/netif.h"
+#include "lwip/priv/tcp_priv.h"
 #include "lwip/prot/ethernet.h"
 #include "netif/ethernet.h"
 
@@ -30,28 +31,43 @@ static uint32_t rx_buffer_count;
 
 /* --- receiving ------------------------------------------------------------------------------- */
 
-enum { ARP_LENGTH = 28, IPV4_LENGTH = 20 };
+enum { ARP_LENGTH = 28, IPV4_LENGTH = 20, UDP_LENGTH = 8, FRAME_LEAST = 60 };
 
 static uint32_t word16(const uint8_t *at)
 {
     return (uint32_t)at[0] << 8 | at[1];
 }
 
+/* RFC 791 and 768. A frame shorter than its header says is left to lwIP, which looks. */
+static bool ipv4_ok(const uint8_t *packet, uint32_t length)
+{
+    uint32_t header = length ? (packet[0] & 15u) * 4 : 0;
+
+    if (length < IPV4_LENGTH)
+        return false;
+    if (packet[9] != IP_PROTO_UDP)
+        return true;
+    /* A later fragment has no header of UDP's, but its frame is filled up to 60 bytes. */
+    return length >= header + (word16(packet + 6) & 0x1fff ? UDP_LENGTH / 2 : UDP_LENGTH);
+}
+
 /*
- * lwIP 2.2.1 reads an ARP packet's 28 bytes without a look at the length (etharp_input), so a frame
- * that ends before is dropped here; RFC 826 gives the fields. IPv4's own header is checked there.
+ * Two places of lwIP 2.2.1 read on without a look at the length: etharp_input all 28 bytes of an
+ * ARP packet (RFC 826 gives the fields), and ip4_input the port of a datagram that is for somebody
+ * else, in case it is DHCP. Frames too short for that are dropped here.
  */
 bool net_frame_ok(const uint8_t *frame, uint32_t length)
 {
     uint32_t type = length >= SIZEOF_ETH_HDR ? word16(frame + 12) : 0;
+    uint32_t rest = length - SIZEOF_ETH_HDR;
     const uint8_t *body = frame + SIZEOF_ETH_HDR;
 
     if (type == ETHTYPE_IP) {
-        if (length >= SIZEOF_ETH_HDR + IPV4_LENGTH)
+        if (ipv4_ok(body, rest))
             return true;
     } else if (type == ETHTYPE_ARP) {
-        if (length >= SIZEOF_ETH_HDR + ARP_LENGTH && word16(body) == 1 &&
-            word16(body + 2) == ETHTYPE_IP && body[4] == 6 && body[5] == 4)
+        if (rest >= ARP_LENGTH && word16(body) == 1 && word16(body + 2) == ETHTYPE_IP &&
+            body[4] == 6 && body[5] == 4)
             return true;
     } else if (length >= SIZEOF_ETH_HDR) {
         net_card_stats.rx_foreign++;
@@ -66,6 +82,13 @@ static void give_back(struct pbuf *p)
     rings_give((uint32_t)((struct rx_buffer *)p - rx_buffers));
 }
 
+/* Memory is out: what came out of order is not acknowledged yet and will come again. */
+static void drop_unordered(void)
+{
+    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
+        tcp_free_ooseq(pcb);
+}
+
 static struct pbuf *pbuf_of(const struct packet *packet)
 {
     struct pbuf *p;
@@ -74,6 +97,10 @@ static struct pbuf *pbuf_of(const struct packet *packet)
         return pbuf_alloced_custom(PBUF_RAW, (u16_t)packet->length, PBUF_REF,
                                    &rx_buffers[packet->buffer].pbuf, packet->data, EXO_BUFFER_SIZE);
     p = pbuf_alloc(PBUF_RAW, (u16_t)packet->length, PBUF_RAM);
+    if (!p) {
+        drop_unordered();
+        p = pbuf_alloc(PBUF_RAW, (u16_t)packet->length, PBUF_RAM);
+    }
     if (p) {
         memcpy(p->payload, packet->data, packet->length);
         net_card_stats.rx_copied++;
@@ -104,8 +131,11 @@ bool net_card_receive(void)
 
 /* --- sending --------------------------------------------------------------------------------- */
 
+/* Short frames are filled up with zeros to Ethernet's least length (IEEE 802.3, 4.2.3.3). */
 static err_t send(struct netif *netif, struct pbuf *p)
 {
+    u16_t length = p->tot_len < FRAME_LEAST ? FRAME_LEAST : p->tot_len;
+
     (void)netif;
     if (p->tot_len > EXO_PACKET_MAX)
         return ERR_IF;
@@ -113,7 +143,8 @@ static err_t send(struct netif *netif, struct pbuf *p)
     if (!to)
         return ERR_MEM;
     pbuf_copy_partial(p, to, p->tot_len, 0);
-    rings_send(p->tot_len);
+    memset(to + p->tot_len, 0, length - p->tot_len);
+    rings_send(length);
     return ERR_OK;
 }
 

@@ -182,6 +182,8 @@ void rings_send(uint32_t length)
 
 uint32_t rings_flying(void)
 {
+    if (rings.complete)
+        reap();
     return rings.tx_buffers - rings.free_count;
 }
 

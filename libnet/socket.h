@@ -62,6 +62,8 @@ struct net_socket {
     struct pbuf *first, *last; /* TCP: bytes received */
     uint32_t offset;           /* of them read already, in `first` */
     uint32_t queued;           /* bytes not read; UDP: what the datagrams count for */
+    uint32_t held;             /* memory that they take */
+    bool refused;              /* lwIP keeps one more until there is room */
 
     struct datagram *datagrams, *last_datagram;
     uint32_t rcv_limit; /* UDP: SO_RCVBUF */

@@ -4,17 +4,21 @@
  *
  *   T1  the window that the peer sees is opened by what the application read, nothing else
  *   T2  s->tcp is NULL as soon as lwIP may free the pcb without a word: see detach()
- *   T3  a connection is in its listener's queue, or has a descriptor; one that fails while it
- *       waits leaves the queue, so that the queue is never longer than the backlog
+ *   T3  what a socket holds is bounded by its share of memory (memory.c): lwIP keeps the segment
+ * that does not fit, and TCP has the peer send again what comes behind it T4  a connection is in
+ * its listener's queue, or has a descriptor; one that fails while it waits leaves the queue, so
+ * that the queue is never longer than the backlog
  */
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/uio.h>
 
+#include "lwip/priv/tcp_priv.h"
 #include "lwip/tcp.h"
 
 #include "net.h"
+#include "ring.h"
 #include "socket.h"
 
 #define PORT_ATTEMPTS 64
@@ -67,20 +71,46 @@ static struct tcp_pcb *detach(struct net_socket *s)
     return pcb;
 }
 
+/* The memory that one packet's piece takes: the whole buffer, if it still lies in the ring's. */
+static uint32_t cost(const struct pbuf *p)
+{
+    return p->flags & PBUF_FLAG_IS_CUSTOM ? EXO_BUFFER_SIZE : p->len + 128u;
+}
+
+static void drop_first(struct net_socket *s)
+{
+    struct pbuf *p = s->first;
+
+    s->held -= cost(p);
+    s->first = p->next;
+    if (!s->first)
+        s->last = NULL;
+    p->next = NULL;
+    pbuf_free(p);
+}
+
 static void drop_received(struct net_socket *s)
 {
-    while (s->first) {
-        struct pbuf *next = s->first->next;
-        s->first->next = NULL;
-        pbuf_free(s->first);
-        s->first = next;
-    }
-    s->last = NULL;
+    while (s->first)
+        drop_first(s);
     s->queued = s->offset = 0;
 }
 
 /* --- lwIP's callbacks --------------------------------------------------------------------------
  */
+
+static void append(struct net_socket *s, struct pbuf *p)
+{
+    s->queued += p->tot_len;
+    if (s->last)
+        s->last->next = p;
+    else
+        s->first = p;
+    for (; p; p = p->next) {
+        s->held += cost(p);
+        s->last = p;
+    }
+}
 
 /* Bytes, or with p == NULL the end of them. */
 static err_t received(void *argument, struct tcp_pcb *pcb, struct pbuf *p, err_t error)
@@ -97,14 +127,11 @@ static err_t received(void *argument, struct tcp_pcb *pcb, struct pbuf *p, err_t
         tcp_recved(pcb, p->tot_len);
         pbuf_free(p);
         return ERR_OK;
+    } else if (s->queued && !net_memory_may_hold(s->held, cost(p))) {
+        s->refused = true;
+        return ERR_MEM;
     } else {
-        s->queued += p->tot_len;
-        if (s->last)
-            s->last->next = p;
-        else
-            s->first = p;
-        for (s->last = p; s->last->next;)
-            s->last = s->last->next;
+        append(s, p);
     }
     socket_changed(s);
     return ERR_OK;
@@ -115,8 +142,7 @@ static err_t sent(void *argument, struct tcp_pcb *pcb, u16_t length)
     struct net_socket *s = argument;
 
     (void)pcb, (void)length;
-    if (s->starved && !net_memory_low())
-        s->starved = false;
+    s->starved = false; /* let it try */
     socket_changed(s);
     return ERR_OK;
 }
@@ -355,21 +381,19 @@ static long take_error(struct net_socket *s)
 /* Offer one contiguous piece to lwIP: how much it took. */
 static size_t offer(struct net_socket *s, const char *bytes, size_t length, bool more)
 {
-    size_t count = tcp_sndbuf(s->tcp);
+    size_t room = tcp_sndbuf(s->tcp), count = room < length ? room : length;
 
-    if (net_memory_low() || tcp_sndqueuelen(s->tcp) >= TCP_SNDQUEUELOWAT)
-        count = 0;
-    if (count > length)
-        count = length;
-    while (count) {
-        err_t error =
-            tcp_write(s->tcp, bytes, (u16_t)count,
-                      TCP_WRITE_FLAG_COPY | (more || count < length ? TCP_WRITE_FLAG_MORE : 0));
-        if (error == ERR_OK)
+    if (tcp_sndqueuelen(s->tcp) >= TCP_SNDQUEUELOWAT || !count)
+        return 0; /* until the peer acknowledges some */
+    while (count && !net_memory_may_hold(TCP_SND_BUF - room, count))
+        count /= 2;
+    while (count && !net_memory_low()) {
+        u8_t flags = more || count < length ? TCP_WRITE_FLAG_MORE : 0;
+        if (tcp_write(s->tcp, bytes, (u16_t)count, TCP_WRITE_FLAG_COPY | flags) == ERR_OK)
             return count;
         count = count > TCP_MSS ? count / 2 : 0; /* memory is short: less may do */
     }
-    s->starved = net_memory_low() || tcp_sndbuf(s->tcp) == TCP_SND_BUF;
+    s->starved = true;
     return 0;
 }
 
@@ -413,18 +437,17 @@ static void consume(struct net_socket *s, size_t length)
     s->queued -= (uint32_t)length;
     s->offset += (uint32_t)length;
     while (s->first && s->offset >= s->first->len) {
-        struct pbuf *next = s->first->next;
         s->offset -= s->first->len;
-        s->first->next = NULL;
-        pbuf_free(s->first);
-        s->first = next;
+        drop_first(s);
     }
-    if (!s->first)
-        s->last = NULL;
     while (s->tcp && length) {
         u16_t part = length > 0xffff ? 0xffff : (u16_t)length;
         tcp_recved(s->tcp, part);
         length -= part;
+    }
+    if (s->refused && s->tcp) {
+        s->refused = false;
+        tcp_process_refused_data(s->tcp);
     }
     if (!s->queued)
         socket_changed(s);

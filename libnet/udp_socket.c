@@ -49,7 +49,8 @@ static void received(void *argument, struct udp_pcb *pcb, struct pbuf *p, const 
     struct datagram *d = NULL;
 
     (void)pcb;
-    if (!s->rcv_shut && s->queued + cost <= s->rcv_limit)
+    if (!s->rcv_shut && s->queued + cost <= s->rcv_limit &&
+        (!s->queued || net_memory_may_hold(s->queued, cost)))
         d = net_memory_alloc(sizeof(*d));
     if (!d) {
         net_udp_dropped++;
