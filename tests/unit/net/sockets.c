@@ -1,0 +1,715 @@
+/* SPDX-License-Identifier: MIT */
+/* sockets.c - BSD sockets over lwIP and the rings, against a peer written from the RFCs. */
+#include "sockets.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/time.h>
+
+#include "../tap.h"
+#include "libnet.h"
+#include "peer.h"
+#include "world.h"
+
+#define SECOND 1000000000ull
+#define MS     1000000ull
+
+static struct peer_tcp a, b;
+static uint8_t pattern[1 << 18], buffer[1 << 18];
+static struct net_stats before;
+
+/* Every test leaves nothing behind: no socket, no buffer, no memory but what TIME_WAIT needs. */
+static void begin(void)
+{
+    net_stats(&before);
+}
+
+static void end(const char *what)
+{
+    struct net_stats now;
+
+    peer_tcp_forget(&a);
+    peer_tcp_forget(&b);
+    world_pass(200 * SECOND);
+    net_stats(&now);
+    tap_ok(now.sockets == before.sockets && now.rx_held == before.rx_held &&
+               now.tx_flying == before.tx_flying && now.memory_used == before.memory_used &&
+               now.tcp_active == 0 && now.tcp_waiting == 0 && peer_bad_frames == 0,
+           "%s: nothing is left behind (sockets %u, held %u, flying %u, memory %u to %u, "
+           "connections %u+%u, bad frames %u)",
+           what, now.sockets, now.rx_held, now.tx_flying, before.memory_used, now.memory_used,
+           now.tcp_active, now.tcp_waiting, peer_bad_frames);
+}
+
+static long server(uint16_t port, int backlog)
+{
+    long fd = t_socket(SOCK_STREAM);
+
+    t_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (fd < 0 || t_bind(fd, 0, port) || t_listen(fd, backlog))
+        abort();
+    return fd;
+}
+
+/* A connection from `t` to a fresh listener on `port`; the listener is closed. */
+static long pair(struct peer_tcp *t, uint16_t port)
+{
+    long listener = server(port, 8);
+
+    peer_tcp_open(t, (uint16_t)(20000 + port), port);
+    long fd = t_accept(listener, NULL, 0);
+    world_close((int)listener);
+    if (fd < 0)
+        abort();
+    return fd;
+}
+
+static bool same(const struct peer_tcp *t, size_t count)
+{
+    return t->count == count && !memcmp(t->bytes, pattern, count);
+}
+
+static void test_link(void)
+{
+    begin();
+    peer_arp_request();
+    peer_run();
+    tap_ok(peer_arp_replies == 1, "an ARP request is answered");
+    peer_ping(1, pattern, 1000);
+    peer_run();
+    tap_ok(peer_pongs == 1, "a ping is answered");
+    end("link");
+}
+
+static void test_udp(void)
+{
+    struct sockaddr_in from;
+    long fd = -1;
+
+    begin();
+    fd = t_socket(SOCK_DGRAM);
+    tap_ok(t_bind(fd, 0, 7) == 0, "a datagram socket is bound");
+    tap_ok(t_recv(fd, buffer, 10, MSG_DONTWAIT) == -EAGAIN, "there is nothing to receive");
+    tap_ok((t_poll(fd) & (POLLIN | POLLOUT)) == POLLOUT, "it is writable and not readable");
+    peer_udp(900, 7, pattern, 1000);
+    tap_ok(t_recvfrom(fd, buffer, sizeof(buffer), 0, &from) == 1000 &&
+               !memcmp(buffer, pattern, 1000) && ntohs(from.sin_port) == 900 &&
+               ntohl(from.sin_addr.s_addr) == PEER_ADDRESS,
+           "a blocking receive waits for a datagram and names its sender");
+    tap_ok(t_sendto(fd, pattern, 500, 0, PEER_ADDRESS, 900) == 500, "one is sent back");
+    peer_run();
+    tap_ok(peer_datagram.count == 1 && peer_datagram.length == 500 && peer_datagram.from == 7 &&
+               peer_datagram.to == 900 && !memcmp(peer_datagram.bytes, pattern, 500),
+           "and arrives");
+    peer_udp(901, 7, pattern, 100);
+    peer_udp(901, 7, pattern + 1, 50);
+    peer_run();
+    tap_ok(t_poll(fd) & POLLIN, "it is readable");
+    tap_ok(t_recv(fd, buffer, 10, MSG_PEEK) == 10, "MSG_PEEK leaves it there");
+    tap_ok(t_recv(fd, buffer, 10, MSG_TRUNC) == 100, "MSG_TRUNC tells the whole length");
+    tap_ok(t_recv(fd, buffer, 100, 0) == 50 && buffer[0] == pattern[1], "the rest of it is lost");
+    tap_ok(t_send(fd, pattern, 1, 0) == -EDESTADDRREQ, "without an address it cannot be sent");
+    tap_ok(t_connect(fd, PEER_ADDRESS, 902) == 0 && t_send(fd, pattern, 3, 0) == 3, "connected");
+    peer_udp(903, 7, pattern, 100);
+    peer_udp(902, 7, pattern, 20);
+    peer_run();
+    tap_ok(t_recv(fd, buffer, 100, MSG_DONTWAIT) == 20, "only the peer is heard when connected");
+    tap_ok(t_sendto(fd, pattern, 70000, 0, PEER_ADDRESS, 1) == -EMSGSIZE, "one too large");
+    tap_ok(t_sendto(fd, pattern, 10, 0, 0xffffffff, 1) == -EACCES, "no broadcast unasked");
+    world_close((int)fd);
+    end("UDP");
+}
+
+static void test_udp_limit(void)
+{
+    long fd, received = 0;
+    struct net_stats stats;
+
+    begin();
+    fd = t_socket(SOCK_DGRAM);
+    t_bind(fd, 0, 7);
+    for (int i = 0; i < 500; i++) {
+        peer_udp(900, 7, pattern, 1000);
+        peer_run();
+    }
+    net_stats(&stats);
+    tap_ok(stats.udp_dropped - before.udp_dropped > 400, "what is not read is dropped and counted");
+    peer_ping(2, pattern, 10);
+    peer_run();
+    tap_ok(peer_pongs == 2, "others are not hindered");
+    while (t_recv(fd, buffer, 2000, MSG_DONTWAIT) == 1000)
+        received++;
+    tap_ok(received + (long)(stats.udp_dropped - before.udp_dropped) == 500,
+           "received and dropped are all");
+    world_close((int)fd);
+    end("UDP's limit");
+}
+
+static void test_stream(void)
+{
+    struct sockaddr_in from;
+    long listener, fd;
+
+    begin();
+    listener = server(80, 8);
+    peer_tcp_open(&a, 4000, 80);
+    fd = t_accept(listener, &from, SOCK_NONBLOCK);
+    tap_ok(fd >= 0 && ntohs(from.sin_port) == 4000 && a.got_syn, "a connection is accepted");
+    tap_ok(t_recv(fd, buffer, 10, 0) == -EAGAIN, "nothing to read");
+    tap_ok((t_poll(fd) & (POLLIN | POLLOUT | POLLHUP | POLLRDHUP)) == POLLOUT, "only writable");
+    peer_tcp_send(&a, pattern, 5000);
+    peer_run();
+    tap_ok(t_poll(fd) & POLLIN, "readable");
+    tap_ok(t_recv(fd, buffer, 100, MSG_PEEK) == 100 && !memcmp(buffer, pattern, 100), "peek");
+    tap_ok(t_recv(fd, buffer, 1470, 0) == 1470 && t_recv(fd, buffer + 1470, 9000, 0) == 3530 &&
+               !memcmp(buffer, pattern, 5000),
+           "bytes come in order across segments");
+    tap_ok(t_send(fd, pattern, 3000, 0) == 3000, "send");
+    peer_run();
+    tap_ok(same(&a, 3000), "and the peer has them");
+    peer_tcp_flags(&a, FIN | ACK);
+    peer_run();
+    tap_ok((t_poll(fd) & (POLLIN | POLLRDHUP | POLLOUT | POLLHUP)) ==
+               (POLLIN | POLLRDHUP | POLLOUT),
+           "the peer's end shows");
+    tap_ok(t_recv(fd, buffer, 10, 0) == 0, "end of file");
+    tap_ok(t_send(fd, pattern + 3000, 10, 0) == 10, "our side is still open");
+    peer_run();
+    tap_ok(same(&a, 3010), "and what it sends arrives");
+    world_close((int)fd);
+    peer_run();
+    tap_ok(a.got_fin && !a.got_rst, "close ends it in order");
+    world_close((int)listener);
+    end("stream");
+}
+
+static void test_vectors(void)
+{
+    const struct iovec parts[2] = {{buffer, 10}, {buffer + 10, 100}};
+    void *object;
+    long fd;
+
+    begin();
+    fd = pair(&a, 81);
+    const struct fd_type *type = world_fd((int)fd, &object);
+    peer_tcp_send(&a, pattern, 10);
+    tap_ok(type->vector(object, parts, 2, false) == 10,
+           "readv() whose first part is filled does not wait for more");
+    tap_ok(type->vector(object, parts, 2, true) == 110, "writev() sends all parts");
+    peer_run();
+    tap_ok(a.count == 110 && a.segments == 1, "in one segment");
+    peer_tcp_send(&a, pattern, 100);
+    peer_run();
+    peer_tcp_send(&a, pattern + 100, 100);
+    tap_ok(t_recv(fd, buffer, 200, MSG_WAITALL) == 200 && !memcmp(buffer, pattern, 200),
+           "MSG_WAITALL waits for all");
+    int waiting = 0;
+    peer_tcp_send(&a, pattern, 77);
+    peer_run();
+    tap_ok(type->ioctl(object, FIONREAD, &waiting) == 0 && waiting == 77, "FIONREAD counts");
+    world_close((int)fd);
+    peer_run();
+    tap_ok(a.got_rst, "close with unread data resets");
+    end("vectors");
+}
+
+static void test_bulk(void)
+{
+    size_t sent = 0;
+    long fd, result;
+
+    begin();
+    fd = pair(&a, 82);
+    t_nonblock(fd);
+    a.silent = true;
+    while ((result = t_send(fd, pattern + sent, sizeof(pattern) - sent, 0)) > 0)
+        sent += (size_t)result;
+    tap_ok(result == -EAGAIN && sent > 20000 && sent < sizeof(pattern),
+           "a send that is not acknowledged ends with EAGAIN after %zu bytes", sent);
+    tap_ok(!(t_poll(fd) & POLLOUT), "and the socket is not writable");
+    a.silent = false;
+    peer_tcp_flags(&a, ACK);
+    while (sent < sizeof(pattern)) {
+        peer_run();
+        if (!(t_poll(fd) & POLLOUT))
+            world_pass(10 * MS);
+        result = t_send(fd, pattern + sent, sizeof(pattern) - sent, 0);
+        if (result > 0)
+            sent += (size_t)result;
+        else if (result != -EAGAIN)
+            break;
+    }
+    peer_run();
+    tap_ok(same(&a, sizeof(pattern)), "all of it arrives when it is acknowledged");
+    /* The other way, more than the window. */
+    size_t got = 0, given = 0;
+    while (got < sizeof(pattern)) {
+        for (; given < sizeof(pattern) && given - got < 40000; given += 1024)
+            peer_tcp_send(&a, pattern + given, 1024);
+        peer_run();
+        result = t_recv(fd, buffer + got, 7000, 0);
+        if (result <= 0)
+            break;
+        got += (size_t)result;
+    }
+    tap_ok(got == sizeof(pattern) && !memcmp(buffer, pattern, got), "and so the other way");
+    world_close((int)fd);
+    peer_run();
+    peer_tcp_flags(&a, FIN | ACK);
+    peer_run();
+    end("bulk");
+}
+
+static void test_ends(void)
+{
+    const struct linger hard = {1, 0};
+    long fd;
+
+    begin();
+    fd = pair(&a, 83);
+    peer_tcp_send(&a, pattern, 10);
+    peer_tcp_flags(&a, RST | ACK);
+    peer_run();
+    tap_ok((t_poll(fd) & (POLLERR | POLLHUP | POLLIN)) == (POLLERR | POLLHUP | POLLIN),
+           "a reset shows in poll()");
+    tap_ok(t_recv(fd, buffer, 100, 0) == 10, "what came before it can be read");
+    tap_ok(t_recv(fd, buffer, 10, 0) == -ECONNRESET, "then the reset");
+    tap_ok(t_recv(fd, buffer, 10, 0) == 0 && t_send(fd, pattern, 1, 0) == -EPIPE,
+           "then nothing more");
+    world_close((int)fd);
+    peer_tcp_forget(&a);
+
+    fd = pair(&a, 83);
+    tap_ok(t_shutdown(fd, SHUT_WR) == 0 && t_send(fd, pattern, 1, 0) == -EPIPE,
+           "no send after shutdown");
+    peer_run();
+    tap_ok(a.got_fin, "the peer sees the end");
+    peer_tcp_send(&a, pattern, 100);
+    tap_ok(t_recv(fd, buffer, 100, 0) == 100, "and may go on sending");
+    peer_tcp_flags(&a, FIN | ACK);
+    peer_run();
+    tap_ok(t_poll(fd) & POLLHUP && t_recv(fd, buffer, 10, 0) == 0, "until it ends too");
+    world_pass(100 * SECOND); /* lwIP frees the connection while the socket is open */
+    tap_ok(t_recv(fd, buffer, 10, 0) == 0 && t_shutdown(fd, SHUT_RDWR) == 0 &&
+               t_set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1) == -EINVAL,
+           "the socket outlives the connection");
+    world_close((int)fd);
+    peer_tcp_forget(&a);
+
+    fd = pair(&a, 83);
+    t_set(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    t_send(fd, pattern, 100, 0);
+    world_close((int)fd);
+    peer_run();
+    tap_ok(a.got_rst && !a.got_fin, "SO_LINGER of 0 resets");
+    peer_tcp_forget(&a);
+
+    /* Both send FIN before they hear the other's. */
+    fd = pair(&a, 83);
+    a.silent = true;
+    t_shutdown(fd, SHUT_WR);
+    a.heard--; /* as if it had not come */
+    a.got_fin = false;
+    peer_tcp_flags(&a, FIN | ACK);
+    peer_run();
+    a.heard++;
+    peer_tcp_flags(&a, ACK);
+    peer_run();
+    world_pass(100 * SECOND);
+    tap_ok(t_recv(fd, buffer, 10, 0) == 0 && (t_poll(fd) & POLLHUP), "a close at the same time");
+    world_close((int)fd);
+    peer_tcp_forget(&a);
+
+    fd = pair(&a, 83);
+    a.window = 0;
+    peer_tcp_flags(&a, ACK);
+    peer_run();
+    t_send(fd, pattern, 3000, 0);
+    world_close((int)fd);
+    peer_run();
+    tap_ok(a.count == 0 && !a.got_fin, "a closed window holds data back after close");
+    a.window = 65535;
+    peer_tcp_flags(&a, ACK);
+    for (int i = 0; i < 50; i++) {
+        peer_run();
+        world_pass(100 * MS);
+    }
+    tap_ok(same(&a, 3000) && a.got_fin, "and once it opens all is sent, though closed");
+    peer_tcp_flags(&a, FIN | ACK);
+    peer_run();
+    end("ends");
+}
+
+static void test_connect(void)
+{
+    const struct timeval half = {0, 500000};
+    uint64_t start;
+    long fd;
+
+    begin();
+    peer_tcp_listen(&a, 8080);
+    fd = t_socket(SOCK_STREAM);
+    tap_ok(t_connect(fd, PEER_ADDRESS, 8080) == 0 && a.remote >= 49152, "connect waits for it");
+    tap_ok(t_connect(fd, PEER_ADDRESS, 8080) == -EISCONN, "once");
+    tap_ok(t_send(fd, pattern, 10, 0) == 10, "send");
+    peer_run();
+    tap_ok(same(&a, 10), "and it arrives");
+    start = world_now;
+    t_set(fd, SOL_SOCKET, SO_RCVTIMEO, &half, sizeof(half));
+    tap_ok(t_recv(fd, buffer, 10, 0) == -EAGAIN && world_now - start >= SECOND / 2 &&
+               world_now - start < SECOND,
+           "SO_RCVTIMEO ends a receive after its time");
+    world_close((int)fd);
+    peer_run();
+    peer_tcp_flags(&a, FIN | ACK);
+    peer_run();
+    peer_tcp_forget(&a);
+
+    peer_refuses = true;
+    fd = t_socket(SOCK_STREAM);
+    tap_ok(t_connect(fd, PEER_ADDRESS, 9) == -ECONNREFUSED, "a refusal");
+    world_close((int)fd);
+    fd = t_socket(SOCK_STREAM | SOCK_NONBLOCK);
+    tap_ok(t_connect(fd, PEER_ADDRESS, 9) == -EINPROGRESS, "in progress");
+    tap_ok(t_connect(fd, PEER_ADDRESS, 9) == -EALREADY, "already");
+    peer_run();
+    tap_ok((t_poll(fd) & (POLLERR | POLLHUP)) == (POLLERR | POLLHUP) &&
+               t_get_int(fd, SOL_SOCKET, SO_ERROR) == ECONNREFUSED &&
+               t_get_int(fd, SOL_SOCKET, SO_ERROR) == 0,
+           "SO_ERROR tells once");
+    world_close((int)fd);
+    peer_refuses = false;
+    fd = t_socket(SOCK_STREAM);
+    start = world_now;
+    long result = t_connect(fd, PEER_ADDRESS, 9);
+    tap_ok(result == -ETIMEDOUT && world_now - start > 10 * SECOND,
+           "silence times out (%ld after %lu ms)", result,
+           (unsigned long)((world_now - start) / MS));
+    world_close((int)fd);
+    fd = t_socket(SOCK_STREAM | SOCK_NONBLOCK);
+    peer_tcp_listen(&a, 8081);
+    t_connect(fd, PEER_ADDRESS, 8081);
+    tap_ok(!(t_poll(fd) & POLLOUT), "not writable before it is connected");
+    peer_run();
+    tap_ok((t_poll(fd) & POLLOUT) && t_get_int(fd, SOL_SOCKET, SO_ERROR) == 0, "then it is");
+    world_close((int)fd);
+    peer_run();
+    peer_tcp_flags(&a, FIN | ACK);
+    peer_run();
+    end("connect");
+}
+
+static void test_backlog(void)
+{
+    static struct peer_tcp many[8];
+    long listener, fd, accepted = 0, up = 0;
+
+    begin();
+    listener = server(84, 4);
+    t_nonblock(listener);
+    for (int i = 0; i < 8; i++) {
+        peer_tcp_open(&many[i], (uint16_t)(5000 + i), 84);
+        peer_run();
+    }
+    for (int i = 0; i < 8; i++)
+        up += many[i].got_syn;
+    tap_ok(up == 4, "a backlog of 4 takes 4 connections (%ld)", up);
+    peer_tcp_flags(&many[0], RST | ACK);
+    peer_run();
+    while ((fd = t_accept(listener, NULL, 0)) >= 0) {
+        accepted++;
+        world_close((int)fd);
+    }
+    tap_ok(fd == -EAGAIN && accepted == 3, "one that is reset while it waits leaves the queue");
+    for (int i = 0; i < 8; i++)
+        peer_tcp_forget(&many[i]);
+    peer_tcp_open(&a, 5050, 84);
+    peer_run();
+    tap_ok(t_poll(listener) & POLLIN, "and its place is free again");
+    world_close((int)listener);
+    peer_run();
+    tap_ok(a.got_rst, "closing the listener resets who waits");
+    end("backlog");
+}
+
+static long closing;
+
+static void close_it(void)
+{
+    long fd = closing;
+
+    closing = -1;
+    if (fd >= 0)
+        world_close((int)fd);
+}
+
+static void test_close_asleep(void)
+{
+    void (*step)(void) = world_step;
+    long fd;
+
+    begin();
+    fd = pair(&a, 85);
+    world_step = close_it;
+    closing = fd;
+    tap_ok(t_recv(fd, buffer, 10, 0) == -EBADF, "a receive whose socket is closed meanwhile ends");
+    world_step = step;
+    fd = server(86, 1);
+    world_step = close_it;
+    closing = fd;
+    tap_ok(t_accept(fd, NULL, 0) == -EBADF, "so does an accept");
+    world_step = step;
+    peer_run();
+    peer_tcp_flags(&a, FIN | ACK);
+    peer_run();
+    end("close while asleep");
+}
+
+/* More connections than there are pcbs, one after another and all at once. */
+static void test_many(void)
+{
+    static struct peer_tcp *many[400];
+    long listener, fds[400], accepted = 0, served = 0;
+
+    begin();
+    listener = server(87, 128);
+    t_nonblock(listener);
+    for (int i = 0; i < 600; i++) {
+        peer_tcp_open(&a, (uint16_t)(10000 + i), 87);
+        peer_run();
+        long fd = t_accept(listener, NULL, 0);
+        if (fd >= 0 && t_send(fd, pattern, 100, 0) == 100) {
+            world_close((int)fd); /* our side closes first: TIME_WAIT is here */
+            peer_run();
+            peer_tcp_flags(&a, FIN | ACK);
+            peer_run();
+            served += same(&a, 100) && a.got_fin;
+        }
+        peer_tcp_forget(&a);
+    }
+    tap_ok(served == 600, "600 connections one after another, each left in TIME_WAIT (%ld)",
+           served);
+    for (int i = 0; i < 400; i++) {
+        many[i] = calloc(1, sizeof(**many));
+        peer_tcp_open(many[i], (uint16_t)(20000 + i), 87);
+        peer_run();
+        long fd = t_accept(listener, NULL, 0);
+        if (fd >= 0)
+            fds[accepted++] = fd;
+    }
+    tap_ok(accepted == 256, "256 connections at once are the limit (%ld)", accepted);
+    served = 0;
+    for (long i = 0; i < accepted; i++)
+        t_send(fds[i], pattern, 500, 0);
+    peer_run();
+    for (int i = 0; i < 400; i++)
+        served += same(many[i], 500);
+    tap_ok(served == accepted, "each of them is served");
+    for (long i = 0; i < accepted; i++)
+        world_close((int)fds[i]);
+    world_close((int)listener);
+    for (int i = 0; i < 400; i++)
+        peer_tcp_flags(many[i], RST | ACK);
+    peer_run();
+    for (int i = 0; i < 400; i++) {
+        peer_tcp_forget(many[i]);
+        free(many[i]);
+    }
+    end("many");
+}
+
+/* All send buffers in flight: nothing is lost, nobody spins. */
+static void test_transmit_full(void)
+{
+    struct net_stats stats;
+    long tcp, udp, sent = 0, result;
+
+    begin();
+    tcp = pair(&a, 88);
+    t_nonblock(tcp);
+    udp = t_socket(SOCK_DGRAM | SOCK_NONBLOCK);
+    t_sendto(udp, pattern, 1, 0, PEER_ADDRESS, 5); /* so that the peer's MAC is known */
+    peer_run();
+    unsigned had = peer_datagram.count;
+    world_hold_sent(true);
+    while ((result = t_sendto(udp, pattern, 100, 0, PEER_ADDRESS, 5)) == 100 && sent < 1000)
+        sent++;
+    tap_ok(result == -EAGAIN && sent <= 64 && !(t_poll(udp) & POLLOUT),
+           "with every buffer in flight a datagram gets EAGAIN and no POLLOUT (after %ld)", sent);
+    tap_ok(t_send(tcp, pattern, 20000, 0) == 20000, "TCP takes data in");
+    peer_run();
+    tap_ok(a.count == 0, "which has to wait");
+    net_stats(&stats);
+    tap_ok(stats.tx_full > before.tx_full && stats.tx_flying == stats.tx_buffers, "it is counted");
+    world_hold_sent(false);
+    peer_run();
+    tap_ok(same(&a, 20000), "and is sent when buffers come back, before any timer");
+    tap_ok((t_poll(udp) & POLLOUT) && peer_datagram.count == had + (unsigned)sent,
+           "no datagram that was taken is lost");
+    world_stall(true);
+    for (int i = 0; i < 10; i++)
+        t_sendto(udp, pattern, 100, 0, PEER_ADDRESS, 5);
+    peer_run();
+    unsigned now = peer_datagram.count;
+    world_stall(false);
+    peer_run();
+    tap_ok(peer_datagram.count == now + 10, "a device that was full gets them later");
+    world_close((int)udp);
+    world_close((int)tcp);
+    peer_run();
+    peer_tcp_flags(&a, FIN | ACK);
+    peer_run();
+    end("transmit full");
+}
+
+/* Sockets that are not read hold buffers; then memory; then packets are dropped: others live on. */
+static void test_receive_full(void)
+{
+    struct net_stats stats;
+    long fd, other, got = 0, result;
+
+    begin();
+    fd = pair(&a, 89);
+    other = pair(&b, 90);
+    t_nonblock(fd);
+    t_nonblock(other);
+    for (int i = 0; i < 3000; i++) {
+        peer_tcp_send(&a, pattern + i, 1);
+        if (i % 50 == 0)
+            peer_run();
+    }
+    peer_run();
+    net_stats(&stats);
+    tap_ok(stats.rx_held <= stats.rx_buffers - stats.rx_buffers / 4 &&
+               stats.rx_copied > before.rx_copied,
+           "a quarter of the buffers stays with the kernel (%u of %u held, %lu copied)",
+           stats.rx_held, stats.rx_buffers, stats.rx_copied - before.rx_copied);
+    peer_tcp_send(&b, pattern, 5000);
+    peer_run();
+    tap_ok(t_recv(other, buffer, 9000, 0) == 5000 && !memcmp(buffer, pattern, 5000),
+           "another connection still receives");
+    t_send(other, pattern, 5000, 0);
+    peer_run();
+    tap_ok(same(&b, 5000), "and sends");
+    while ((result = t_recv(fd, buffer + got, 9000, 0)) > 0) {
+        got += result;
+        peer_run();
+    }
+    tap_ok(got > 40 && !memcmp(buffer, pattern, (size_t)got),
+           "what was taken in is right (%ld bytes)", got);
+    world_close((int)fd);
+    world_close((int)other);
+    peer_run();
+    peer_tcp_flags(&a, RST | ACK);
+    peer_tcp_flags(&b, RST | ACK);
+    peer_run();
+    end("receive full");
+}
+
+static void test_loopback(void)
+{
+    long listener, client, fd;
+
+    begin();
+    listener = server(91, 4);
+    client = t_socket(SOCK_STREAM);
+    tap_ok(t_connect(client, 0x7f000001, 91) == 0, "connect to oneself");
+    fd = t_accept(listener, NULL, 0);
+    tap_ok(fd >= 0 && t_send(client, pattern, 5000, 0) == 5000 &&
+               t_recv(fd, buffer, 5000, MSG_WAITALL) == 5000 && !memcmp(buffer, pattern, 5000),
+           "and speak");
+    world_close((int)fd);
+    world_close((int)client);
+    world_close((int)listener);
+    end("loopback");
+}
+
+static void test_names(void)
+{
+    struct sockaddr_in name;
+    socklen_t length = sizeof(name);
+    long fd = -1, other;
+
+    begin();
+    tap_ok(fd_socket_call(SYS_socket, AF_INET6, SOCK_STREAM, 0, 0, 0, 0) == -EAFNOSUPPORT,
+           "no IPv6");
+    tap_ok(fd_socket_call(SYS_socket, AF_INET, SOCK_RAW, 0, 0, 0, 0) == -ESOCKTNOSUPPORT,
+           "no raw sockets");
+    fd = t_socket(SOCK_STREAM);
+    tap_ok(t_bind(fd, 0x08080808, 80) == -EADDRNOTAVAIL, "only own addresses can be bound");
+    tap_ok(t_recv(fd, buffer, 1, 0) == -ENOTCONN && t_send(fd, buffer, 1, 0) == -ENOTCONN &&
+               t_shutdown(fd, SHUT_WR) == -ENOTCONN,
+           "not connected");
+    tap_ok(t_bind(fd, HOST_ADDRESS, 0) == 0 &&
+               fd_socket_call(SYS_getsockname, fd, (long)&name, (long)&length, 0, 0, 0) == 0 &&
+               ntohs(name.sin_port) >= 49152 && ntohl(name.sin_addr.s_addr) == HOST_ADDRESS,
+           "port 0 becomes one of the dynamic range");
+    tap_ok(t_bind(fd, 0, 80) == -EINVAL, "a socket is bound once");
+    other = t_socket(SOCK_STREAM);
+    tap_ok(t_bind(other, 0, ntohs(name.sin_port)) == -EADDRINUSE, "a port is bound once");
+    tap_ok(t_set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1) == 0 &&
+               t_get_int(fd, IPPROTO_TCP, TCP_NODELAY) == 1 &&
+               t_set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1) == 0 &&
+               t_get_int(fd, SOL_SOCKET, SO_KEEPALIVE) == 1 &&
+               t_get_int(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM,
+           "options are kept");
+    tap_ok(t_set_int(fd, SOL_SOCKET, SO_PRIORITY, 1) == -ENOPROTOOPT, "an unknown one is refused");
+    tap_ok(fd_socket_call(SYS_listen, 999, 1, 0, 0, 0, 0) == -EBADF, "no such descriptor");
+    world_close((int)fd);
+    world_close((int)other);
+    end("names");
+}
+
+/* The last packet of a burst goes out with the same call to the kernel as the first. */
+static void test_kicks(void)
+{
+    long fd;
+
+    begin();
+    fd = pair(&a, 92);
+    peer_run();
+    uint64_t kicks = world_kicks;
+    t_send(fd, pattern, 20000, 0);
+    tap_ok(world_kicks == kicks + 1, "one kick for 14 segments (%lu)", world_kicks - kicks);
+    peer_run();
+    peer_tcp_send(&a, pattern, 100);
+    peer_run();
+    kicks = world_kicks;
+    t_recv(fd, buffer, 100, 0);
+    t_send(fd, pattern, 100, 0);
+    tap_ok(world_kicks == kicks + 1, "one for a request and its answer (%lu)", world_kicks - kicks);
+    world_close((int)fd);
+    peer_run();
+    peer_tcp_flags(&a, FIN | ACK);
+    peer_run();
+    end("kicks");
+}
+
+int main(void)
+{
+    for (size_t i = 0; i < sizeof(pattern); i++)
+        pattern[i] = (uint8_t)(tap_random() >> 32);
+    tap_ok(world_started(), "the network starts");
+    tap_ok(strstr(world_log, "address 10.0.2.15, netmask 255.255.255.0, gateway 10.0.2.2, MAC "
+                             "52:54:00:00:00:01"),
+           "and says its address");
+    peer_start();
+    test_link();
+    test_udp();
+    test_udp_limit();
+    test_stream();
+    test_vectors();
+    test_bulk();
+    test_ends();
+    test_connect();
+    test_backlog();
+    test_close_asleep();
+    test_many();
+    test_transmit_full();
+    test_receive_full();
+    test_loopback();
+    test_names();
+    test_kicks();
+    return tap_done();
+}

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT */
+/* world.c - what libnet stands on, for tests (world.h). */
+#include "world.h"
+
+#include <errno.h>
+#include <sanitizer/asan_interface.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../tap.h"
+#include "event.h"
+#include "fd.h"
+#include "libos.h"
+#include "net.h"
+#include "ring.h"
+
+#define PAGES 1024
+#define MS    1000000ull
+#define STEPS 200000 /* sleep that lasts longer is taken for a hang */
+
+int world_pthread_create(void *thread, const void *attributes, void *(*entry)(void *), void *arg);
+
+uint64_t world_now = 1000 * MS, world_kicks;
+char world_log[512];
+void (*world_sent)(const uint8_t *frame, uint32_t length);
+void (*world_step)(void);
+
+/* --- memory: pages have frame numbers ------------------------------------------------------- */
+
+static uint8_t memory[PAGES][EXO_PAGE_SIZE] __attribute__((aligned(EXO_PAGE_SIZE)));
+static uint32_t pages_used;
+
+void *vm_alloc(uint32_t pages, uint32_t type)
+{
+    (void)type;
+    if (pages > PAGES - pages_used)
+        return NULL;
+    pages_used += pages;
+    return memory[pages_used - pages];
+}
+
+frame_t vm_frame(uint64_t address)
+{
+    return (frame_t){(uint32_t)((address - (uint64_t)memory) / EXO_PAGE_SIZE) + 1};
+}
+
+static void *page(frame_t frame)
+{
+    return memory[frame.n - 1];
+}
+
+void critical_enter(void)
+{
+}
+
+void critical_exit(void)
+{
+}
+
+/* --- the kernel's side of the queue ----------------------------------------------------------- */
+
+static struct {
+    struct exo_ring *ring[EXO_RINGS];
+    frame_t buffer[EXO_QUEUE_BUFFERS / 2];
+    bool posted[EXO_QUEUE_BUFFERS]; /* with us: neither posted twice nor sent while posted */
+    uint32_t filled, received, sent, completed;
+    bool hold, stall, stalled;
+    uint32_t held[EXO_RING_SIZE], held_count;
+    uint64_t dropped;
+} kernel;
+
+static void event(void)
+{
+    libos_queue_events++;
+}
+
+static void must(bool holds, const char *what)
+{
+    if (holds)
+        return;
+    printf("Bail out! The fake kernel or libos is told nonsense: %s\n", what);
+    abort();
+}
+
+int64_t exo_queue_bind(uint32_t nic, frame_t fill, frame_t receive, frame_t transmit,
+                       frame_t complete)
+{
+    must(nic == 0, "a card that is not there");
+    kernel.ring[EXO_RING_FILL] = page(fill);
+    kernel.ring[EXO_RING_RECEIVE] = page(receive);
+    kernel.ring[EXO_RING_TRANSMIT] = page(transmit);
+    kernel.ring[EXO_RING_COMPLETE] = page(complete);
+    return 3;
+}
+
+int64_t exo_queue_buffer(queue_t queue, uint32_t index, frame_t frame)
+{
+    must(queue.n == 3 && index < EXO_QUEUE_BUFFERS / 2 && !kernel.buffer[index].n, "a buffer");
+    kernel.buffer[index] = frame;
+    return 0;
+}
+
+int64_t exo_filter_add(queue_t queue, uint64_t mac)
+{
+    must(queue.n == 3 && mac == WORLD_MAC, "a MAC");
+    return 0;
+}
+
+int64_t exo_info(uint32_t what, uint64_t which, uint32_t index)
+{
+    must(what == EXO_INFO_QUEUE && which == 3, "a question");
+    return index == offsetof(struct exo_queue_stats, rx_dropped) / 8 ? (int64_t)kernel.dropped : 0;
+}
+
+static uint8_t *buffer_of(uint32_t buffer)
+{
+    must(buffer < EXO_QUEUE_BUFFERS && kernel.buffer[buffer / 2].n, "a buffer that is not there");
+    return (uint8_t *)page(kernel.buffer[buffer / 2]) + buffer % 2 * EXO_BUFFER_SIZE;
+}
+
+static void append(enum exo_ring_name name, uint32_t *index, struct exo_desc desc)
+{
+    struct exo_ring *ring = kernel.ring[name];
+
+    must(*index - ring->consumer < EXO_RING_SIZE, "a ring that is full");
+    ring->desc[*index % EXO_RING_SIZE] = desc;
+    ring->producer = ++*index;
+    if (ring->armed)
+        event();
+}
+
+/* What libnet has given back is readable again. */
+static void take_filled(void)
+{
+    struct exo_ring *fill = kernel.ring[EXO_RING_FILL];
+
+    while (kernel.filled != fill->producer) {
+        uint32_t buffer = fill->desc[kernel.filled++ % EXO_RING_SIZE].buffer;
+        ASAN_UNPOISON_MEMORY_REGION(buffer_of(buffer), EXO_BUFFER_SIZE);
+        must(!kernel.posted[buffer], "a buffer posted twice");
+        kernel.posted[buffer] = true;
+        kernel.held[kernel.held_count++] = buffer;
+    }
+}
+
+bool world_receive(const void *frame, uint32_t length)
+{
+    take_filled();
+    if (!kernel.held_count) {
+        kernel.dropped++;
+        return false;
+    }
+    uint32_t buffer = kernel.held[--kernel.held_count];
+    uint8_t *to = buffer_of(buffer);
+    kernel.posted[buffer] = false;
+    memcpy(to, frame, length);
+    ASAN_POISON_MEMORY_REGION(to + length, EXO_BUFFER_SIZE - length);
+    append(EXO_RING_RECEIVE, &kernel.received, (struct exo_desc){buffer, 0, (uint16_t)length});
+    return true;
+}
+
+static uint32_t unsent[EXO_RING_SIZE], unsent_count;
+
+static void complete(uint32_t buffer)
+{
+    if (kernel.hold)
+        unsent[unsent_count++] = buffer;
+    else
+        append(EXO_RING_COMPLETE, &kernel.completed, (struct exo_desc){.buffer = buffer});
+}
+
+void world_hold_sent(bool hold)
+{
+    kernel.hold = hold;
+    for (uint32_t i = 0; !hold && i < unsent_count; i++)
+        complete(unsent[i]);
+    if (!hold)
+        unsent_count = 0;
+}
+
+void world_stall(bool stall)
+{
+    kernel.stall = stall;
+    if (!stall && kernel.stalled)
+        event();
+    kernel.stalled = false;
+}
+
+int64_t exo_queue_kick(queue_t queue)
+{
+    struct exo_ring *transmit = kernel.ring[EXO_RING_TRANSMIT];
+    int64_t done = 0;
+
+    must(queue.n == 3, "a queue");
+    world_kicks++;
+    while (kernel.sent != transmit->producer && done < 32) {
+        if (kernel.stall) {
+            kernel.stalled = true;
+            break;
+        }
+        struct exo_desc desc = transmit->desc[kernel.sent++ % EXO_RING_SIZE];
+        transmit->consumer = kernel.sent;
+        must(desc.offset == 0 && desc.length >= EXO_PACKET_MIN && desc.length <= EXO_PACKET_MAX,
+             "a length");
+        must(!kernel.posted[desc.buffer], "a buffer that is posted");
+        done++;
+        /* The frame goes out before its buffer may be used again. */
+        if (world_sent)
+            world_sent(buffer_of(desc.buffer), desc.length);
+        complete(desc.buffer);
+    }
+    return done;
+}
+
+/* --- libos ------------------------------------------------------------------------------------ */
+
+static struct exo_start start_info = {.mac = WORLD_MAC};
+static struct thread thread;
+const struct exo_start *libos_start_info = &start_info;
+struct thread *thread_current = &thread;
+uint32_t libos_queue_events;
+long (*fd_socket_call)(long number, long a, long b, long c, long d, long e, long f);
+void (*fd_before_wait)(void);
+
+const char *libos_setting(const char *name)
+{
+    return !strcmp(name, "FREEHOLD_ADDRESS")   ? WORLD_ADDRESS
+           : !strcmp(name, "FREEHOLD_GATEWAY") ? WORLD_GATEWAY
+                                               : NULL;
+}
+
+const char *libos_name(void)
+{
+    return "test";
+}
+
+void console_printf(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(world_log, sizeof(world_log), format, arguments);
+    va_end(arguments);
+    printf("# %s", world_log);
+}
+
+void random_bytes(void *to, size_t length)
+{
+    uint8_t *at = to;
+
+    while (length--)
+        *at++ = (uint8_t)(tap_random() >> 32);
+}
+
+uint64_t time_ns(void)
+{
+    return world_now;
+}
+
+uint32_t event_count(void)
+{
+    return libos_queue_events;
+}
+
+bool event_wait(uint32_t seen, uint64_t timeout_ns)
+{
+    (void)seen, (void)timeout_ns;
+    abort(); /* the network thread itself does not run here */
+}
+
+/*
+ * One step of a world in which everybody sleeps. At most `limit` ns pass. The network thread has a
+ * round only when an event came or its time is up: a wake-up that libnet loses is lost here, too.
+ */
+static void step(uint64_t limit)
+{
+    static bool inside, more = true;
+    static uint32_t seen;
+    static uint64_t wake_at;
+    uint64_t timeout;
+
+    must(!inside, "it sleeps inside the network thread");
+    if (world_step)
+        world_step();
+    if (more || seen != libos_queue_events || world_now >= wake_at) {
+        inside = true;
+        more = net_round(&seen, &timeout);
+        inside = false;
+        wake_at = world_now + timeout;
+    }
+    if (!more && seen == libos_queue_events)
+        world_now += wake_at - world_now < limit ? wake_at - world_now : limit;
+}
+
+long futex_call(uint32_t *word, int op, uint32_t value, uint64_t timeout_ns, bool timed,
+                uint32_t value3)
+{
+    uint64_t end = world_now + timeout_ns;
+
+    (void)value3;
+    if (op != 0)
+        return 0;
+    for (int i = 0; i < STEPS; i++) {
+        if (*word != value)
+            return i ? 0 : -EAGAIN;
+        if (timed && world_now >= end)
+            return -ETIMEDOUT;
+        step(timed ? end - world_now : UINT64_MAX);
+    }
+    must(false, "it sleeps for ever");
+    return 0;
+}
+
+void world_pass(uint64_t ns)
+{
+    uint64_t end = world_now + ns;
+
+    while (world_now < end)
+        step(end - world_now);
+}
+
+int world_pthread_create(void *new, const void *attributes, void *(*entry)(void *), void *arg)
+{
+    (void)new, (void)attributes, (void)entry, (void)arg;
+    return 0;
+}
+
+bool world_started(void)
+{
+    return fd_socket_call != NULL;
+}
+
+/* --- descriptors --------------------------------------------------------------------------------
+ */
+
+static struct {
+    const struct fd_type *type;
+    void *object;
+} table[FD_MAX];
+static uint32_t changes;
+
+long fd_add(const struct fd_type *type, void *object)
+{
+    for (int fd = 3; fd < FD_MAX; fd++)
+        if (!table[fd].type) {
+            table[fd].type = type;
+            table[fd].object = object;
+            return fd;
+        }
+    return -EMFILE;
+}
+
+void *fd_object(int fd, const struct fd_type *type, long *error)
+{
+    if (fd >= 0 && fd < FD_MAX && table[fd].type == type)
+        return table[fd].object;
+    *error = -EBADF;
+    return NULL;
+}
+
+void fd_changed(void)
+{
+    changes++;
+}
+
+const struct fd_type *world_fd(int fd, void **object);
+long world_close(int fd);
+
+const struct fd_type *world_fd(int fd, void **object)
+{
+    *object = table[fd].object;
+    return table[fd].type;
+}
+
+long world_close(int fd)
+{
+    const struct fd_type *type = table[fd].type;
+
+    if (!type)
+        return -EBADF;
+    table[fd].type = NULL;
+    return type->close(table[fd].object);
+}
