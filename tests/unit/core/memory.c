@@ -228,17 +228,24 @@ static void test_reclaim_mapped_root(void)
 static void test_reclaim_loaded_root(bool mapped)
 {
     struct env *init = mock_boot();
-    struct env *child = mock_child(init, 12, true);
+    struct env *child = mock_env(CALL(init, ENV_CREATE, 12, 0, 0));
     env_t name = child->name;
-    uint64_t pdpt = take(child, EXO_PDPT), pd = take(child, EXO_PD), pt = take(child, EXO_PT);
-    uint64_t data = take(child, EXO_DATA);
+    static const uint32_t types[] = {EXO_PT, EXO_PML4, EXO_PDPT, EXO_PD, EXO_CONTROL, EXO_DATA};
+    uint64_t n[6];
 
-    CALL(child, PT_MAP, child->root.n, 1, pdpt);
-    CALL(child, PT_MAP, pdpt, 0, pd);
-    CALL(child, PT_MAP, pd, 0, pt);
-    CALL(child, PT_MAP, pt, 0, data, EXO_WRITE);
+    /* The table made first is taken back last: after the root, which it maps if `mapped`. */
+    for (uint32_t i = 0; i < 6; i++)
+        n[i] = (uint64_t)CALL(init, PAGE_ALLOC, name.n, ANY, types[i]);
+    uint64_t pt = n[0], root = n[1], data = n[5];
+    CALL(init, PT_MAP, root, 1, n[2]);
+    CALL(init, PT_MAP, n[2], 0, n[3]);
+    CALL(init, PT_MAP, n[3], 0, pt);
+    CALL(init, PT_MAP, pt, 0, data, EXO_WRITE);
     if (mapped)
-        CALL(child, PT_MAP, pt, 1, child->root.n, EXO_READ);
+        CALL(init, PT_MAP, pt, 1, root, EXO_READ);
+    CALL(init, ENV_SET, name.n, EXO_ENV_SET_ROOT, root);
+    CALL(init, ENV_SET, name.n, EXO_ENV_SET_CONTROL, n[4]);
+    CALL(init, ENV_RUN, name.n, 0x400000, 0x500000);
     for (uint32_t i = 0; i < EXO_SLICES; i++)
         CALL(init, SLICE_SET, i, name.n);
     mock_now = mock_alarm;
