@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -38,7 +39,7 @@ static int open_port(int type)
 static void accept_all(void)
 {
     static bool told;
-    int fd;
+    int fd, on = 1;
 
     while ((fd = accept4(fds[0].fd, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
         char *bytes = count < 2 + CONNECTIONS ? malloc(BUFFER) : NULL;
@@ -49,6 +50,8 @@ static void accept_all(void)
             close(fd);
             continue;
         }
+        /* A small answer must not wait until the one before it is acknowledged. */
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         connections[count] = (struct connection){.bytes = bytes};
         fds[count++] = (struct pollfd){.fd = fd, .events = POLLIN};
     }
