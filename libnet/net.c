@@ -209,6 +209,16 @@ static void tell_address(struct netif *netif)
                    netif->hwaddr[4], netif->hwaddr[5]);
 }
 
+/* At most half of what the quota still has: the application's heap comes out of it, too. */
+static size_t memory_limit(size_t wanted)
+{
+    int64_t max = exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_PAGES_MAX);
+    int64_t used = exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_PAGES);
+    size_t left = max > used ? (size_t)(max - used) * EXO_PAGE_SIZE : 0;
+
+    return MIN(wanted, left / 2);
+}
+
 /* Locked. NULL or why not. */
 static const char *start(const struct net_settings *settings)
 {
@@ -219,7 +229,10 @@ static const char *start(const struct net_settings *settings)
     const char *why = rings_open(mac, settings->rx_buffers, settings->tx_buffers);
     if (why)
         return why;
-    net_memory_limit = settings->memory;
+    net_memory_limit = memory_limit(settings->memory);
+    if (net_memory_limit < NET_MEMORY_LEAST)
+        return "its quota of memory leaves too little for data in flight: raise `memory` in the "
+               "machine description, or lower FREEHOLD_NET_BUFFERS";
     if (!net_card_open(mac, settings->rx_buffers))
         return "memory is out";
     netif_set_hostname(&net_card, libos_name());

@@ -80,7 +80,7 @@ static bool read_memory(const char *text, struct net_settings *s)
 {
     uint32_t kib;
 
-    if (!number(&text, 1024 * 1024, &kib) || *text || kib < 32)
+    if (!number(&text, 1024 * 1024, &kib) || *text || kib < NET_MEMORY_LEAST / 1024)
         return false;
     s->memory = kib * 1024;
     return true;

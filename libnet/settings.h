@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define NET_MEMORY_LEAST (32u * 1024)
+
 struct net_settings {
     bool dhcp;
     uint32_t address, netmask, gateway; /* host order; gateway 0: none */
