@@ -120,7 +120,7 @@ def constant(path: Path, pattern: str) -> int:
 def main() -> int:
     build, root = Path(sys.argv[1]), Path(__file__).resolve().parents[2]
     stack = constant(root / "exo/x86_64/entry.S", r"kernel_stack_guard:\s+\.skip 4096\s+\.skip (\d+)")
-    exception = constant(root / "exo/x86_64/descriptors.c", r"#define IST_STACK (\d+)u")
+    exception = constant(root / "exo/x86_64/descriptors.c", r"#define IST_STACK\s+(\d+)u")
     graph = compile_graph(build)
     main_depth, main_path = max((graph.deepest(name) for name in ENTRIES), key=lambda d: d[0])
     trap_depth, trap_path = graph.deepest("trap_in_kernel")
