@@ -14,7 +14,7 @@
 #include "libos.h"
 #include "plan.h"
 
-#define SECOND     1000000000ull
+#define SECOND     UINT64_C(1000000000)
 #define SETTLED_NS (10 * SECOND)
 #define PAUSE_MAX  (30 * SECOND)
 #define RECLAIM_NS (SECOND / 100) /* until a device is asked again to let go */
