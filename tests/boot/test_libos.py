@@ -52,7 +52,7 @@ DEATHS = {
     "kernel": (r"page fault writing 0xffffffff80000000 .*: nothing is mapped there", "kernel"),
     "abort": (r"abort\(\) was called", "abort"),
     "privileged": (r"general protection fault", "privileged"),
-    "memory": (r"page fault writing .*: the application's quota of pages is used up", "memset"),
+    "memory": (r"page fault writing .*: the application's quota of pages is used up", "memory"),
 }
 # These end without a report: what init says.
 QUIET_DEATHS = {

@@ -9,9 +9,7 @@ import time
 import pytest
 
 from conftest import ROOT
-from freehold_lib.bundle import build_bundle
 from freehold_lib.emulator import free_port
-from freehold_lib.machine import load
 from traffic import HOST, PATIENCE, at_once, http_requests, tcp_echoes, udp_echoes
 
 TIMEOUT = 50
@@ -199,26 +197,3 @@ def test_more_than_the_machine_has(boot):
     machine = boot(apps, nic=None, memory=64, declared=256)
     machine.wait_for(r"^\[init\] large is not started: it wants 15360 pages", TIMEOUT)
     machine.wait_for(r"^\[small\] Hello", TIMEOUT)
-
-
-@pytest.mark.parametrize(
-    "spoil, sentence",
-    [
-        (lambda bundle: bundle[: len(bundle) // 2], "is cut short"),
-        (lambda bundle: bundle[:-1] + bytes([bundle[-1] ^ 1]), "is damaged: its checksum differs"),
-        (lambda bundle: b"x" + bundle[1:], "is not a bundle"),
-    ],
-)
-def test_broken_bundle(build, make_image, start_machine, tmp_path, spoil, sentence):
-    machine = load(ROOT / "machines/demo.toml", build)
-    good = build_bundle(machine, build, tmp_path / "good").read_bytes()
-    image = make_image(
-        {
-            "EFI/BOOT/BOOTX64.EFI": build / "uefi/BOOTX64.EFI",
-            "freehold/kernel.elf": build / "exo/kernel.elf",
-            "freehold/init.elf": build / "apps/init",
-            "freehold/bundle.bin": spoil(good),
-        }
-    )
-    started = start_machine(image, nic=None)
-    started.wait_for(rf"^\[init\] The bundle {sentence}.*No application is started", TIMEOUT)
