@@ -156,6 +156,40 @@ def test_a_server_that_crashes_answers_again(boot, ports, demo):
     assert len(re.findall(r"^\[mortal\] crash: page fault writing 0x8", machine.text(), re.M)) == 2
 
 
+SOCKETS = [("qemu", "virtio", "fifo"), ("qemu", "virtio", "round_robin"), ("bochs", "e1000", "round_robin")]
+
+
+@pytest.mark.parametrize("kind, nic, policy", SOCKETS)
+def test_sockets_between_threads_and_applications(boot, kind, nic, policy):
+    apps = [
+        server("echo", "echo", 17, {}, sched=policy),
+        server("check", "", 18, {}, sched=policy, test="sockets", arguments=["10.0.2.17"], restart="never"),
+    ]
+    machine = boot(apps, kind=kind, nic=nic)
+    machine.wait_for(r"^\[init\] check (ended|was)", TIMEOUT)
+    text = machine.text()
+    assert not re.findall(r"^\[check\] not ok .*", text, re.M)
+    passed, failed = re.search(r"^\[check\] checks: (\d+) passed, (\d+) failed", text, re.M).groups()
+    assert int(failed) == 0
+    assert int(passed) == len(re.findall(r"^\[check\] ok ", text, re.M)) >= 13
+    assert "[init] check ended with status 0" in text
+
+
+def test_an_address_by_dhcp(boot):
+    echo = {"name": "echo", "image": "echo", "memory": "2M", "address": "dhcp"}
+    machine = boot([echo])
+    machine.wait_for(
+        r"^\[echo\] network: address 10\.0\.2\.\d+, netmask 255\.255\.255\.0, gateway 10\.0\.2\.2,",
+        TIMEOUT,
+    )
+
+
+def test_too_little_memory_for_a_network(boot):
+    machine = boot([server("echo", "echo", 17, {}, memory="700K", restart="never")])
+    machine.wait_for(r"^\[init\] echo ended with status 1", TIMEOUT)
+    assert re.search(r"^\[echo\] no network: its quota of memory .*: raise `memory` in", machine.text(), re.M)
+
+
 def test_without_a_network_card(boot, demo):
     machine = boot(demo.apps, nic=None)
     machine.wait_for(r"^\[exo\] No network card was found", TIMEOUT)
