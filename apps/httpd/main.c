@@ -5,7 +5,7 @@
  * Settings come from the environment (in a machine file: `environment = { HTTPD_PORT = "80" }`):
  *   HTTPD_ADDRESS      where it listens       0.0.0.0: every address it has
  *   HTTPD_PORT         TCP port               80; 0: any that is free
- *   HTTPD_CONNECTIONS  at the same time       64, at most 256
+ *   HTTPD_CONNECTIONS  at the same time       200, at most 256
  *   HTTPD_IDLE_MS      an idle connection is closed after      15000
  *   HTTPD_REQUEST_MS   a request must have arrived within      10000
  *   HTTPD_SEND_MS      its answer must have been taken within  10000, and a second more for each
@@ -40,7 +40,7 @@ int main(void)
     struct server_settings settings = {
         .address = address ? address : "0.0.0.0",
         .port = setting("HTTPD_PORT", 80, 0, 65535),
-        .connections = setting("HTTPD_CONNECTIONS", 64, 1, CONNECTIONS_MAX),
+        .connections = setting("HTTPD_CONNECTIONS", 200, 1, CONNECTIONS_MAX),
         .idle_ms = setting("HTTPD_IDLE_MS", 15000, 1, 3600000),
         .request_ms = setting("HTTPD_REQUEST_MS", 10000, 1, 3600000),
         .send_ms = setting("HTTPD_SEND_MS", 10000, 1, 3600000),

@@ -18,7 +18,7 @@
 
 #include "connection.h"
 
-#define BACKLOG      64
+#define BACKLOG      128
 #define ACCEPTS      16  /* of one round, so that connections that are there get their turn */
 #define RETRY_MS     100 /* after accept() found no room */
 #define NEVER        UINT64_MAX
