@@ -25,12 +25,12 @@
 
 #include "types.h"
 
-#define EXO_BOOT_MAGIC   0x31746f6f62657266ull /* "freboot1" */
-#define EXO_BOOT_VERSION 1u
+#define EXO_BOOT_MAGIC    0x31746f6f62657266ull /* "freboot1" */
+#define EXO_BOOT_VERSION  1u
 
-#define EXO_DIRECT_MAP  0xffff800000000000ull /* PML4 slot 256 */
-#define EXO_MMIO_BASE   0xfffffe8000000000ull /* PML4 slot 509 */
-#define EXO_KERNEL_BASE 0xffffffff80000000ull /* PML4 slot 511 */
+#define EXO_DIRECT_MAP    0xffff800000000000ull /* PML4 slot 256 */
+#define EXO_MMIO_BASE     0xfffffe8000000000ull /* PML4 slot 509 */
+#define EXO_KERNEL_BASE   0xffffffff80000000ull /* PML4 slot 511 */
 
 #define EXO_BOOT_REGIONS  256u
 #define EXO_BOOT_CPUS     64u
@@ -102,8 +102,9 @@ struct exo_boot_note {
 };
 
 #define EXO_BOOT_NOTE                                                                              \
-    __attribute__((section(".note.freehold"), used, aligned(4))) const struct exo_boot_note        \
-        exo_boot_note = {sizeof(EXO_BOOT_NOTE_NAME), 8,        EXO_BOOT_NOTE_TYPE,                 \
-                         EXO_BOOT_NOTE_NAME,         EXO_BOOT_VERSION, sizeof(struct boot_info)}
+    __attribute__((section(".note.freehold"), used, aligned(4)))                                   \
+    const struct exo_boot_note exo_boot_note = {                                                   \
+        sizeof(EXO_BOOT_NOTE_NAME), 8, EXO_BOOT_NOTE_TYPE, EXO_BOOT_NOTE_NAME, EXO_BOOT_VERSION,   \
+        sizeof(struct boot_info)}
 
 #endif

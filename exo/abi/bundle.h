@@ -28,8 +28,8 @@ struct bundle_header {
 };
 
 struct bundle_app {
-    char name[16];           /* NUL-terminated, [a-z0-9-]+ */
-    uint64_t image_offset;   /* an ELF64 file */
+    char name[16];         /* NUL-terminated, [a-z0-9-]+ */
+    uint64_t image_offset; /* an ELF64 file */
     uint64_t image_size;
     uint32_t strings_offset; /* argc + envc strings, each ended by a NUL */
     uint32_t strings_size;

@@ -24,19 +24,19 @@ enum exo_info {
 };
 
 enum exo_info_machine {
-    EXO_MACHINE_ABI,         /* version of this contract: EXO_ABI_VERSION */
-    EXO_MACHINE_FRAMES,      /* one past the highest frame */
-    EXO_MACHINE_FREE,        /* free frames */
-    EXO_MACHINE_TSC_HZ,      /* time stamp counter's rate */
-    EXO_MACHINE_BOOT_TSC,    /* its value when wall_clock of boot_info held */
-    EXO_MACHINE_CPUS,        /* CPUs found */
-    EXO_MACHINE_NICS,        /* NICs driven */
-    EXO_MACHINE_IDLE_TICKS,  /* time stamp ticks spent halted */
+    EXO_MACHINE_ABI,        /* version of this contract: EXO_ABI_VERSION */
+    EXO_MACHINE_FRAMES,     /* one past the highest frame */
+    EXO_MACHINE_FREE,       /* free frames */
+    EXO_MACHINE_TSC_HZ,     /* time stamp counter's rate */
+    EXO_MACHINE_BOOT_TSC,   /* its value when wall_clock of boot_info held */
+    EXO_MACHINE_CPUS,       /* CPUs found */
+    EXO_MACHINE_NICS,       /* NICs driven */
+    EXO_MACHINE_IDLE_TICKS, /* time stamp ticks spent halted */
 };
 
 enum exo_info_env {
-    EXO_ENV_SELF_NAME,  /* its own name (env_t), for EXO_ENV_SELF */
-    EXO_ENV_STATE,      /* enum exo_env_state */
+    EXO_ENV_SELF_NAME, /* its own name (env_t), for EXO_ENV_SELF */
+    EXO_ENV_STATE,     /* enum exo_env_state */
     EXO_ENV_PARENT,
     EXO_ENV_ROOT,       /* frame of the root table */
     EXO_ENV_CONTROL,    /* frame of the control page */
@@ -46,12 +46,12 @@ enum exo_info_env {
     EXO_ENV_SLICES_RUN, /* slices begun */
     EXO_ENV_TICKS,      /* time stamp ticks on the CPU */
     EXO_ENV_MAC,        /* MAC it may bind, 0: none, EXO_MAC_ANY: all */
-    EXO_ENV_END,        /* enum exo_end, shifted left by 32, and the status (env_kill) or fault vector */
-    EXO_ENV_END_RIP,    /* where it was when it ended */
-    EXO_ENV_END_ADDRESS,/* page fault address, if it ended by one */
-    EXO_ENV_UPCALLS,    /* upcalls delivered */
-    EXO_ENV_CALLS,      /* calls made */
-    EXO_ENV_QUEUES,     /* queues bound */
+    EXO_ENV_END, /* enum exo_end, shifted left by 32, and the status (env_kill) or fault vector */
+    EXO_ENV_END_RIP,     /* where it was when it ended */
+    EXO_ENV_END_ADDRESS, /* page fault address, if it ended by one */
+    EXO_ENV_UPCALLS,     /* upcalls delivered */
+    EXO_ENV_CALLS,       /* calls made */
+    EXO_ENV_QUEUES,      /* queues bound */
 };
 
 enum exo_info_frame {
@@ -71,11 +71,11 @@ enum exo_info_nic {
 
 /* Why an environment is a ZOMBIE. */
 enum exo_end {
-    EXO_END_NOT,     /* it is not */
-    EXO_END_SELF,    /* it asked for it; a status follows */
-    EXO_END_KILLED,  /* an ancestor did; a status follows */
-    EXO_END_FAULT,   /* a fault with upcalls disabled; the vector follows */
-    EXO_END_UPCALL,  /* its control page names no usable upcall entry or stack */
+    EXO_END_NOT,    /* it is not */
+    EXO_END_SELF,   /* it asked for it; a status follows */
+    EXO_END_KILLED, /* an ancestor did; a status follows */
+    EXO_END_FAULT,  /* a fault with upcalls disabled; the vector follows */
+    EXO_END_UPCALL, /* its control page names no usable upcall entry or stack */
 };
 
 #define EXO_ABI_VERSION 1u

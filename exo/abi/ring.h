@@ -43,7 +43,13 @@
 
 #define EXO_RING_SIZE 256u /* slots a ring, a power of two */
 
-enum exo_ring_name { EXO_RING_FILL, EXO_RING_RECEIVE, EXO_RING_TRANSMIT, EXO_RING_COMPLETE, EXO_RINGS };
+enum exo_ring_name {
+    EXO_RING_FILL,
+    EXO_RING_RECEIVE,
+    EXO_RING_TRANSMIT,
+    EXO_RING_COMPLETE,
+    EXO_RINGS
+};
 
 /* One slot: 8 bytes, so that it can be read and written whole. */
 struct exo_desc {

@@ -23,8 +23,8 @@
 
 #include "types.h"
 
-#define EXO_START_MAGIC   0x3174726174736678ull /* "xfstart1" */
-#define EXO_START_VERSION 1u
+#define EXO_START_MAGIC     0x3174726174736678ull /* "xfstart1" */
+#define EXO_START_VERSION   1u
 
 #define EXO_IMAGE_BASE      0x0000000000400000ull
 #define EXO_CONTROL_ADDRESS 0x000000003fe00000ull
@@ -34,8 +34,8 @@
 #define EXO_BUNDLE_ADDRESS  0x0000008000000000ull /* PML4 slot 1 */
 #define EXO_USER_END        0x0000800000000000ull
 
-#define EXO_START_STRINGS 2048u
-#define EXO_START_COUNT   128u /* strings at most, arguments and settings together */
+#define EXO_START_STRINGS   2048u
+#define EXO_START_COUNT     128u /* strings at most, arguments and settings together */
 
 struct exo_start {
     uint64_t magic;

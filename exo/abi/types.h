@@ -22,7 +22,7 @@ typedef struct {
 } frame_t;
 
 /* "Any free frame", where a call takes a frame number. */
-#define EXO_FRAME_ANY  0xffffffffu
+#define EXO_FRAME_ANY 0xffffffffu
 /* No frame. Frame 0 (the real-mode vectors) never belongs to anybody. */
 #define EXO_FRAME_NONE 0u
 
@@ -45,8 +45,8 @@ typedef struct {
 /* What a frame is used as. The order is part of the contract. */
 enum exo_frame_type {
     EXO_FREE = 0,
-    EXO_KERNEL = 1,  /* the kernel's own, firmware, or not memory at all */
-    EXO_PML4 = 2,    /* page tables, top to bottom */
+    EXO_KERNEL = 1, /* the kernel's own, firmware, or not memory at all */
+    EXO_PML4 = 2,   /* page tables, top to bottom */
     EXO_PDPT = 3,
     EXO_PD = 4,
     EXO_PT = 5,
@@ -72,14 +72,14 @@ enum exo_env_state {
 };
 
 /* Limits of the kernel's tables. */
-#define EXO_ENVS            64u  /* environments, the kernel's own slot 0 included */
-#define EXO_QUEUES          32u  /* network queues */
-#define EXO_SLICES          64u  /* positions in the CPU's slice vector */
-#define EXO_SLICE_NS        2000000u /* length of one slice: 2 ms */
-#define EXO_QUEUE_BUFFERS   1024u    /* buffers of one queue */
-#define EXO_BUFFER_SIZE     2048u    /* one buffer: half a frame */
-#define EXO_PACKET_MAX      1514u    /* longest Ethernet frame, without its checksum */
-#define EXO_PACKET_MIN      14u      /* an Ethernet header */
-#define EXO_CONSOLE_MAX     256u     /* bytes of one console_write */
+#define EXO_ENVS          64u      /* environments, the kernel's own slot 0 included */
+#define EXO_QUEUES        32u      /* network queues */
+#define EXO_SLICES        64u      /* positions in the CPU's slice vector */
+#define EXO_SLICE_NS      2000000u /* length of one slice: 2 ms */
+#define EXO_QUEUE_BUFFERS 1024u    /* buffers of one queue */
+#define EXO_BUFFER_SIZE   2048u    /* one buffer: half a frame */
+#define EXO_PACKET_MAX    1514u    /* longest Ethernet frame, without its checksum */
+#define EXO_PACKET_MIN    14u      /* an Ethernet header */
+#define EXO_CONSOLE_MAX   256u     /* bytes of one console_write */
 
 #endif
