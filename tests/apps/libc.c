@@ -280,7 +280,6 @@ static void *ping_pong(void *argument)
 }
 
 static volatile bool stop;
-static volatile double spin_result;
 
 static void *spin(void *argument)
 {
