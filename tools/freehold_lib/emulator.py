@@ -298,7 +298,7 @@ class Emulator:
             if match:
                 return match
             if not alive:
-                reason = f"the emulator ended before the log had '{pattern}'{self._said()}"
+                reason = f"the emulator ended before the log had '{pattern}'{self.said()}"
                 break
             if time.monotonic() > deadline:
                 reason = f"the log had no '{pattern}' within {timeout:g} s"
@@ -314,14 +314,15 @@ class Emulator:
         deadline = time.monotonic() + 0.3
         while time.monotonic() < deadline:
             if not self.running:
-                raise EmulatorError(f"{self.kind} ended at once{self._said()}")
+                raise EmulatorError(f"{self.kind} ended at once{self.said()}")
             time.sleep(0.02)
 
     def _remove_socket(self) -> None:
         if self.gdb and self.gdb.is_socket():
             self.gdb.unlink()
 
-    def _said(self) -> str:
+    def said(self) -> str:
+        """The emulator's own last words as the end of a sentence; empty if there are none."""
         try:
             said = (self._folder / "output").read_text(errors="replace").strip()
         except (OSError, TypeError):

@@ -132,16 +132,18 @@ def _boot(
             for line in symboliser.filter(emulator.lines(arguments.seconds)):
                 print(line, flush=True)
             if emulator.status is not None:
-                raise FreeholdError(_ended(emulator.status))
+                raise FreeholdError(_ended(emulator))
     except KeyboardInterrupt:
         print()
     print(f"The machine was on for {time.monotonic() - begun:.0f} s; its log is {run.log}.")
     return 0
 
 
-def _ended(status: int) -> str:
+def _ended(emulator: Emulator) -> str:
+    status = emulator.status
     how = f"signal {-status}" if status < 0 else f"status {status}"
-    return f"The emulator ended by itself ({how}), as it does when the machine resets or turns off."
+    said = emulator.said() or ", as it does when the machine resets or turns off."
+    return f"The emulator ended by itself ({how}){said}"
 
 
 def _welcome(machine: Machine, emulator: Emulator, arguments: argparse.Namespace) -> None:
