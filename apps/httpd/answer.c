@@ -207,12 +207,12 @@ void answer_write(struct text *out, const struct answer *answer, const struct fa
 {
     if (answer->json || (answer->file && answer->file->page)) {
         write_made(out, answer, facts());
-    } else if (answer->status == 304) {
+    } else if (answer->file && answer->status == 304) {
         write_start(out, answer, status_of(304)); /* no content and no length: 15.4.5, 8.6 */
         TEXT_LITERAL(out, "ETag: ");
         text_string(out, answer->file->etag);
         TEXT_LITERAL(out, "\r\nCache-Control: no-cache\r\n\r\n");
-    } else if (answer->status == 200) {
+    } else if (answer->file && answer->status == 200) {
         write_file(out, answer, rest);
     } else {
         write_sentence(out, answer, status_of(answer->status));
