@@ -175,7 +175,8 @@ def _try(
 
     def hear(line: str) -> None:
         said.append(line)
-        on_line(line)
+        if re.match(r"(Get|Hit|Fetched|Need)\b", line):
+            on_line(line)
 
     for step in (["update"], ["source", "--download-only", "--tar-only", "--only-source", package]):
         status = run_lines(["apt-get", "-q", *step], hear, cwd=folder, environment=environment)

@@ -20,13 +20,16 @@ BUSY = "Process {pid} is building in this folder; waiting for it."
 
 def build(
     folder: Path,
-    targets: Sequence[str] = (),
+    targets: Sequence[str] = ("all",),
     *,
     options: Sequence[str] = (),
     environment: dict[str, str] | None = None,
     title: str = "Building",
 ) -> None:
-    """Bring `folder` up to date: configure it if it is not, then build (by default, everything)."""
+    """Bring `folder` up to date: configure it if it is not, then build (by default, everything).
+
+    The target build.ninja alone means that it is configured, and no more.
+    """
     claim(folder)
     with lock(folder / MARK, BUSY, wait=True):
         if not _configured(folder):

@@ -24,7 +24,7 @@ def prepare() -> bool:
     return bool(missing or unpacked)
 
 
-def built(folder: Path, targets: Sequence[str] = ()) -> Path:
+def built(folder: Path, targets: Sequence[str] = ("all",)) -> Path:
     """Provide what is missing and build in `folder`; returns it, absolute."""
     build.check(folder)
     prepare()

@@ -176,6 +176,7 @@ def _try(app: App, offset: int) -> list[str]:
         if forward.protocol == "tcp" and forward.app_port in WEB_PORTS:
             lines.append(f"curl http://127.0.0.1:{port}/")
         else:
-            udp = "-u " if forward.protocol == "udp" else ""
-            lines.append(f"echo hello | nc {udp}-w 2 127.0.0.1 {port}")
+            # TCP: close our side after the word. UDP has no end; wait a second for the answer.
+            how = "-N" if forward.protocol == "tcp" else "-u -w 1"
+            lines.append(f"echo hello | nc {how} 127.0.0.1 {port}")
     return lines

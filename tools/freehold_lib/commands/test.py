@@ -48,7 +48,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    folder = built(arguments.build)
+    folder = built(arguments.build, ["build.ninja"] if arguments.list else ["all"])
     tests = _choose(runner.known_tests(folder), arguments)
     if arguments.list:
         for test in tests:
