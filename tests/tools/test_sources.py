@@ -3,6 +3,7 @@
 
 import hashlib
 import io
+import os
 import pathlib
 import sys
 import tarfile
@@ -159,6 +160,7 @@ def tarball(folder, name="thing_1.orig.tar.gz", text="one\ntwo\nthree\n"):
         data = text.encode()
         member = tarfile.TarInfo("thing-1.0/src/file.txt")
         member.size = len(data)
+        member.uid = member.gid = 4711
         archive.addfile(member, io.BytesIO(data))
     return file, hashlib.sha256(file.read_bytes()).hexdigest()
 
@@ -203,6 +205,8 @@ def test_unpack_once(subprojects, thing):
     assert not sources.up_to_date(source, subprojects)
     assert sources.provide(subprojects, (source,)) == ["thing"]
     assert (subprojects / "thing-1.0/src/file.txt").read_text() == "one\ntwo\nthree\n"
+    # Ours, not the packer's, even if we are root.
+    assert (subprojects / "thing-1.0/src/file.txt").stat().st_uid == os.geteuid()
     assert sources.up_to_date(source, subprojects)
     assert sources.provide(subprojects, (source,)) == []
     assert fetches == []

@@ -202,7 +202,10 @@ def _unpack(tarball: Path, into: Path) -> Path:
         with tarfile.open(tarball) as archive:
             # Its digest was checked; the filter is for later Pythons, which want one named.
             safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-            archive.extractall(into, **safely)
+            for member in archive:
+                # As root we would give the files to whoever has the packer's number here.
+                member.uid, member.gid, member.uname, member.gname = os.geteuid(), os.getegid(), "", ""
+                archive.extract(member, into, **safely)
     except (OSError, tarfile.TarError) as error:
         raise FreeholdError(f"{tarball} cannot be unpacked: {error}") from error
     inside = list(into.iterdir())
