@@ -96,6 +96,12 @@ long fd_call(long n, long a, long b, long c, long d, long e, long f, bool *known
 
 /* If set, called for a fault that nothing mends, before the crash. True: go on with *context. */
 extern bool (*libos_fault_hook)(struct exo_context *context, const struct exo_fault *fault);
+/*
+ * If set, called for a call number outside the kernel's table (context->rax). True: go on with
+ * *context, of which it may change anything; else rax becomes -EXO_E_CALL. Like the one above it
+ * runs with upcalls off: only memory that is mapped (vm_mapped) may be touched.
+ */
+extern bool (*libos_foreign_hook)(struct exo_context *context);
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 

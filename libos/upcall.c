@@ -28,6 +28,7 @@ extern uint64_t resume_frame[3], resume_spare[3]; /* rip, flags, rsp; rax, rcx, 
 _Noreturn void upcall(uint32_t reasons);
 
 bool (*libos_fault_hook)(struct exo_context *context, const struct exo_fault *fault);
+bool (*libos_foreign_hook)(struct exo_context *context);
 
 void critical_enter(void)
 {
@@ -73,7 +74,9 @@ void upcall(uint32_t reasons)
             (!libos_fault_hook || !libos_fault_hook(context, &fault)))
             crash(context, &fault);
     }
-    thread_events(reasons & ~(uint32_t)EXO_UP_FAULT);
+    if (reasons & EXO_UP_FOREIGN && (!libos_foreign_hook || !libos_foreign_hook(context)))
+        context->rax = (uint64_t)-EXO_E_CALL;
+    thread_events(reasons & ~(uint32_t)(EXO_UP_FAULT | EXO_UP_FOREIGN));
     if (thread_must_switch())
         thread_preempt();
     resume_full(context);

@@ -138,6 +138,38 @@ static int64_t calls_that_are_not(void)
     return worst;
 }
 
+/* The same while it takes no upcalls: then there is nothing that the kernel could make of them. */
+static int64_t calls_that_are_not_deaf(void)
+{
+    critical_enter();
+    int64_t result = calls_that_are_not();
+    critical_exit();
+    return result;
+}
+
+static bool let_in(struct exo_context *context)
+{
+    context->rax = 0; /* let through, if the kernel came here with upcalls disabled */
+    return true;
+}
+
+/* A foreign call within the handling of another would be an upcall within an upcall. */
+static bool nest(struct exo_context *context)
+{
+    libos_foreign_hook = let_in;
+    context->rax = (uint64_t)raw_call(EXO_CALLS + 1, 0, 0, 0);
+    libos_foreign_hook = nest;
+    return true;
+}
+
+static int64_t nested_foreign_call(void)
+{
+    libos_foreign_hook = nest;
+    int64_t result = raw_call(EXO_CALLS, 0, 0, 0);
+    libos_foreign_hook = NULL;
+    return result;
+}
+
 /* An argument that is right in its low 32 bits. */
 static int64_t wide_arguments(void)
 {
@@ -184,6 +216,8 @@ const struct attack environment_attacks[] = {
     {"change itself", set_itself},
     {"make a child with more than it has", child_with_everything},
     {"make calls that do not exist", calls_that_are_not},
+    {"make them with upcalls off", calls_that_are_not_deaf},
+    {"make one inside the upcall that one became", nested_foreign_call},
     {"name things by numbers of more than 32 bits", wide_arguments},
     {"spin and keep the CPU", spin},
     {"spin with upcalls off and keep the CPU", spin_deaf},

@@ -26,6 +26,13 @@
  *
  *     disabled = 0;  if (pending) yield();   // the upcall comes out of yield
  *
+ * A call number that is not in the table (calls.toml) is delivered as
+ * EXO_UP_FOREIGN: `saved` holds the registers as they were at the SYSCALL (rcx
+ * and r11 as it left them), rax the number, rip the instruction after it. The
+ * handler may put a result into rax and resume, and so serve programs that
+ * were built for another kernel. While `disabled` is set the call comes back
+ * with the error CALL instead.
+ *
  * A fault (page fault, invalid opcode, ...) is delivered as EXO_UP_FAULT with
  * `fault` filled in. A fault while `disabled` is set, or with no usable
  * control page, ends the environment (reason EXO_END_FAULT): its own upcall
@@ -44,6 +51,7 @@
 #define EXO_UP_QUEUE       (1u << 4) /* a queue of this environment has news */
 #define EXO_UP_CHILD       (1u << 5) /* a child became a ZOMBIE */
 #define EXO_UP_DEADLINE    (1u << 6) /* `wait` alone: its deadline has passed */
+#define EXO_UP_FOREIGN     (1u << 7) /* a call number outside the table, in saved.rax */
 
 /* The registers of interrupted user code. Order is part of the contract. */
 struct exo_context {

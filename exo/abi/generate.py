@@ -36,6 +36,8 @@ def check(spec):
         for name, kind in call["args"]:
             if kind not in C_TYPE:
                 fail(f"argument {name} of {call['name']} has the unknown type {kind}")
+        if "CALL" in call["errors"]:
+            fail(f"{call['name']} may not return CALL: the kernel takes it for a number outside the table")
         for error in call["errors"]:
             if error not in errors:
                 fail(f"{call['name']} names the unknown error {error}")
@@ -119,6 +121,8 @@ def manual(spec):
     yield "# The calls\n\nWritten by `exo/abi/generate.py` from `exo/abi/calls.toml`.\n\n"
     yield "Number in rax, arguments in rdi, rsi, rdx, r10, r8, r9; the result comes back in rax.\n"
     yield "rcx and r11 are lost. A negative result is an error. A refused call changes nothing.\n\n"
+    yield "A number that is not in this table is no call: it becomes the upcall `EXO_UP_FOREIGN` of the caller\n"
+    yield "(`exo/abi/control.h`), or, with upcalls disabled, the error `EXO_E_CALL`.\n\n"
     yield "| number | call | returns |\n|---|---|---|\n"
     for call in spec["call"]:
         yield f"| {call['number']} | [`{call['name']}`](#{call['name']}) | {call['returns']} |\n"

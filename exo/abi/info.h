@@ -78,7 +78,7 @@ enum exo_end {
     EXO_END_UPCALL, /* its control page names no usable upcall entry or stack */
 };
 
-#define EXO_ABI_VERSION 1u
+#define EXO_ABI_VERSION 2u
 #define EXO_MAC_ANY     0xffffffffffffffffull
 
 #endif

@@ -7,7 +7,9 @@
  *   C2  an environment in `wait` runs again as soon as a reason is pending: the check and the sleep
  *       are one step, so no wake-up is lost                         inv_cpu_waiting
  *   C3  never an upcall while `disabled` is set: reasons collect in `pending`
- *   C4  what the control page says is read once and checked; at worst its own environment ends
+ *   C4  a call number outside the table is the caller's own affair: an upcall with all of its
+ *       registers, or an error while `disabled` is set
+ *   C5  what the control page says is read once and checked; at worst its own environment ends
  */
 #include "env.h"
 #include "exo_calls.h"
@@ -127,6 +129,13 @@ static void slice_switch(uint64_t now)
     }
 }
 
+static bool upcalls_off(const struct env *env)
+{
+    const struct exo_control *control = machine_frame(env->control);
+
+    return *(const volatile uint64_t *)&control->disabled;
+}
+
 /* Reasons become the result of `wait` or an upcall. False: the environment ended over it. */
 static bool deliver(struct env *env)
 {
@@ -138,8 +147,7 @@ static bool deliver(struct env *env)
         env->deadline = 0;
         env->context.rax = env->pending;
     } else {
-        volatile uint64_t *shared = &control->disabled;
-        if (*shared)
+        if (upcalls_off(env))
             return true;
         uint64_t entry = *(volatile uint64_t *)&control->upcall_entry;
         uint64_t stack = *(volatile uint64_t *)&control->upcall_stack;
@@ -177,7 +185,7 @@ void cpu_fault(uint64_t vector, uint64_t error, uint64_t address)
 {
     struct exo_control *control = machine_frame(current->control);
 
-    if (*(volatile uint64_t *)&control->disabled) {
+    if (upcalls_off(current)) {
         env_end(current, EXO_END_FAULT, (uint32_t)vector, address);
         return;
     }
@@ -192,7 +200,11 @@ void cpu_call(void)
     const uint64_t arguments[6] = {c->rdi, c->rsi, c->rdx, c->r10, c->r8, c->r9};
 
     self->calls++;
-    c->rax = (uint64_t)call_dispatch(self, c->rax, arguments);
+    int64_t result = call_dispatch(self, c->rax, arguments);
+    if (result == -EXO_E_CALL && !upcalls_off(self))
+        env_pend(self, EXO_UP_FOREIGN); /* rax goes on holding the number, for `saved` */
+    else
+        c->rax = (uint64_t)result;
 }
 
 int64_t call_yield(struct env *self)

@@ -43,6 +43,18 @@ def test_c_library(boot, kind, policy):
     assert "[libc] enosys: 2 calls in all" in text
 
 
+@pytest.mark.parametrize("policy", ["fifo", "round_robin"])
+def test_foreign_calls_are_the_application_s_own(boot, policy):
+    app = {"name": "foreign", "test": "foreign", "sched": policy, "restart": "never", "memory": "2M"}
+    machine = boot([app], nic=None)
+    machine.wait_for(r"^\[init\] foreign (ended|was)", TIMEOUT)
+    text = machine.text()
+    assert not re.findall(r"^\[foreign\] not ok .*", text, re.M)
+    assert len(re.findall(r"^\[foreign\] ok ", text, re.M)) == 9
+    assert text.count("[foreign] written by a system call of Linux\n") == 1
+    assert "[init] foreign ended with status 0" in text
+
+
 # Way to die: what the crash report says, and where the backtrace begins.
 DEATHS = {
     "null": (r"page fault writing 0x8 .*: nothing is mapped there", "null"),

@@ -35,6 +35,7 @@ def test_manual_is_up_to_date(tmp_path):
         ("retired = []", "retired = [23]", "number 23 of info is retired and may not be used again"),
         ('name = "page_free"', 'name = "page_alloc"', "two entries of call have the same name"),
         ('errors = ["QUOTA", "MEMORY"]', 'errors = ["NOPE"]', "env_create names the unknown error NOPE"),
+        ('errors = ["QUOTA", "MEMORY"]', 'errors = ["CALL"]', "env_create may not return CALL"),
         ('[["deadline", "u64"]]', '[["deadline", "u63"]]', "argument deadline of wait has the unknown type u63"),
     ],
 )

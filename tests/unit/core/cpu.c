@@ -280,6 +280,49 @@ static void test_faults(void)
     }
 }
 
+/* A number outside the table: an upcall with every register, or an error. */
+static void test_foreign(void)
+{
+    static const uint64_t numbers[] = {EXO_CALLS, 0x10001, 1ull << 32, ~0ull};
+
+    for (uint32_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+        struct env *init = mock_boot();
+        struct exo_control *control = mock_control(init);
+        struct exo_context before = {.rax = numbers[i],
+                                     .rbx = 1,
+                                     .rdi = 2,
+                                     .rsi = 3,
+                                     .rdx = 4,
+                                     .r10 = 5,
+                                     .r15 = 6,
+                                     .rip = 0x400123,
+                                     .rsp = 0x7000,
+                                     .rflags = 0x246,
+                                     .fs_base = 8};
+        init->pending = 0;
+        control->disabled = 0;
+        control->upcall_entry = 0x401000;
+        control->upcall_stack = 0x501ff8;
+        init->context = before;
+        uint64_t calls = init->calls;
+        cpu_call();
+        tap_ok(!memcmp(&init->context, &before, sizeof(before)) &&
+                   control->pending == EXO_UP_FOREIGN && init->calls == calls + 1,
+               "call 0x%lx changes no register and is a reason", (unsigned long)numbers[i]);
+        mock_now = mock_alarm; /* whatever happens before the upcall, it tells of the call */
+        mock_next();
+        tap_ok(init->context.rip == 0x401000 && (init->context.rdi & EXO_UP_FOREIGN) &&
+                   !memcmp(&control->saved, &before, sizeof(before)) && control->disabled == 1,
+               "and an upcall with the caller's registers in `saved`");
+
+        init->context = before;
+        cpu_call();
+        bool kept = init->context.rip == before.rip && init->context.rbx == before.rbx;
+        tap_ok(init->context.rax == (uint64_t)-EXO_E_CALL && kept && !init->pending,
+               "with upcalls disabled it is the error CALL and no reason");
+    }
+}
+
 static void test_kill_current(void)
 {
     struct env *child = boot_two(EXO_SLICES / 2), *init = &envs[1];
@@ -305,6 +348,7 @@ int main(void)
     test_no_lost_wakeup();
     test_upcall();
     test_faults();
+    test_foreign();
     test_kill_current();
     return tap_done();
 }

@@ -26,7 +26,7 @@ static uint32_t dice(uint32_t sides)
 
 static const char *failed;
 static uint64_t done_calls[EXO_CALLS], refused_calls[EXO_CALLS], upcalls, faults, boots;
-static uint64_t packets, delivered;
+static uint64_t packets, delivered, foreign;
 
 /* A frame of this type, mostly one that `self` may use; sometimes anything. */
 static uint64_t some_frame(const struct env *self, uint32_t type)
@@ -268,6 +268,32 @@ static void step_call(bool full)
     }
 }
 
+/* A call number outside the table: an error without effect, or a reason that keeps each register. */
+static void step_foreign(bool full)
+{
+    struct env *self = current;
+    struct exo_control *control = mock_control(self);
+    bool off = control->disabled;
+
+    foreign++;
+    self->context.rax = EXO_CALLS + ((uint64_t)dice(3) << dice(60));
+    struct exo_context before = self->context;
+    uint32_t pending = self->pending;
+    mock_snapshot(full);
+    cpu_call();
+    if (off ? self->context.rax != (uint64_t)-EXO_E_CALL || self->pending != pending
+            : self->pending != (pending | EXO_UP_FOREIGN) || control->pending != self->pending)
+        failed = "a foreign call was neither refused nor delivered";
+    if (off)
+        self->context.rax = before.rax;
+    if (memcmp(&self->context, &before, sizeof(before)))
+        failed = "a foreign call changed a register";
+    self->calls--;
+    if (off && !mock_unchanged(full))
+        failed = "a refused foreign call changed something";
+    self->calls++;
+}
+
 static void step(bool full)
 {
     uint64_t before_disabled = 0, before_upcalls = 0;
@@ -282,6 +308,8 @@ static void step(bool full)
             cpu_fault(14, 0, 0x1234);
         } else if (!dice(60)) {
             build(current);
+        } else if (!dice(40)) {
+            step_foreign(full);
         } else {
             step_call(full);
         }
@@ -358,10 +386,11 @@ int main(int argc, char **argv)
     for (uint32_t i = 0; i < EXO_CALLS; i++)
         printf("# call %2u: %8llu done %8llu refused\n", i, (unsigned long long)done_calls[i],
                (unsigned long long)refused_calls[i]);
-    printf("# %llu upcalls, %llu faults, %llu packets, %llu deliveries, %llu boots\n",
-           (unsigned long long)upcalls, (unsigned long long)faults, (unsigned long long)packets,
-           (unsigned long long)delivered, (unsigned long long)boots);
-    bool all = upcalls && faults && delivered > 100;
+    printf("# %llu upcalls, %llu faults, %llu foreign calls, %llu packets, %llu deliveries, "
+           "%llu boots\n",
+           (unsigned long long)upcalls, (unsigned long long)faults, (unsigned long long)foreign,
+           (unsigned long long)packets, (unsigned long long)delivered, (unsigned long long)boots);
+    bool all = upcalls && faults && foreign && delivered > 100;
     for (uint32_t i = 0; i < EXO_CALLS; i++)
         all &= done_calls[i] > 0;
     tap_ok(all, "every call was carried out at least once");
