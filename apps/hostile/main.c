@@ -121,6 +121,7 @@ int main(int argc, char **argv)
     run(table_attacks);
     run(privileged_attacks);
     run(environment_attacks);
+    run(batch_attacks);
     run(network_attacks);
     printf("hostile: %u attacks, %u refused, %u not tried\n", tried, refused, untried);
     fflush(stdout);

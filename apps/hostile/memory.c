@@ -36,8 +36,7 @@ bool own_frame(uint32_t n)
     return exo_info(EXO_INFO_FRAME, n, EXO_FRAME_TYPE) >= 0;
 }
 
-/* One call on each frame of the machine that is not ours. */
-static int64_t each_foreign(int64_t (*attempt)(frame_t frame))
+int64_t each_foreign(int64_t (*attempt)(frame_t frame))
 {
     int64_t worst = 0;
 

@@ -10,6 +10,7 @@ import tomllib
 
 C_TYPE = {"env": "env_t", "frame": "frame_t", "queue": "queue_t", "u32": "uint32_t", "u64": "uint64_t"}
 REGISTERS = ["rdi", "rsi", "rdx", "r10", "r8", "r9"]
+BATCH_ARGUMENTS = 4  # EXO_BATCH_ARGUMENTS in batch.h
 HEAD = "/* SPDX-License-Identifier: MIT */\n/* Written by exo/abi/generate.py from calls.toml: do not edit. */\n"
 
 
@@ -36,6 +37,8 @@ def check(spec):
         for name, kind in call["args"]:
             if kind not in C_TYPE:
                 fail(f"argument {name} of {call['name']} has the unknown type {kind}")
+        if call.get("batch") and len(call["args"]) > BATCH_ARGUMENTS:
+            fail(f"{call['name']} has too many arguments for a batch: {BATCH_ARGUMENTS} at most")
         if "CALL" in call["errors"]:
             fail(f"{call['name']} may not return CALL: the kernel takes it for a number outside the table")
         for error in call["errors"]:
@@ -93,13 +96,23 @@ def prototypes(spec):
     for call in spec["call"]:
         yield f"int64_t call_{call['name']}({parameters(call, 'struct env *self')});\n"
     yield "\n/* Check the width of each argument and carry out the call. */\n"
-    yield "int64_t call_dispatch(struct env *self, uint64_t number, const uint64_t a[6]);\n\n#endif\n"
+    yield "int64_t call_dispatch(struct env *self, uint64_t number, const uint64_t a[6]);\n"
+    yield "/* The same for what may be in a batch. */\n"
+    yield "int64_t batch_dispatch(struct env *self, uint64_t number, const uint64_t a[6]);\n\n#endif\n"
 
 
 def dispatch(spec):
     yield HEAD + '#include "exo_calls.h"\n#include "exo_handlers.h"\n\n'
-    yield "int64_t call_dispatch(struct env *self, uint64_t number, const uint64_t a[6])\n{\n    switch (number) {\n"
-    for call in spec["call"]:
+    batch = [call for call in spec["call"] if call.get("batch")]
+    alone = [call for call in spec["call"] if not call.get("batch")]
+    yield from switch("batch_dispatch", batch, "-EXO_E_CALL")
+    yield "\n"
+    yield from switch("call_dispatch", alone, "batch_dispatch(self, number, a)")
+
+
+def switch(name, calls, otherwise):
+    yield f"int64_t {name}(struct env *self, uint64_t number, const uint64_t a[6])\n{{\n    switch (number) {{\n"
+    for call in calls:
         yield f"    case EXO_CALL_{call['name'].upper()}:\n"
         narrow = [i for i, (_, kind) in enumerate(call["args"]) if kind != "u64"]
         if narrow:
@@ -114,7 +127,7 @@ def dispatch(spec):
             else:
                 values.append(f"({C_TYPE[kind]}){{(uint32_t)a[{i}]}}")
         yield f"        return call_{call['name']}({', '.join(values)});\n"
-    yield "    default:\n        (void)a;\n        return -EXO_E_CALL;\n    }\n}\n"
+    yield f"    default:\n        return {otherwise};\n    }}\n}}\n"
 
 
 def manual(spec):
@@ -130,6 +143,8 @@ def manual(spec):
         arguments = ", ".join(f"{C_TYPE[kind]} {name}" for name, kind in call["args"])
         yield f"\n## {call['name']}\n\n`exo_{call['name']}({arguments})`\n\n{call['doc'].strip()}\n\n"
         yield f"Returns {call['returns']}.\n\nErrors: {', '.join(call['errors']) or 'none'}.\n"
+        if call.get("batch"):
+            yield "\nMay be in a [`batch`](#batch).\n"
     yield "\n# The errors\n\n| number | name | meaning |\n|---|---|---|\n"
     for error in spec["error"]:
         yield f"| -{error['number']} | `EXO_E_{error['name']}` | {error['text']} |\n"

@@ -8,6 +8,7 @@
  */
 #include "mock.h"
 
+#include "batch.h"
 #include "nic.h"
 #include "packet_queue.h"
 
@@ -26,7 +27,7 @@ static uint32_t dice(uint32_t sides)
 
 static const char *failed;
 static uint64_t done_calls[EXO_CALLS], refused_calls[EXO_CALLS], upcalls, faults, boots;
-static uint64_t packets, delivered, foreign;
+static uint64_t packets, delivered, foreign, operations;
 
 /* A frame of this type, mostly one that `self` may use; sometimes anything. */
 static uint64_t some_frame(const struct env *self, uint32_t type)
@@ -60,6 +61,51 @@ static uint64_t some_index(void)
     static const uint16_t odd[] = {2, 255, 256, 511, 512, 600};
 
     return dice(8) ? dice(2) : odd[dice(6)];
+}
+
+static void arguments_for(struct env *self, uint32_t number, uint64_t a[6]);
+
+/* Operations, each with a chance, in a frame of the caller's. */
+static void batch_for(struct env *self, uint64_t a[6])
+{
+    static const uint8_t common[] = {EXO_CALL_PAGE_ALLOC, EXO_CALL_PAGE_FREE, EXO_CALL_PT_MAP,
+                                     EXO_CALL_PT_UNMAP, EXO_CALL_SLICE_SET};
+    a[0] = some_frame(self, dice(8) ? EXO_DATA : dice(2) ? EXO_CONTROL : EXO_RING);
+    a[2] = dice(12) ? 1 + dice(5) : dice(70);
+    a[1] = dice(12) ? 8 * dice(100) : dice(EXO_PAGE_SIZE + 9);
+    if (a[0] >= MOCK_FRAMES || !frames[a[0]].owner || &envs[frames[a[0]].owner] != self ||
+        (frames[a[0]].type != EXO_DATA && frames[a[0]].type != EXO_CONTROL) ||
+        a[1] + a[2] * sizeof(struct exo_operation) > EXO_PAGE_SIZE)
+        return;
+    for (uint32_t i = 0; i < a[2]; i++) {
+        struct exo_operation operation = {0};
+        uint64_t arguments[6];
+        operation.call = dice(3) ? common[dice(sizeof(common))] : dice(EXO_CALLS + 1);
+        if (operation.call != EXO_CALL_BATCH)
+            arguments_for(self, (uint32_t)operation.call, arguments);
+        memcpy(operation.argument, arguments, sizeof(operation.argument));
+        operation.result = -1;
+        memcpy((char *)machine_frame((frame_t){(uint32_t)a[0]}) + a[1] + i * sizeof(operation),
+               &operation, sizeof(operation));
+    }
+}
+
+/* Exactly those before the one that stopped it have results. */
+static void check_batch(const uint64_t a[6], int64_t result)
+{
+    const struct exo_operation *operation =
+        (const void *)((char *)machine_frame((frame_t){(uint32_t)a[0]}) + a[1]);
+    uint32_t end = result < 0 ? EXO_BATCH_INDEX(result) : (uint32_t)result;
+
+    if (end > a[2] || (result >= 0 && end != a[2]) || (result < 0 && end == a[2]))
+        failed = "a batch stopped where it has no operation";
+    for (uint32_t i = 0; i < a[2] && !failed; i++) {
+        struct exo_operation copy;
+        memcpy(&copy, operation + i, sizeof(copy));
+        if ((copy.result >= 0) != (i < end))
+            failed = "a batch has results that it cannot have";
+    }
+    operations += end;
 }
 
 /* Arguments that have a chance. */
@@ -152,6 +198,9 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
         a[0] = dice(7);
         a[1] = dice(3) ? some_frame(self, EXO_DATA) : some_env(self);
         a[2] = dice(18);
+        break;
+    case EXO_CALL_BATCH:
+        batch_for(self, a);
         break;
     default:
         break;
@@ -260,12 +309,14 @@ static void step_call(bool full)
         (result < 0 ? refused_calls : done_calls)[number]++;
     if (result < 0) {
         self->calls--;
-        if (!mock_unchanged(full))
+        if (result >= EXO_BATCH_STOPPED(0, 255) && !mock_unchanged(full))
             failed = "a refused call changed something";
         self->calls++;
-    } else if (number == EXO_CALL_PAGE_ALLOC) {
-        check_zero((uint32_t)result);
     }
+    if (number == EXO_CALL_BATCH && (result >= 0 || result < -255))
+        check_batch(a, result);
+    if (number == EXO_CALL_PAGE_ALLOC && result >= 0)
+        check_zero((uint32_t)result);
 }
 
 /* A call number outside the table: an error without effect, or a reason that keeps each register. */
@@ -386,11 +437,12 @@ int main(int argc, char **argv)
     for (uint32_t i = 0; i < EXO_CALLS; i++)
         printf("# call %2u: %8llu done %8llu refused\n", i, (unsigned long long)done_calls[i],
                (unsigned long long)refused_calls[i]);
+    printf("# %llu operations in batches\n", (unsigned long long)operations);
     printf("# %llu upcalls, %llu faults, %llu foreign calls, %llu packets, %llu deliveries, "
            "%llu boots\n",
            (unsigned long long)upcalls, (unsigned long long)faults, (unsigned long long)foreign,
            (unsigned long long)packets, (unsigned long long)delivered, (unsigned long long)boots);
-    bool all = upcalls && faults && foreign && delivered > 100;
+    bool all = upcalls && faults && foreign && operations && delivered > 100;
     for (uint32_t i = 0; i < EXO_CALLS; i++)
         all &= done_calls[i] > 0;
     tap_ok(all, "every call was carried out at least once");

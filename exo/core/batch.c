@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * batch.c - several operations in one call.
+ *
+ *   B1  an operation is checked and carried out exactly as the call of its number
+ *   B2  each word of an operation is read once: what the caller changes meanwhile changes nothing
+ *   B3  the frame that holds them stays the caller's until the last result is written: it is pinned
+ *
+ * At most EXO_BATCH_MAX operations, the longest of them a page_alloc. A batch is not in the table
+ * of what a batch may hold, so there is no nesting.
+ */
+#include "batch.h"
+
+#include "env.h"
+#include "exo_calls.h"
+#include "exo_handlers.h"
+#include "frame.h"
+#include "machine.h"
+
+int64_t call_batch(struct env *self, frame_t frame, uint32_t offset, uint32_t count)
+{
+    if (frame.n >= frame_count || count > EXO_BATCH_MAX || offset % 8 ||
+        offset > EXO_PAGE_SIZE - count * sizeof(struct exo_operation))
+        return -EXO_E_RANGE;
+    if (&envs[frames[frame.n].owner] != self)
+        return -EXO_E_OWNER;
+    if (frames[frame.n].type != EXO_DATA && frames[frame.n].type != EXO_CONTROL)
+        return -EXO_E_TYPE;
+
+    volatile struct exo_operation *operation =
+        (volatile void *)((char *)machine_frame(frame) + offset);
+    int64_t stopped = 0;
+    frame_pin(frame);
+    for (uint32_t i = 0; i < count && !stopped; i++) {
+        uint64_t a[6] = {0};
+        for (uint32_t j = 0; j < EXO_BATCH_ARGUMENTS; j++)
+            a[j] = operation[i].argument[j];
+        int64_t result = batch_dispatch(self, operation[i].call, a);
+        if (result < 0)
+            stopped = EXO_BATCH_STOPPED(i, -result);
+        else
+            operation[i].result = result;
+    }
+    frame_unpin(frame);
+    return stopped ? stopped : count;
+}
