@@ -8,6 +8,7 @@
  *
  * All of it runs with upcalls off, and on memory that is always there.
  */
+#include "batch.h"
 #include "libos.h"
 
 #include <errno.h>
@@ -36,12 +37,24 @@ static frame_t root;
 static uint64_t resident_next = RESIDENT_BASE;
 static bool out_of_memory;
 
+/* The operations of a batch lie in the control page, which is always there. */
+#define operations    ((volatile struct exo_operation *)(EXO_CONTROL_ADDRESS + OPERATIONS_AT))
+#define OPERATIONS_AT ((sizeof(struct exo_control) + 7) & ~7ul)
+_Static_assert(OPERATIONS_AT + EXO_BATCH_MAX * sizeof(struct exo_operation) <= EXO_PAGE_SIZE,
+               "they are behind what the kernel uses of it");
+static frame_t control_frame;
+
 static struct {
     uint64_t tag; /* address >> 21, plus 1 */
     frame_t table;
 } last;
 
 /* --- page tables ---------------------------------------------------------------------- */
+
+static int64_t batch(uint32_t count)
+{
+    return exo_batch(control_frame, OPERATIONS_AT, count);
+}
 
 static int64_t new_frame(uint32_t type)
 {
@@ -318,15 +331,56 @@ bool vm_fault(uint64_t address, uint64_t error)
     return fill(address & ~(uint64_t)(EXO_PAGE_SIZE - 1), range->perm, EXO_DATA);
 }
 
+/*
+ * New pages at `address`, as many as one table and one batch hold. False: not all of them; those
+ * that are mapped the caller empties.
+ */
+static bool fill_some(uint64_t address, uint32_t count, uint32_t type)
+{
+    if (count == 1)
+        return fill(address, EXO_WRITE, type); /* two calls cost less than two batches of one */
+    frame_t table = table_for(address, true);
+    if (!table.n)
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        operations[i].call = EXO_CALL_PAGE_ALLOC;
+        operations[i].argument[0] = EXO_ENV_SELF;
+        operations[i].argument[1] = EXO_FRAME_ANY;
+        operations[i].argument[2] = type;
+    }
+    int64_t taken = batch(count);
+    if (taken < 0) {
+        for (uint32_t i = 0; i < EXO_BATCH_INDEX(taken); i++)
+            exo_page_free((frame_t){(uint32_t)operations[i].result});
+        out_of_memory = true;
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        operations[i].call = EXO_CALL_PT_MAP;
+        operations[i].argument[0] = table.n;
+        operations[i].argument[1] = index_of(address) + i;
+        operations[i].argument[2] = (uint64_t)operations[i].result;
+        operations[i].argument[3] = EXO_WRITE;
+    }
+    int64_t mapped = batch(count);
+    if (mapped >= 0)
+        return true;
+    for (uint32_t i = EXO_BATCH_INDEX(mapped); i < count; i++)
+        exo_page_free((frame_t){(uint32_t)operations[i].argument[2]});
+    return false;
+}
+
 void *vm_alloc(uint32_t pages, uint32_t type)
 {
-    uint64_t start = resident_next;
+    uint64_t start = resident_next, end = start + (uint64_t)pages * EXO_PAGE_SIZE;
 
-    for (uint32_t i = 0; i < pages; i++)
-        if (!fill(start + (uint64_t)i * EXO_PAGE_SIZE, EXO_WRITE, type)) {
-            empty(start, start + (uint64_t)i * EXO_PAGE_SIZE);
+    for (uint64_t at = start, count; at < end; at += count * EXO_PAGE_SIZE) {
+        count = MIN((end - at) / EXO_PAGE_SIZE, MIN(EXO_BATCH_MAX, 512 - index_of(at)));
+        if (!fill_some(at, (uint32_t)count, type)) {
+            empty(start, at + count * EXO_PAGE_SIZE);
             return NULL;
         }
+    }
     resident_next += (uint64_t)pages * EXO_PAGE_SIZE;
     return (void *)start;
 }
@@ -346,4 +400,5 @@ void *vm_window(frame_t frame)
 void vm_init(void)
 {
     root.n = (uint32_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_ROOT);
+    control_frame.n = (uint32_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_CONTROL);
 }
