@@ -17,6 +17,13 @@ uint32_t event_count(void);
  * over. */
 bool event_wait(uint32_t seen, uint64_t timeout_ns);
 
+/*
+ * Take the bits that others sent with `notify` (whom this application allowed by
+ * exo_notify_allow); if there are none, block this thread until there are. `timeout_ns` 0: no
+ * limit. 0: it is over.
+ */
+uint64_t notify_wait(uint64_t timeout_ns);
+
 /* Nanoseconds since boot, monotonic. No call into the kernel. */
 uint64_t time_ns(void);
 

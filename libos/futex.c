@@ -67,3 +67,16 @@ bool event_wait(uint32_t seen, uint64_t timeout_ns)
     return wait(&libos_queue_events, seen, UINT32_MAX,
                 timeout_ns ? time_deadline(timeout_ns) : 0) != -ETIMEDOUT;
 }
+
+uint64_t notify_wait(uint64_t timeout_ns)
+{
+    uint64_t end = timeout_ns ? time_deadline(timeout_ns) : 0;
+
+    for (bool over = false;;) {
+        uint32_t seen = *(volatile uint32_t *)&libos_notify_events;
+        uint64_t bits = __atomic_exchange_n(&control->notified, 0, __ATOMIC_ACQUIRE);
+        if (bits || over)
+            return bits;
+        over = wait(&libos_notify_events, seen, UINT32_MAX, end) == -ETIMEDOUT;
+    }
+}

@@ -27,9 +27,9 @@ const char *libos_setting(const char *name); /* environment string, NULL if it i
 void critical_enter(void);
 void critical_exit(void);
 
-/* Words that go up with EXO_UP_QUEUE and EXO_UP_CHILD; threads wait for them to change (futex.c).
+/* Words that go up with EXO_UP_QUEUE, _CHILD and _NOTIFY; threads wait for them to change (futex.c).
  */
-extern uint32_t libos_queue_events, libos_child_events;
+extern uint32_t libos_queue_events, libos_child_events, libos_notify_events;
 
 /* --- console.c */
 void console_write(const char *text, size_t length); /* any thread; whole lines go out at once */

@@ -19,7 +19,7 @@ _Static_assert(sizeof(struct thread) * BUCKET <= EXO_PAGE_SIZE, "BUCKET threads 
 
 struct thread *thread_current;
 const struct sched *thread_policy;
-uint32_t libos_queue_events, libos_child_events;
+uint32_t libos_queue_events, libos_child_events, libos_notify_events;
 
 static struct thread *blocked, *free_threads;
 static uint64_t earliest = NO_ALARM; /* no blocked thread times out before */
@@ -194,6 +194,10 @@ void thread_events(uint32_t reasons)
     if (reasons & EXO_UP_CHILD) {
         libos_child_events++;
         thread_wake(&libos_child_events, UINT32_MAX, UINT32_MAX);
+    }
+    if (reasons & EXO_UP_NOTIFY) {
+        libos_notify_events++;
+        thread_wake(&libos_notify_events, UINT32_MAX, UINT32_MAX);
     }
     if (reasons & EXO_UP_SLICE_BEGIN)
         thread_policy->cpu_gained();

@@ -106,6 +106,16 @@ static int64_t steal_slices(void)
     return worst;
 }
 
+static int64_t notify_one(env_t env)
+{
+    return exo_notify(env, ~0ull);
+}
+
+static int64_t notify_others(void)
+{
+    return each_other(notify_one);
+}
+
 static int64_t set_itself(void)
 {
     return exo_env_set(SELF, EXO_ENV_SET_MAC, 0x020000000001, 0);
@@ -211,6 +221,7 @@ const struct attack environment_attacks[] = {
     {"change every other environment", set_others},
     {"look at every other environment", look_at_others},
     {"take pages for every other environment", pages_for_others},
+    {"notify every other environment", notify_others},
     {"give its slices to strangers", slices_for_others},
     {"steal the slices of others", steal_slices},
     {"change itself", set_itself},

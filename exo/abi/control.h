@@ -52,6 +52,7 @@
 #define EXO_UP_CHILD       (1u << 5) /* a child became a ZOMBIE */
 #define EXO_UP_DEADLINE    (1u << 6) /* `wait` alone: its deadline has passed */
 #define EXO_UP_FOREIGN     (1u << 7) /* a call number outside the table, in saved.rax */
+#define EXO_UP_NOTIFY      (1u << 8) /* `notified` has bits from another environment */
 
 /* The registers of interrupted user code. Order is part of the contract. */
 struct exo_context {
@@ -80,6 +81,9 @@ struct exo_control {
     /* Written by the kernel when the vCPU gains the CPU. */
     uint64_t slices;   /* slices begun by this environment so far */
     uint64_t preempts; /* of these, how many ended by the slice timer */
+
+    /* Bits of `notify` are added by the kernel before EXO_UP_NOTIFY; exchange it with 0 to take them. */
+    uint64_t notified;
 };
 
 _Static_assert(sizeof(struct exo_control) <= EXO_PAGE_SIZE, "the control page is one page");

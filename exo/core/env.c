@@ -16,6 +16,7 @@
 #include "exo_handlers.h"
 #include "frame.h"
 #include "machine.h"
+#include "notify.h"
 #include "queue.h"
 #include "slice.h"
 #include "start.h"
@@ -343,6 +344,7 @@ int64_t call_env_reclaim(struct env *self, env_t name)
     self->queues_max += env->queues_max;
     self->envs_max += env->envs_max;
     self->envs--;
+    notify_forget(env);
     env->state = EXO_ENV_FREE;
     env->name.n = 0;
     env->mac = 0;

@@ -38,6 +38,7 @@ struct env {
     bool waiting;                     /* in `wait`: runs when pending or past the deadline */
     uint64_t deadline;                /* of `wait`; 0: none */
     uint64_t timer;                   /* of `timer`; 0: none */
+    uint64_t notifiers;               /* whom it allowed to notify it, a bit a slot */
 
     /* accounting */
     uint64_t slices_run, preempts, ticks, upcalls, calls;

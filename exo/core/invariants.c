@@ -311,6 +311,18 @@ const char *inv_env_mac(void)
     return NULL;
 }
 
+const char *inv_notify_names(void)
+{
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
+        REQUIRE(!envs[slot].notifiers || envs[slot].state != EXO_ENV_FREE,
+                "a free slot allows somebody to notify it");
+        for (uint32_t i = 0; i < EXO_ENVS; i++)
+            REQUIRE(!(envs[slot].notifiers >> i & 1) || envs[i].state != EXO_ENV_FREE,
+                    "somebody who is gone may notify");
+    }
+    return NULL;
+}
+
 const char *inv_slice_counts(void)
 {
     uint32_t owned[EXO_ENVS] = {0};
@@ -390,10 +402,10 @@ const char *inv_cpu_waiting(uint64_t alarm)
 const char *inv_all(void)
 {
     static const char *(*const all[])(void) = {
-        inv_frame_free,    inv_frame_lists,  inv_frame_pins,        inv_table_tree,
-        inv_table_leaves,  inv_table_counts, inv_table_kernel_half, inv_env_states,
-        inv_env_quotas,    inv_env_tree,     inv_env_mac,           inv_slice_counts,
-        inv_queue_flights, inv_queue_frames, inv_queue_macs};
+        inv_frame_free,   inv_frame_lists,   inv_frame_pins,        inv_table_tree,
+        inv_table_leaves, inv_table_counts,  inv_table_kernel_half, inv_env_states,
+        inv_env_quotas,   inv_env_tree,      inv_env_mac,           inv_notify_names,
+        inv_slice_counts, inv_queue_flights, inv_queue_frames,      inv_queue_macs};
 
     for (uint32_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
         const char *wrong = all[i]();

@@ -23,6 +23,7 @@ const char *inv_env_states(void);
 const char *inv_env_quotas(void);
 const char *inv_env_tree(void);
 const char *inv_env_mac(void);
+const char *inv_notify_names(void);
 const char *inv_slice_counts(void);
 const char *inv_queue_flights(void);
 const char *inv_queue_frames(void);

@@ -55,6 +55,17 @@ def test_foreign_calls_are_the_application_s_own(boot, policy):
     assert "[init] foreign ended with status 0" in text
 
 
+@pytest.mark.parametrize("kind, policy", KINDS)
+def test_two_notify_each_other(boot, kind, policy):
+    common = {"test": "notify", "sched": policy, "restart": "never", "memory": "2M"}
+    apps = [{"name": name, "arguments": [name], **common} for name in ("first", "second")]
+    machine = boot(apps, kind=kind, nic=None)
+    for name in ("first", "second"):
+        machine.wait_for(rf"^\[init\] {name} (ended|was)", TIMEOUT)
+        assert f"[{name}] ok: 2000 turns" in machine.text()
+        assert f"[init] {name} ended with status 0" in machine.text()
+
+
 # Way to die: what the crash report says, and where the backtrace begins.
 DEATHS = {
     "null": (r"page fault writing 0x8 .*: nothing is mapped there", "null"),

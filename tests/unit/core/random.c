@@ -199,6 +199,17 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
         a[1] = dice(3) ? some_frame(self, EXO_DATA) : some_env(self);
         a[2] = dice(18);
         break;
+    case EXO_CALL_NOTIFY_ALLOW:
+        a[0] = some_env(self);
+        a[1] = dice(8) ? dice(4) != 0 : dice(4);
+        break;
+    case EXO_CALL_NOTIFY:
+        a[0] = some_env(self);
+        for (uint32_t i = 1; i < 12 && dice(4); i++)
+            if (envs[i].notifiers >> (self - envs) & 1)
+                a[0] = envs[i].name.n;
+        a[1] = dice(20) ? 1ull << dice(64) : 0;
+        break;
     case EXO_CALL_BATCH:
         batch_for(self, a);
         break;
@@ -315,6 +326,11 @@ static void step_call(bool full)
     }
     if (number == EXO_CALL_BATCH && (result >= 0 || result < -255))
         check_batch(a, result);
+    if (number == EXO_CALL_NOTIFY && result >= 0) {
+        const struct env *env = env_find(self, (env_t){(uint32_t)a[0]});
+        if ((mock_control(env)->notified & a[1]) != a[1] || !(env->pending & EXO_UP_NOTIFY))
+            failed = "a notification was lost";
+    }
     if (number == EXO_CALL_PAGE_ALLOC && result >= 0)
         check_zero((uint32_t)result);
 }
