@@ -149,7 +149,7 @@ def prepare(folder: Path, build: Path, more: list[str]) -> dict[str, Path]:
     flags = compile_flags(build, more)
     folder.mkdir()
     objects = {}
-    for source in [*CORE.glob("*.c"), TESTS / "mock.c", build / "exo/abi/exo_dispatch.c"]:
+    for source in [*CORE.glob("*.c"), TESTS / "mock.c", TESTS / "steps.c", build / "exo/abi/exo_dispatch.c"]:
         objects[source.name] = folder / f"{source.name}.o"
         compile_one(source, objects[source.name], flags)
     for name in PROGRAMS:

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * steps.c - one random step of a machine, and what must hold after it (steps.h).
+ */
+#include "steps.h"
+
+#include "mock.h"
+
+#include "batch.h"
+#include "nic.h"
+#include "packet_queue.h"
+
+#include <string.h>
+
+uint32_t (*steps_dice)(uint32_t sides);
+struct steps steps;
+
+/* A frame of this type, mostly one that `self` may use; sometimes anything. */
+static uint64_t some_frame(const struct env *self, uint32_t type)
+{
+    uint32_t start = steps_dice(MOCK_FRAMES);
+
+    if (!steps_dice(12))
+        return steps_dice(3) ? steps_dice(MOCK_FRAMES + 2) : EXO_FRAME_ANY;
+    for (uint32_t i = 0; i < MOCK_FRAMES; i++) {
+        uint32_t n = (start + i) % MOCK_FRAMES;
+        if (frames[n].type == type && (!steps_dice(30) || frame_of(self, (frame_t){n})))
+            return n;
+    }
+    return start;
+}
+
+static uint64_t some_env(const struct env *self)
+{
+    if (!steps_dice(4))
+        return EXO_ENV_SELF;
+    for (uint32_t tries = 0; tries < 20; tries++) {
+        const struct env *env = &envs[1 + steps_dice(10)];
+        if (env->name.n && (env->parent.n == self->name.n || !steps_dice(10)))
+            return env->name.n;
+    }
+    return steps_dice(2) ? steps_dice(1024) : self->name.n - 0x100; /* an older generation */
+}
+
+static uint64_t some_index(void)
+{
+    static const uint16_t odd[] = {2, 255, 256, 511, 512, 600};
+
+    return steps_dice(8) ? steps_dice(2) : odd[steps_dice(6)];
+}
+
+static void arguments_for(struct env *self, uint32_t number, uint64_t a[6]);
+
+/* Operations, each with a chance, in a frame of the caller's. */
+static void batch_for(struct env *self, uint64_t a[6])
+{
+    static const uint8_t common[] = {EXO_CALL_PAGE_ALLOC, EXO_CALL_PAGE_FREE, EXO_CALL_PT_MAP,
+                                     EXO_CALL_PT_UNMAP, EXO_CALL_SLICE_SET};
+    a[0] = some_frame(self, steps_dice(8) ? EXO_DATA : steps_dice(2) ? EXO_CONTROL : EXO_RING);
+    a[2] = steps_dice(12) ? 1 + steps_dice(5) : steps_dice(70);
+    a[1] = steps_dice(12) ? 8 * steps_dice(100) : steps_dice(EXO_PAGE_SIZE + 9);
+    if (a[0] >= MOCK_FRAMES || !frames[a[0]].owner || &envs[frames[a[0]].owner] != self ||
+        (frames[a[0]].type != EXO_DATA && frames[a[0]].type != EXO_CONTROL) ||
+        a[1] + a[2] * sizeof(struct exo_operation) > EXO_PAGE_SIZE)
+        return;
+    for (uint32_t i = 0; i < a[2]; i++) {
+        struct exo_operation operation = {0};
+        uint64_t arguments[6];
+        operation.call =
+            steps_dice(3) ? common[steps_dice(sizeof(common))] : steps_dice(EXO_CALLS + 1);
+        if (operation.call != EXO_CALL_BATCH)
+            arguments_for(self, (uint32_t)operation.call, arguments);
+        memcpy(operation.argument, arguments, sizeof(operation.argument));
+        operation.result = -1;
+        memcpy((char *)machine_frame((frame_t){(uint32_t)a[0]}) + a[1] + i * sizeof(operation),
+               &operation, sizeof(operation));
+    }
+}
+
+/* Exactly those before the one that stopped it have results. */
+static void check_batch(const uint64_t a[6], int64_t result)
+{
+    const struct exo_operation *operation =
+        (const void *)((char *)machine_frame((frame_t){(uint32_t)a[0]}) + a[1]);
+    uint32_t end = result < 0 ? EXO_BATCH_INDEX(result) : (uint32_t)result;
+
+    if (end > a[2] || (result >= 0 && end != a[2]) || (result < 0 && end == a[2]))
+        steps.failed = "a batch stopped where it has no operation";
+    for (uint32_t i = 0; i < a[2] && !steps.failed; i++) {
+        struct exo_operation copy;
+        memcpy(&copy, operation + i, sizeof(copy));
+        if ((copy.result >= 0) != (i < end))
+            steps.failed = "a batch has results that it cannot have";
+    }
+    steps.operations += end;
+}
+
+/* Arguments that have a chance. */
+static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
+{
+    uint32_t level = EXO_PML4 + steps_dice(4);
+
+    for (uint32_t i = 0; i < 6; i++)
+        a[i] = steps_dice(4);
+    switch (number) {
+    case EXO_CALL_PAGE_ALLOC:
+        a[0] = some_env(self);
+        a[1] = steps_dice(3) ? EXO_FRAME_ANY : steps_dice(MOCK_FRAMES + 1);
+        a[2] = steps_dice(10) ? EXO_PML4 + steps_dice(7) : steps_dice(12);
+        break;
+    case EXO_CALL_PAGE_FREE:
+        a[0] = some_frame(self, EXO_PML4 + steps_dice(7));
+        break;
+    case EXO_CALL_PAGE_GIVE:
+        a[0] = some_frame(self, EXO_DATA);
+        a[1] = some_env(self);
+        break;
+    case EXO_CALL_PT_MAP:
+        a[0] = some_frame(self, level);
+        a[1] = some_index();
+        a[2] = some_frame(self, level == EXO_PT ? EXO_PML4 + steps_dice(7) : level + 1);
+        a[3] = level == EXO_PT || !steps_dice(10) ? steps_dice(5) : 0;
+        break;
+    case EXO_CALL_PT_UNMAP:
+    case EXO_CALL_PT_READ:
+        a[0] = some_frame(self, level);
+        a[1] = some_index();
+        break;
+    case EXO_CALL_PT_PROTECT:
+        a[0] = some_frame(self, EXO_PT);
+        a[1] = some_index();
+        break;
+    case EXO_CALL_ENV_CREATE:
+        a[0] = steps_dice(30);
+        a[1] = steps_dice(4);
+        a[2] = steps_dice(2);
+        break;
+    case EXO_CALL_ENV_SET:
+        a[0] = some_env(self);
+        a[1] = steps_dice(5);
+        a[2] = a[1] == EXO_ENV_SET_ROOT      ? some_frame(self, EXO_PML4)
+               : a[1] == EXO_ENV_SET_CONTROL ? some_frame(self, EXO_CONTROL)
+               : a[1] == EXO_ENV_SET_NAME    ? 'a' + steps_dice(26)
+                                             : 2ull << 40 | steps_dice(5);
+        a[3] = steps_dice(10) ? 0 : 9;
+        break;
+    case EXO_CALL_ENV_RUN:
+        a[0] = some_env(self);
+        a[1] = steps_dice(10) ? 0x400000 : 1ull << 47;
+        break;
+    case EXO_CALL_ENV_KILL:
+        a[0] = some_env(self);
+        if (a[0] == EXO_ENV_SELF && (!self->parent.n || steps_dice(20)))
+            a[0] = 77;
+        break;
+    case EXO_CALL_ENV_RECLAIM:
+        a[0] = some_env(self);
+        break;
+    case EXO_CALL_SLICE_SET:
+        a[0] = steps_dice(EXO_SLICES + 1);
+        a[1] = some_env(self);
+        break;
+    case EXO_CALL_WAIT:
+    case EXO_CALL_TIMER:
+        a[0] = steps_dice(8) || !self->parent.n ? mock_now + steps_dice(5000000) : steps_dice(2);
+        break;
+    case EXO_CALL_QUEUE_BIND:
+        a[0] = !steps_dice(10);
+        for (uint32_t i = 1; i < 5; i++)
+            a[i] = some_frame(self, EXO_RING);
+        break;
+    case EXO_CALL_QUEUE_BUFFER:
+        a[1] = steps_dice(3);
+        a[2] = some_frame(self, EXO_DATA);
+        break;
+    case EXO_CALL_FILTER_ADD:
+        a[1] = 2ull << 40 | steps_dice(5);
+        break;
+    case EXO_CALL_CONSOLE_WRITE:
+        a[0] = some_frame(self, EXO_DATA);
+        a[1] = steps_dice(EXO_PAGE_SIZE + 9);
+        a[2] = steps_dice(8);
+        break;
+    case EXO_CALL_INFO:
+        a[0] = steps_dice(7);
+        a[1] = steps_dice(3) ? some_frame(self, EXO_DATA) : some_env(self);
+        a[2] = steps_dice(18);
+        break;
+    case EXO_CALL_NOTIFY_ALLOW:
+        a[0] = some_env(self);
+        a[1] = steps_dice(8) ? steps_dice(4) != 0 : steps_dice(4);
+        break;
+    case EXO_CALL_NOTIFY:
+        a[0] = some_env(self);
+        for (uint32_t i = 1; i < 12 && steps_dice(4); i++)
+            if (envs[i].notifiers >> (self - envs) & 1)
+                a[0] = envs[i].name.n;
+        a[1] = steps_dice(20) ? 1ull << steps_dice(64) : 0;
+        break;
+    case EXO_CALL_BATCH:
+        batch_for(self, a);
+        break;
+    default:
+        break;
+    }
+    if (!steps_dice(200))
+        a[steps_dice(6)] |= 1ull << (32 + steps_dice(32));
+}
+
+/* A program scribbles over memory that it may write: DATA, rings, its control page. */
+static void scribble(const struct env *self)
+{
+    uint64_t n = some_frame(self, steps_dice(4) ? EXO_DATA : EXO_RING);
+
+    if (n < MOCK_FRAMES && frames[n].owner && &envs[frames[n].owner] == self &&
+        (frames[n].type == EXO_DATA || frames[n].type == EXO_RING)) {
+        uint32_t *words = machine_frame((frame_t){(uint32_t)n});
+        words[steps_dice(3) ? steps_dice(40) : steps_dice(1024)] =
+            steps_dice(3) ? steps_dice(600) : steps_dice(1u << 31);
+    }
+    struct exo_control *control = mock_control(self);
+    bool first = !self->parent.n; /* lives longer, so that trees grow */
+    control->disabled = !first && steps_dice(2);
+    control->upcall_entry = first || steps_dice(300) ? 0x401000 : 1ull << 63;
+    control->upcall_stack = first || steps_dice(300) ? 0x501000 : 0;
+}
+
+/* What single random calls would seldom find together: a living child, a bound queue. */
+static void build(struct env *self)
+{
+    if (steps_dice(2)) {
+        struct env *child =
+            mock_child_with(self, 6 + steps_dice(24), steps_dice(2), steps_dice(2), steps_dice(4));
+        if (!child)
+            return;
+        for (uint32_t i = steps_dice(8); i; i--)
+            CALL(self, SLICE_SET, steps_dice(EXO_SLICES), child->name.n);
+        return;
+    }
+    mock_queue(self, 2ull << 40 | steps_dice(5));
+}
+
+/* A packet comes from the wire, for one of the MACs in use or for all. */
+static void receive(void)
+{
+    uint8_t packet[EXO_PACKET_MAX + 20] = {2, 0, 0, 0, 0, (uint8_t)steps_dice(5)};
+    uint64_t before = 0;
+
+    if (!steps_dice(4))
+        memset(packet, 0xff, 6);
+    for (uint32_t i = 0; i < EXO_QUEUES; i++)
+        before += queues[i].stats.rx_packets;
+    nic_received(nics[0], packet, steps_dice(sizeof(packet)));
+    steps.packets++;
+    for (uint32_t i = 0; i < EXO_QUEUES; i++)
+        steps.delivered += queues[i].stats.rx_packets;
+    steps.delivered -= before;
+}
+
+/* What the device was given lies in frames of the sender's, and bears a source that it may use. */
+void steps_check_sent(void)
+{
+    for (uint32_t i = 0; i < mock_sent_count; i++) {
+        const struct mock_packet *p = &mock_sent[i];
+        const struct queue *q = &queues[p->cookie >> 16];
+        uint64_t n = p->payload >> EXO_PAGE_SHIFT;
+        if (p->header_length + p->length > EXO_PACKET_MAX ||
+            p->header_length + p->length < EXO_PACKET_MIN)
+            steps.failed = "a packet of impossible length was sent";
+        if (p->length && (n >= MOCK_FRAMES || frames[n].owner != q->owner ||
+                          (p->payload + p->length - 1) >> EXO_PAGE_SHIFT != n))
+            steps.failed = "the device was given memory that is not the sender's";
+        const struct env *env = &envs[q->owner];
+        if (env->mac != EXO_MAC_ANY && env->state == EXO_ENV_LIVE &&
+            memcmp(p->header + 6,
+                   (uint8_t[]){(uint8_t)(env->mac >> 40), (uint8_t)(env->mac >> 32),
+                               (uint8_t)(env->mac >> 24), (uint8_t)(env->mac >> 16),
+                               (uint8_t)(env->mac >> 8), (uint8_t)env->mac},
+                   6))
+            steps.failed = "a packet with a foreign source was sent";
+    }
+}
+
+static void check_zero(uint32_t n)
+{
+    static const uint8_t zero[EXO_PAGE_SIZE];
+    size_t length = frames[n].type == EXO_PML4 ? EXO_PAGE_SIZE / 2 : EXO_PAGE_SIZE;
+
+    if (memcmp(machine_frame((frame_t){n}), zero, length))
+        steps.failed = "a frame was not zero when it was given out";
+}
+
+static void step_call(bool full)
+{
+    static const uint8_t often[] = {EXO_CALL_PAGE_ALLOC, EXO_CALL_PT_MAP,   EXO_CALL_PT_UNMAP,
+                                    EXO_CALL_ENV_SET,    EXO_CALL_ENV_RUN,  EXO_CALL_ENV_RECLAIM,
+                                    EXO_CALL_PAGE_FREE,  EXO_CALL_SLICE_SET};
+    struct env *self = current;
+    uint32_t number = steps_dice(2) ? often[steps_dice(sizeof(often))] : steps_dice(EXO_CALLS + 1);
+    if (number == EXO_CALL_ENV_KILL && steps_dice(4))
+        number = EXO_CALL_PT_MAP;
+    uint64_t a[6];
+
+    arguments_for(self, number, a);
+    mock_snapshot(full);
+    int64_t result = call_dispatch(self, number, a);
+    self->calls++;
+    if (number < EXO_CALLS)
+        (result < 0 ? steps.refused : steps.done)[number]++;
+    if (result < 0) {
+        self->calls--;
+        if (result >= EXO_BATCH_STOPPED(0, 255) && !mock_unchanged(full))
+            steps.failed = "a refused call changed something";
+        self->calls++;
+    }
+    if (number == EXO_CALL_BATCH && (result >= 0 || result < -255))
+        check_batch(a, result);
+    if (number == EXO_CALL_NOTIFY && result >= 0) {
+        const struct env *env = env_find(self, (env_t){(uint32_t)a[0]});
+        if ((mock_control(env)->notified & a[1]) != a[1] || !(env->pending & EXO_UP_NOTIFY))
+            steps.failed = "a notification was lost";
+    }
+    if (number == EXO_CALL_PAGE_ALLOC && result >= 0)
+        check_zero((uint32_t)result);
+}
+
+/* A call number outside the table: an error without effect, or a reason that keeps each register. */
+static void step_foreign(bool full)
+{
+    struct env *self = current;
+    struct exo_control *control = mock_control(self);
+    bool off = control->disabled;
+
+    steps.foreign++;
+    self->context.rax = EXO_CALLS + ((uint64_t)steps_dice(3) << steps_dice(60));
+    struct exo_context before = self->context;
+    uint32_t pending = self->pending;
+    mock_snapshot(full);
+    cpu_call();
+    if (off ? self->context.rax != (uint64_t)-EXO_E_CALL || self->pending != pending
+            : self->pending != (pending | EXO_UP_FOREIGN) || control->pending != self->pending)
+        steps.failed = "a foreign call was neither refused nor delivered";
+    if (off)
+        self->context.rax = before.rax;
+    if (memcmp(&self->context, &before, sizeof(before)))
+        steps.failed = "a foreign call changed a register";
+    self->calls--;
+    if (off && !mock_unchanged(full))
+        steps.failed = "a refused foreign call changed something";
+    self->calls++;
+}
+
+void steps_one(bool full)
+{
+    uint64_t before_disabled = 0, before_upcalls = 0;
+
+    if (current && steps_dice(20)) {
+        for (uint32_t i = 0; i < 3; i++)
+            mock_touch((uint64_t)steps_dice(2) << 39 | (uint64_t)steps_dice(2) << 30 |
+                       steps_dice(2) << 21 | steps_dice(2) << 12);
+        scribble(current);
+        if (!steps_dice(300)) {
+            steps.faults++;
+            cpu_fault(14, 0, 0x1234);
+        } else if (!steps_dice(60)) {
+            build(current);
+        } else if (!steps_dice(40)) {
+            step_foreign(full);
+        } else {
+            step_call(full);
+        }
+    } else if (steps_dice(2)) {
+        nics[0]->poll(nics[0]);
+    } else {
+        receive();
+    }
+    if (!steps_dice(30))
+        receive();
+    steps_check_sent();
+    mock_now += steps_dice(4) ? steps_dice(2000) : steps_dice(3000000);
+    if (!current && mock_alarm != UINT64_MAX && mock_alarm > mock_now)
+        mock_now = mock_alarm;
+    uint64_t disabled[EXO_ENVS] = {0}, count[EXO_ENVS] = {0};
+    for (uint32_t i = 1; i < EXO_ENVS; i++)
+        if (envs[i].state == EXO_ENV_LIVE) {
+            disabled[i] = mock_control(&envs[i])->disabled;
+            count[i] = envs[i].upcalls;
+        }
+    struct env *env = mock_next();
+    if (env) {
+        before_disabled = disabled[env - envs];
+        before_upcalls = count[env - envs];
+        if (env->upcalls != before_upcalls) {
+            steps.upcalls++;
+            if (before_disabled || env->upcalls != before_upcalls + 1)
+                steps.failed = "an upcall was nested";
+        }
+        if (env->state != EXO_ENV_LIVE)
+            steps.failed = "somebody runs who does not live";
+    }
+    if (!mock_tlb_clean())
+        steps.failed = "the TLB has a translation that the tables have not";
+    const char *wrong = inv_cpu_waiting(mock_alarm);
+    if (wrong)
+        steps.failed = wrong;
+}
+
+bool steps_anybody_runs(void)
+{
+    return current || mock_alarm != UINT64_MAX;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * steps.h - random steps of a machine: calls, faults, waits, packets and time, after each of which
+ * the TLB knows nothing stale, what was allocated is zero, nothing foreign was sent, and a refused
+ * call has changed nothing in the kernel's tables.
+ *
+ * What is random is whatever steps_dice says: a generator (random.c) or a fuzzer's bytes.
+ */
+#ifndef TESTS_CORE_STEPS_H
+#define TESTS_CORE_STEPS_H
+
+#include "exo_calls.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Set by the program: a number below `sides`. */
+extern uint32_t (*steps_dice)(uint32_t sides);
+
+extern struct steps {
+    const char *failed; /* the first thing that was wrong, or the last of those found since */
+    uint64_t done[EXO_CALLS], refused[EXO_CALLS], upcalls, faults, packets, delivered;
+    uint64_t foreign, operations; /* foreign calls; operations of batches that were carried out */
+} steps;
+
+/* One step of the machine that mock_boot made. `full`: after a refused call, queues and RAM are
+ * compared, too. Invariants are the caller's to check. */
+void steps_one(bool full);
+
+/* Can anything happen without a packet from outside? */
+bool steps_anybody_runs(void);
+
+/* What the device was given lies in frames of the sender's, and bears a source that it may use. */
+void steps_check_sent(void);
+
+#endif
