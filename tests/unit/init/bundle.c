@@ -10,6 +10,7 @@
 
 #include "../tap.h"
 #include "bundle_check.h"
+#include "promises.h"
 #include "start.h"
 
 enum { APPS = 3, ROUNDS = 300000, IMAGE_SIZE = 104 };
@@ -64,41 +65,6 @@ static void make_large(struct large *b)
     }
     memset(b->image, 0x90, sizeof(b->image));
     seal(b);
-}
-
-/* Read all that an accepted bundle gives an application: the sanitizer watches. */
-static bool inv_app(const char *bundle, const struct bundle_app *app)
-{
-    uint64_t nuls = 0;
-    volatile char seen = 0;
-
-    for (uint64_t i = 0; i < app->image_size; i++)
-        seen += bundle[app->image_offset + i];
-    (void)seen;
-    for (uint32_t i = 0; i < app->strings_size; i++)
-        nuls += !bundle[app->strings_offset + i];
-    return memchr(app->name, 0, sizeof(app->name)) && app->name[0] &&
-           app->image_offset % EXO_PAGE_SIZE == 0 && nuls == (uint64_t)app->argc + app->envc &&
-           nuls <= EXO_START_COUNT && app->strings_size <= EXO_START_STRINGS &&
-           app->restart <= BUNDLE_ALWAYS && app->slices && app->mac >> 48 == 0 &&
-           !(app->mac >> 40 & 1);
-}
-
-static bool inv_bundle(const char *bundle)
-{
-    const struct bundle_header *header = (const void *)bundle;
-    const struct bundle_app *apps = bundle_apps(bundle);
-
-    if (header->apps > BUNDLE_APPS || !memchr(header->machine, 0, sizeof(header->machine)))
-        return false;
-    for (uint32_t i = 0; i < header->apps; i++) {
-        if (!inv_app(bundle, &apps[i]))
-            return false;
-        for (uint32_t j = 0; j < i; j++)
-            if (!strcmp(apps[i].name, apps[j].name) || (apps[i].mac && apps[i].mac == apps[j].mac))
-                return false;
-    }
-    return true;
 }
 
 /* Check a copy of `bundle` that ends with its buffer. What it says; *at as bundle_check tells. */
