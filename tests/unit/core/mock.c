@@ -147,9 +147,9 @@ void klog(const char *format, ...)
 
 struct env *mock_boot(void)
 {
-    free(ram);
     free(frames);
-    ram = malloc((size_t)MOCK_FRAMES * EXO_PAGE_SIZE);
+    if (!ram) /* once: fresh pages at each boot would be most of what a fuzzer does */
+        ram = malloc((size_t)MOCK_FRAMES * EXO_PAGE_SIZE);
     memset(ram, 0xa5, (size_t)MOCK_FRAMES * EXO_PAGE_SIZE);
     uint32_t generations[EXO_ENVS];
     for (uint32_t i = 0; i < EXO_ENVS; i++)
