@@ -14,13 +14,14 @@ import sys
 import traceback
 
 from .bundle import BundleError
-from .commands import clean, gdb, image, logs, run, setup, size, test
+from .commands import clean, fuzz, gdb, image, logs, run, setup, size, test
 from .errors import FreeholdError
 from .machine import MachineError
 
 COMMANDS = {
     "run": run,
     "test": test,
+    "fuzz": fuzz,
     "image": image,
     "gdb": gdb,
     "logs": logs,
@@ -41,6 +42,7 @@ examples:
   tools/freehold run --machine my.toml    boot a machine of your own
   tools/freehold test                     run every test
   tools/freehold test --suite unit        run the tests that need no emulator
+  tools/freehold fuzz                     attack what reads strangers' input, for minutes
   tools/freehold image --output usb.img   write an image for a USB stick
   tools/freehold gdb www                  debug the machine that runs, symbols of "www" loaded
   tools/freehold logs -f www              follow what "www" writes
