@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Build everything and run the tests: suites `unit` (host programs under the sanitizers), `tools`
-(these commands), `lint` (layout, clang-tidy, a build with clang) and `boot` (whole machines in QEMU
-and Bochs). The last line counts test cases: N passed, N failed, N skipped.
+"""Build everything and run the tests: suites `unit` (host programs under the sanitizers), `model`
+(every state of small machines), `tools` (these commands), `lint` (layout, clang-tidy, a build with
+clang) and `boot` (whole machines in QEMU and Bochs). The last line counts test cases: N passed, N
+failed, N skipped.
 
 Plain `meson test -C build` runs the same tests.
 """
@@ -20,7 +21,7 @@ from ..prepare import built
 from .options import add_build
 
 SUMMARY = "run the tests: all of them, or those of a suite or name"
-SUITES = ("unit", "tools", "lint", "boot")
+SUITES = ("unit", "model", "tools", "lint", "boot")
 EXAMPLES = """\
 examples:
   tools/freehold test                       everything; takes up to 20 minutes on two CPUs

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * condition.c - the frame condition: a call changes the caller's own objects, those of children that
+ * it is still building, and of others what is declared here and nothing else.
+ */
+#include "condition.h"
+
+#include <string.h>
+
+/* What a call may change of one environment. */
+enum {
+    MAY_SELF = 1,     /* any field of struct env */
+    MAY_FRAMES = 2,   /* frames of its: records and contents */
+    MAY_QUEUES = 4,   /* its queues */
+    MAY_PENDING = 8,  /* `pending`, here and in its control page */
+    MAY_SLICES = 16,  /* how many slices it has */
+    MAY_QUOTA = 32,   /* what its children may have, which comes back */
+    MAY_PARENT = 64,  /* whose child it is */
+    MAY_RECEIVE = 128 /* a packet: its FILL and RECEIVE rings, buffers, and that queue's indices */
+};
+
+struct change {
+    const struct env *envs;
+    const struct frame *frames;
+    const struct queue *queues;
+    const uint8_t *slice_owner;
+    const struct snapshot *before;
+    uint32_t actor;
+    uint32_t may[EXO_ENVS];
+};
+
+static uint32_t slot_named(const struct change *c, uint64_t name)
+{
+    return name == EXO_ENV_SELF ? c->actor : (uint32_t)EXO_ENV_SLOT(name);
+}
+
+/* Was this the caller, or a descendant of it? */
+static bool is_below(const struct change *c, uint32_t slot)
+{
+    while (slot && slot != c->actor)
+        slot = EXO_ENV_SLOT(c->envs[slot].parent.n);
+    return slot;
+}
+
+/* The declared effects of each call. Who has no right to a call's target has none of them. */
+static void declare(struct change *c, uint32_t number, const uint64_t a[6], int64_t result)
+{
+    uint32_t name = c->envs[c->actor].name.n, target = slot_named(c, a[0]);
+
+    for (uint32_t slot = 1; slot < EXO_ENVS; slot++)
+        if (c->envs[slot].state == EXO_ENV_EMBRYO && c->envs[slot].parent.n == name)
+            c->may[slot] |= MAY_SELF | MAY_FRAMES | MAY_QUEUES;
+    c->may[c->actor] |= MAY_SELF | MAY_FRAMES | MAY_QUEUES | MAY_PENDING;
+    switch (number) {
+    case EXO_CALL_ENV_CREATE:
+        c->may[EXO_ENV_SLOT((uint32_t)result)] |= MAY_SELF;
+        break;
+    case EXO_CALL_ENV_KILL:
+        memset(c->may, 0, sizeof(c->may));
+        if (!is_below(c, target))
+            break;
+        c->may[target] = MAY_SELF | MAY_QUEUES;
+        c->may[EXO_ENV_SLOT(c->envs[target].parent.n)] |= MAY_PENDING | MAY_SLICES | MAY_QUOTA;
+        for (uint32_t slot = 1; slot < EXO_ENVS; slot++)
+            if (c->envs[slot].parent.n == c->envs[target].name.n)
+                c->may[slot] |= MAY_PARENT;
+        break;
+    case EXO_CALL_ENV_RECLAIM:
+        if (c->envs[target].parent.n == name)
+            c->may[target] |= MAY_SELF | MAY_FRAMES | MAY_QUEUES;
+        break;
+    case EXO_CALL_SLICE_SET:
+        if (is_below(c, c->slice_owner[a[0]]))
+            c->may[c->slice_owner[a[0]]] |= MAY_SLICES;
+        if (is_below(c, slot_named(c, a[1])))
+            c->may[slot_named(c, a[1])] |= MAY_SLICES;
+        break;
+    case EXO_CALL_QUEUE_KICK:
+        for (uint32_t i = 0; i < EXO_QUEUES; i++)
+            if (c->queues[i].mac)
+                c->may[c->queues[i].owner] |= MAY_PENDING | MAY_RECEIVE;
+        break;
+    default:
+        break;
+    }
+    /* Slot 0 stands for nobody: it owns the slices and frames that nobody has. */
+    c->may[ENV_KERNEL] = MAY_SLICES;
+}
+
+static bool env_kept(const struct change *c, uint32_t slot)
+{
+    struct env old = c->envs[slot];
+    const struct env *env = &envs[slot];
+    uint32_t may = c->may[slot];
+
+    if (may & MAY_SELF)
+        return true;
+    if (may & MAY_PENDING)
+        old.pending = env->pending;
+    if (may & MAY_SLICES)
+        old.slices = env->slices;
+    if (may & MAY_QUOTA) {
+        old.envs = env->envs;
+        old.envs_max = env->envs_max;
+    }
+    if (may & MAY_PARENT)
+        old.parent = env->parent;
+    return !memcmp(&old, env, sizeof(old));
+}
+
+static bool record_kept(const struct change *c, uint32_t n)
+{
+    const struct frame *old = &c->frames[n], *f = &frames[n];
+
+    if (!memcmp(old, f, sizeof(*f)))
+        return true;
+    /* The list of free frames is everybody's. */
+    return (old->type == EXO_FREE || c->may[old->owner] & MAY_FRAMES) &&
+           (f->type == EXO_FREE || c->may[f->owner] & MAY_FRAMES);
+}
+
+static bool is_receiving(const struct change *c, uint32_t n)
+{
+    bool found = false;
+
+    for (uint32_t i = 0; i < EXO_QUEUES; i++) {
+        const struct queue *q = &c->queues[i];
+        if (!q->owner || !(c->may[q->owner] & MAY_RECEIVE))
+            continue;
+        found |= q->ring[EXO_RING_FILL].n == n || q->ring[EXO_RING_RECEIVE].n == n;
+        for (uint32_t b = 0; b < EXO_QUEUE_BUFFERS / 2; b++)
+            found |= q->buffer[b].n == n;
+    }
+    return found;
+}
+
+static bool contents_kept(const struct change *c, uint32_t n)
+{
+    uint32_t was = c->frames[n].owner, owner = frames[n].owner;
+    const uint64_t *old = c->before->ram[n], *now = machine_frame((frame_t){n});
+
+    if (c->may[was] & MAY_FRAMES || c->may[owner] & MAY_FRAMES || is_receiving(c, n))
+        return true;
+    for (uint32_t i = 0; i < EXO_PAGE_SIZE / 8; i++)
+        if (old[i] != now[i] && !(c->may[owner] & MAY_PENDING && envs[owner].control.n == n &&
+                                  i == offsetof(struct exo_control, pending) / 8))
+            return false;
+    return true;
+}
+
+static bool queue_kept(const struct change *c, uint32_t i)
+{
+    struct queue old = c->queues[i];
+    const struct queue *q = &queues[i];
+
+    if (c->may[old.owner] & MAY_QUEUES || c->may[q->owner] & MAY_QUEUES)
+        return true;
+    if (c->may[old.owner] & MAY_RECEIVE) {
+        old.filled = q->filled;
+        old.received = q->received;
+        old.stats = q->stats;
+    }
+    return !memcmp(&old, q, sizeof(old));
+}
+
+static bool slice_kept(const struct change *c, uint32_t i, uint32_t number, const uint64_t a[6])
+{
+    uint32_t was = c->slice_owner[i], target = slot_named(c, a[0]);
+
+    if (slice_owner[i] == was)
+        return true;
+    if (number == EXO_CALL_SLICE_SET)
+        return i == a[0] && slice_owner[i] == slot_named(c, a[1]);
+    return (number == EXO_CALL_ENV_KILL || number == EXO_CALL_ENV_RECLAIM) && was == target &&
+           slice_owner[i] == EXO_ENV_SLOT(c->envs[target].parent.n);
+}
+
+const char *condition(const struct snapshot *before, uint32_t actor, uint32_t number,
+                      const uint64_t a[6], int64_t result)
+{
+    struct change c = {.envs = *IN(before, &envs),
+                       .frames = IN(before, frames),
+                       .queues = *IN(before, &queues),
+                       .slice_owner = *IN(before, &slice_owner),
+                       .before = before,
+                       .actor = actor};
+
+    declare(&c, number, a, result);
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++)
+        if (!env_kept(&c, slot))
+            return "a call changed an environment that is none of the caller's business";
+    for (uint32_t n = 0; n < frame_count; n++) {
+        if (!record_kept(&c, n))
+            return "a call changed the record of a frame of somebody else's";
+        if (world_touched >> n & 1 && !contents_kept(&c, n))
+            return "a call changed the contents of a frame of somebody else's";
+    }
+    for (uint32_t i = 0; i < EXO_QUEUES; i++)
+        if (!queue_kept(&c, i))
+            return "a call changed a queue of somebody else's";
+    for (uint32_t i = 0; i < EXO_SLICES; i++)
+        if (!slice_kept(&c, i, number, a))
+            return "a call moved a slice that it did not name";
+    if (*IN(before, &current) != current)
+        return "a call changed who has the CPU";
+    return NULL;
+}

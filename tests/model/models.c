@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * models.c - the machines that are explored, as data.
+ *
+ * Every machine boots with frames 4 and 5 as root table and control page of the first environment,
+ * in slot 1. Values are chosen to meet each check of a call from both sides; where several would do
+ * the same, one stands for all (page_alloc, for instance, takes any frame, and one by number that is
+ * taken).
+ */
+#include "model.h"
+
+#include "start.h"
+
+#define INIT  NAME(1)
+#define CHILD NAME(2)
+#define THIRD NAME(3)
+#define LAST  NAME(4)
+#define OLD   (0x7fu << 8 | 2) /* what the second slot may have been called once */
+
+#define CALLED(name, ...)                                                                          \
+    {                                                                                              \
+        STEP_CALL, EXO_CALL_##name, .a = { __VA_ARGS__ }                                           \
+    }
+#define DO(name, ...)                                                                              \
+    {                                                                                              \
+        STEP_CALL, EXO_CALL_##name, 1,                                                             \
+        {                                                                                          \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
+#define DO_2(name, ...)                                                                            \
+    {                                                                                              \
+        STEP_CALL, EXO_CALL_##name, 2,                                                             \
+        {                                                                                          \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
+
+/* A second environment with root and control page, an EMBRYO. */
+#define SECOND(pages, root, control)                                                               \
+    DO(ENV_CREATE, pages, 0, 1), DO(PAGE_ALLOC, CHILD, EXO_FRAME_ANY, EXO_PML4),                   \
+        DO(PAGE_ALLOC, CHILD, EXO_FRAME_ANY, EXO_CONTROL),                                         \
+        DO(ENV_SET, CHILD, EXO_ENV_SET_ROOT, root),                                                \
+        DO(ENV_SET, CHILD, EXO_ENV_SET_CONTROL, control)
+
+/* --- frames: taken, given, mapped, freed by two environments, the second built or alive -------- */
+
+static const struct step frames_setup[] = {SECOND(4, 6, 7), {0}};
+
+static const struct choice frames_choice[] = {
+    CALLED(PAGE_ALLOC, OF(EXO_ENV_SELF, CHILD, OLD), OF(EXO_FRAME_ANY, 5, 99),
+           OF(EXO_PML4, EXO_PT, EXO_DATA, 9)),
+    CALLED(PAGE_FREE, OF(1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 99)),
+    CALLED(PAGE_GIVE, OF(5, 8, 9, 10, 11, 12, 99), OF(EXO_ENV_SELF, INIT, CHILD, OLD)),
+    CALLED(PT_MAP, OF(8, 9, 10, 11, 12), OF(0, 512), OF(4, 8, 9, 10, 11, 12, 99), OF(0, EXO_WRITE)),
+    CALLED(PT_UNMAP, OF(8, 9, 10, 11, 12), OF(0)),
+    CALLED(ENV_RUN, OF(CHILD), OF(0x400000)),
+    {0}};
+
+/* --- tables: a whole tree linked, mapped, weakened and taken apart, beside another's ---------- */
+
+static const struct step tables_setup[] = {
+    DO(PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_PDPT), /* 6 */
+    DO(PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_PD),
+    DO(PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_PT),
+    DO(PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_DATA), /* 9 */
+    DO(PT_MAP, 4, 0, 6),
+    DO(PT_MAP, 6, 0, 7),
+    DO(PT_MAP, 7, 0, 8),
+    SECOND(3, 10, 11),
+    DO(PAGE_ALLOC, CHILD, EXO_FRAME_ANY, EXO_PT), /* 12 */
+    DO(ENV_RUN, CHILD, 0x400000),
+    {0}};
+
+static const struct choice tables_choice[] = {
+    CALLED(PT_MAP, OF(4, 6, 7), OF(0, 255, 511), OF(6, 7, 8, 9, 12), OF(0, EXO_WRITE)),
+    CALLED(PT_MAP, OF(8), OF(0, 511), OF(4, 5, 8, 9, 12),
+           OF(0, EXO_WRITE, EXO_EXEC, EXO_WRITE | EXO_EXEC, 4)),
+    CALLED(PT_MAP, OF(12), OF(0), OF(9, 10, 11, 12), OF(0, EXO_WRITE)),
+    CALLED(PT_UNMAP, OF(1, 4, 6, 7, 8, 9, 12, 99), OF(0, 255, 511, 512)),
+    CALLED(PT_PROTECT, OF(4, 6, 8, 9, 12), OF(0, 511), OF(0, EXO_WRITE, EXO_EXEC, 3, 4)),
+    CALLED(PT_READ, OF(4, 8, 12), OF(0, 511)),
+    CALLED(PAGE_FREE, OF(4, 6, 8, 9, 12)),
+    {0}};
+
+/* --- environments: three below the first, few frames, made, run, killed, reclaimed ------------- */
+
+static const struct choice envs_choice[] = {
+    CALLED(ENV_CREATE, OF(0, 3, 99), OF(0, 1), OF(0)),
+    CALLED(PAGE_ALLOC, OF(EXO_ENV_SELF, CHILD, THIRD, OLD), OF(EXO_FRAME_ANY),
+           OF(EXO_PML4, EXO_CONTROL)),
+    CALLED(ENV_SET, OF(EXO_ENV_SELF, CHILD, THIRD, OLD), OF(EXO_ENV_SET_ROOT), OF(4, 6, 7, 8, 9)),
+    CALLED(ENV_SET, OF(CHILD, THIRD), OF(EXO_ENV_SET_CONTROL), OF(5, 6, 7, 8, 9)),
+    CALLED(ENV_SET, OF(CHILD, THIRD, LAST), OF(EXO_ENV_SET_MAC), OF(0x020000000001)),
+    CALLED(ENV_RUN, OF(INIT, CHILD, THIRD), OF(0x400000, EXO_USER_END)),
+    CALLED(ENV_KILL, OF(EXO_ENV_SELF, INIT, CHILD, THIRD, OLD)),
+    CALLED(ENV_RECLAIM, OF(INIT, CHILD, THIRD, LAST, OLD)),
+    CALLED(SLICE_SET, OF(0, 3), OF(EXO_ENV_SELF, CHILD, THIRD)),
+    {0}};
+
+/* Two that live already, one below the other: what is left of their lives is explored deep. */
+static const struct step family_setup[] = {DO(ENV_CREATE, 5, 1, 0),
+                                           DO(PAGE_ALLOC, CHILD, EXO_FRAME_ANY, EXO_PML4),
+                                           DO(PAGE_ALLOC, CHILD, EXO_FRAME_ANY, EXO_CONTROL),
+                                           DO(ENV_SET, CHILD, EXO_ENV_SET_ROOT, 6),
+                                           DO(ENV_SET, CHILD, EXO_ENV_SET_CONTROL, 7),
+                                           DO(ENV_SET, CHILD, EXO_ENV_SET_MAC, 0x020000000001),
+                                           DO(ENV_RUN, CHILD, 0x400000),
+                                           DO_2(ENV_CREATE, 2, 0, 0),
+                                           DO_2(PAGE_ALLOC, THIRD, EXO_FRAME_ANY, EXO_PML4),
+                                           DO_2(PAGE_ALLOC, THIRD, EXO_FRAME_ANY, EXO_CONTROL),
+                                           DO_2(ENV_SET, THIRD, EXO_ENV_SET_ROOT, 8),
+                                           DO_2(ENV_SET, THIRD, EXO_ENV_SET_CONTROL, 9),
+                                           DO_2(ENV_RUN, THIRD, 0x400000),
+                                           {0}};
+
+static const struct choice family_choice[] = {
+    CALLED(ENV_CREATE, OF(2), OF(0, 1), OF(0)),
+    CALLED(PAGE_ALLOC, OF(EXO_ENV_SELF, LAST), OF(EXO_FRAME_ANY), OF(EXO_PT, EXO_DATA)),
+    CALLED(PT_MAP, OF(10, 11), OF(0), OF(6, 8, 10, 11)),
+    CALLED(ENV_SET, OF(CHILD, LAST), OF(EXO_ENV_SET_MAC), OF(0x020000000001, 0x020000000002)),
+    CALLED(ENV_RUN, OF(CHILD, LAST), OF(0x400000)),
+    CALLED(ENV_KILL, OF(EXO_ENV_SELF, INIT, CHILD, THIRD, LAST)),
+    CALLED(ENV_RECLAIM, OF(CHILD, THIRD, LAST)),
+    CALLED(SLICE_SET, OF(0, 1), OF(EXO_ENV_SELF, CHILD, THIRD)),
+    {0}};
+
+/* --- CPU: two share it; interrupts, faults and time at any moment ------------------------------- */
+
+static const struct step cpu_setup[] = {SECOND(3, 6, 7),
+                                        DO(ENV_RUN, CHILD, 0x400000),
+                                        DO(SLICE_SET, 1, CHILD),
+                                        DO(SLICE_SET, 2, CHILD),
+                                        {.kind = STEP_TICKS}, /* now the child has the CPU */
+                                        {STEP_CONTROL, .a = {0, 0x401000}},
+                                        {STEP_CONTROL, .a = {1, 0x501000}},
+                                        {0}};
+
+/* Deadlines: never, long past, soon, and after the next slice's end. */
+static const struct choice cpu_choice[] = {CALLED(YIELD),
+                                           CALLED(WAIT, OF(0, 1, 2, 3)),
+                                           CALLED(TIMER, OF(0, 1, 2, 3)),
+                                           CALLED(SLICE_SET, OF(0, 1), OF(INIT, CHILD)),
+                                           CALLED(ENV_KILL, OF(CHILD)),
+                                           CALLED(ENV_RECLAIM, OF(CHILD)),
+                                           {STEP_TICKS, .a = {OF(0, 1)}},
+                                           {.kind = STEP_FAULT},
+                                           {STEP_NEWS, .a = {OF(1, 2)}},
+                                           {STEP_CONTROL, .a = {OF(2), OF(0, 1)}},
+                                           {STEP_CONTROL, .a = {OF(0), OF(0, 0x401000)}},
+                                           {0}};
+
+/* --- queue: rings of two, words that lie, a neighbour, and a device at any moment ---------------- */
+
+#define MAC_1     0x020000000001
+#define MAC_2     0x020000000002
+#define MAC_ALL   0xffffffffffff
+#define MAC_OUT   0x020000000009 /* somebody else on the wire */
+
+#define RING(who) who(PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_RING)
+#define QUEUE(who, number, first, mac)                                                             \
+    RING(who), RING(who), RING(who), RING(who),                                                    \
+        who(PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_DATA),                                    \
+        who(QUEUE_BIND, 0, first, first + 1, first + 2, first + 3),                                \
+        who(QUEUE_BUFFER, number, 0, first + 4), who(FILTER_ADD, number, mac)
+
+static const struct step queue_setup[] = {SECOND(7, 6, 7),
+                                          DO(ENV_SET, CHILD, EXO_ENV_SET_MAC, MAC_2),
+                                          DO(ENV_RUN, CHILD, 0x400000),
+                                          QUEUE(DO, 0, 8, MAC_1),
+                                          QUEUE(DO_2, 1, 13, MAC_2),
+                                          {STEP_PACKET, .a = {1, MAC_OUT, MAC_1}},
+                                          {STEP_ARM, .a = {1, EXO_RING_COMPLETE}},
+                                          {STEP_ARM, .a = {2, EXO_RING_RECEIVE}},
+                                          {STEP_DESC, .a = {2, EXO_RING_FILL, 0, 1}},
+                                          {STEP_INDEX, .a = {2, EXO_RING_FILL, 1}},
+                                          {0}};
+
+/* Indices are those of the kernel plus: full by one, nothing, one, two, more than there can be. */
+static const struct choice queue_choice[] = {
+    {STEP_INDEX, .a = {OF(1), OF(EXO_RING_FILL, EXO_RING_TRANSMIT), OF(0, 1, 2, 3)}},
+    {STEP_INDEX, .a = {OF(1), OF(EXO_RING_COMPLETE), OF(0, (uint64_t)-2, 1)}},
+    {STEP_INDEX, .a = {OF(2), OF(EXO_RING_FILL), OF(0, 1, 3)}},
+    {STEP_INDEX, .a = {OF(2), OF(EXO_RING_RECEIVE), OF(0, (uint64_t)-2)}},
+    {STEP_DESC, .a = {OF(1), OF(EXO_RING_TRANSMIT), OF(0, 1), OF(0, 2, 0xffff), OF(200)}},
+    {STEP_DESC, .a = {OF(1), OF(EXO_RING_TRANSMIT), OF(0), OF(1), OF(13, 1515)}},
+    {STEP_DESC, .a = {OF(1), OF(EXO_RING_FILL), OF(0), OF(0, 9)}},
+    {STEP_PACKET, .a = {OF(1), OF(MAC_OUT, MAC_2, MAC_ALL), OF(MAC_1, MAC_2)}},
+    {STEP_RECEIVE, .a = {OF(MAC_1, MAC_2, MAC_ALL, MAC_OUT)}},
+    {.kind = STEP_SENT},
+    CALLED(QUEUE_KICK, OF(0, 1, 2)),
+    CALLED(QUEUE_UNBIND, OF(0, 1)),
+    CALLED(QUEUE_BIND, OF(0), OF(13), OF(14), OF(15), OF(16)),
+    CALLED(QUEUE_BUFFER, OF(0, 1), OF(0, 1), OF(12, 17, 8)),
+    CALLED(FILTER_ADD, OF(0, 1), OF(MAC_1, MAC_2, MAC_ALL)),
+    CALLED(FILTER_DEL, OF(0, 1)),
+    CALLED(PAGE_FREE, OF(8, 12, 17)),
+    CALLED(ENV_KILL, OF(CHILD)),
+    CALLED(ENV_RECLAIM, OF(CHILD)),
+    {0}};
+
+const struct model models[] = {
+    {"frames", 13, 5, false, false, frames_setup, frames_choice},
+    {"tables", 13, 4, false, false, tables_setup, tables_choice},
+    {"envs", 12, 6, false, true, NULL, envs_choice},
+    {"family", 12, 5, false, true, family_setup, family_choice},
+    {"cpu", 9, 6, true, true, cpu_setup, cpu_choice},
+    {"queue", 18, 4, false, true, queue_setup, queue_choice},
+};
+const uint32_t model_count = sizeof(models) / sizeof(*models);

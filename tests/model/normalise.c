@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * normalise.c - one state for all that no later step can tell apart.
+ *
+ * What is changed, and why nothing is lost:
+ *   names        every living slot gets generation 1, a free one 0. The core compares names for
+ *                equality and keeps none of an environment that is gone (inv_env_tree); that an old
+ *                name names nobody is tried by an argument of another generation.
+ *   free slots   are cleared: env_take_slot does that first.
+ *   free frames  hold a pattern and are listed by number. page_alloc must zero a frame, which is
+ *                checked at each; which one it takes of several makes no difference to anybody.
+ *   counters     accounting and statistics are zero: only `info` reads them.
+ *   registers    are zero: the kernel carries them and judges none but a call's arguments, which
+ *                come from the explorer. That they are carried unchanged is for the unit tests.
+ *   time         now is always the same; every stamp keeps its distance from it, and what is past
+ *                is as past as can be. Stamps are only ever compared.
+ *   ring indices are smaller by a multiple of the ring's size, ours and the shared ones alike: only
+ *                their differences and their places in the ring are looked at.
+ *   owned lists  are sorted if the machine has no step that depends on their order (env_reclaim).
+ */
+#include "world.h"
+
+#include <string.h>
+
+/* Private to cpu.c and frame.c, made visible by shrink.py. */
+extern uint64_t slice_end, since, next_expiry;
+extern uint32_t free_head;
+
+#define FREE_PATTERN 0xa5 /* what lies in a free frame: not zero */
+
+static void normalise_env(uint32_t slot)
+{
+    struct env *env = &envs[slot];
+
+    if (env->state == EXO_ENV_FREE) {
+        uint32_t slices = env->slices; /* slot 0's are those of nobody */
+        memset(env, 0, sizeof(*env));
+        env->slices = slices;
+        return;
+    }
+    env->generation = 1;
+    env->name.n = NAME(slot);
+    if (env->parent.n)
+        env->parent.n = NAME(EXO_ENV_SLOT(env->parent.n));
+    env->slices_run = env->preempts = env->ticks = env->upcalls = env->calls = 0;
+    env->end_rip = env->end_address = env->end_status = 0;
+    memset(&env->context, 0, sizeof(env->context));
+    if (env->control.n) {
+        struct exo_control *control = machine_frame(env->control);
+        memset(&control->saved, 0, sizeof(control->saved));
+        memset(&control->fault, 0, sizeof(control->fault));
+        control->slices = control->preempts = 0;
+    }
+}
+
+static uint64_t moved(uint64_t stamp)
+{
+    if (!stamp || stamp == UINT64_MAX)
+        return stamp;
+    return stamp > world.now ? stamp - world.now + WORLD_NOW : WORLD_NOW;
+}
+
+static void normalise_time(void)
+{
+    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+        bool lives = envs[slot].state == EXO_ENV_LIVE;
+        envs[slot].timer = lives ? moved(envs[slot].timer) : 0;
+        envs[slot].deadline = lives ? moved(envs[slot].deadline) : 0;
+    }
+    slice_end = moved(slice_end);
+    next_expiry = moved(next_expiry);
+    world.alarm = moved(world.alarm);
+    since = world.now = WORLD_NOW;
+    cpu_idle_ticks = 0;
+}
+
+static void list_sort(uint32_t *head, uint32_t owner, bool free, bool tables)
+{
+    uint32_t before = 0;
+
+    *head = 0;
+    for (uint32_t n = WORLD_KERNEL; n < frame_count; n++) {
+        struct frame *f = &frames[n];
+        if ((f->type == EXO_FREE) != free || f->owner != owner ||
+            (!free && frame_is_table(f) != tables))
+            continue;
+        f->prev = before;
+        f->next = 0;
+        *(before ? &frames[before].next : head) = n;
+        before = n;
+    }
+}
+
+static void normalise_queue(struct queue *q)
+{
+    uint32_t *const index[EXO_RINGS] = {&q->filled, &q->received, &q->sent, &q->completed};
+
+    memset(&q->stats, 0, sizeof(q->stats));
+    for (uint32_t i = 0; q->owner && i < EXO_RINGS; i++) {
+        struct exo_ring *ring = machine_frame(q->ring[i]);
+        uint32_t turns = *index[i] & ~(EXO_RING_SIZE - 1);
+        *index[i] -= turns;
+        ring->producer -= turns;
+        ring->consumer -= turns;
+    }
+}
+
+void world_normalise(const struct snapshot *before, bool sort_owned)
+{
+    const struct frame *old = IN(before, frames);
+
+    for (uint32_t n = WORLD_KERNEL; n < frame_count; n++)
+        if (frames[n].type == EXO_FREE && old[n].type != EXO_FREE)
+            memset(machine_frame((frame_t){n}), FREE_PATTERN, EXO_PAGE_SIZE);
+    list_sort(&free_head, 0, true, false);
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
+        if (sort_owned && envs[slot].state != EXO_ENV_FREE) {
+            list_sort(&envs[slot].table_head, slot, false, true);
+            list_sort(&envs[slot].frame_head, slot, false, false);
+        }
+        normalise_env(slot);
+    }
+    for (uint32_t i = 0; i < EXO_QUEUES; i++)
+        normalise_queue(&queues[i]);
+    normalise_time();
+    nics[0]->unmatched = nics[0]->interrupts = 0;
+}

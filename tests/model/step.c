@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* step.c - one step of a model: taken, and printed as C. */
+#include "model.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const call_names[] = {
+    [EXO_CALL_PAGE_ALLOC] = "PAGE_ALLOC",
+    [EXO_CALL_PAGE_FREE] = "PAGE_FREE",
+    [EXO_CALL_PAGE_GIVE] = "PAGE_GIVE",
+    [EXO_CALL_PT_MAP] = "PT_MAP",
+    [EXO_CALL_PT_UNMAP] = "PT_UNMAP",
+    [EXO_CALL_PT_PROTECT] = "PT_PROTECT",
+    [EXO_CALL_PT_READ] = "PT_READ",
+    [EXO_CALL_ENV_CREATE] = "ENV_CREATE",
+    [EXO_CALL_ENV_SET] = "ENV_SET",
+    [EXO_CALL_ENV_RUN] = "ENV_RUN",
+    [EXO_CALL_ENV_KILL] = "ENV_KILL",
+    [EXO_CALL_ENV_RECLAIM] = "ENV_RECLAIM",
+    [EXO_CALL_SLICE_SET] = "SLICE_SET",
+    [EXO_CALL_YIELD] = "YIELD",
+    [EXO_CALL_WAIT] = "WAIT",
+    [EXO_CALL_TIMER] = "TIMER",
+    [EXO_CALL_QUEUE_BIND] = "QUEUE_BIND",
+    [EXO_CALL_QUEUE_UNBIND] = "QUEUE_UNBIND",
+    [EXO_CALL_QUEUE_BUFFER] = "QUEUE_BUFFER",
+    [EXO_CALL_QUEUE_KICK] = "QUEUE_KICK",
+    [EXO_CALL_FILTER_ADD] = "FILTER_ADD",
+    [EXO_CALL_FILTER_DEL] = "FILTER_DEL",
+    [EXO_CALL_CONSOLE_WRITE] = "CONSOLE_WRITE",
+    [EXO_CALL_INFO] = "INFO",
+    [EXO_CALL_BATCH] = "BATCH",
+    [EXO_CALL_NOTIFY_ALLOW] = "NOTIFY_ALLOW",
+    [EXO_CALL_NOTIFY] = "NOTIFY",
+};
+_Static_assert(sizeof(call_names) / sizeof(*call_names) == EXO_CALLS, "each call has its name");
+
+static const char *const ring_names[] = {"FILL", "RECEIVE", "TRANSMIT", "COMPLETE"};
+
+/* A stamp counts from now, so that it means the same in every state; 0 and 1 are as they are. */
+static void stamps(const struct step *step, uint64_t a[6])
+{
+    if ((step->call == EXO_CALL_WAIT || step->call == EXO_CALL_TIMER) && a[0] > 1)
+        a[0] += world.now;
+}
+
+static struct queue *queue_of_slot(uint64_t slot)
+{
+    for (uint32_t i = 0; i < EXO_QUEUES; i++)
+        if (queues[i].owner == slot)
+            return &queues[i];
+    return NULL;
+}
+
+static uint32_t kernel_index(const struct queue *q, uint64_t ring)
+{
+    const uint32_t index[EXO_RINGS] = {q->filled, q->received, q->sent, q->completed};
+
+    return index[ring];
+}
+
+/* The word that the application writes to say how far it is. */
+static uint32_t *shared_index(const struct queue *q, uint64_t ring)
+{
+    struct exo_ring *shared = machine_frame(q->ring[ring]);
+
+    return ring == EXO_RING_FILL || ring == EXO_RING_TRANSMIT ? &shared->producer
+                                                              : &shared->consumer;
+}
+
+static void put_mac(uint8_t *bytes, uint64_t mac)
+{
+    for (uint32_t i = 0; i < 6; i++)
+        bytes[i] = (uint8_t)(mac >> (40 - 8 * i));
+}
+
+/* What an application with a queue writes into memory that it shares. */
+static int64_t take_write(const struct step *step)
+{
+    const uint64_t *a = step->a;
+    const struct queue *q = queue_of_slot(a[0]);
+
+    if (!q || envs[a[0]].state != EXO_ENV_LIVE)
+        return STEP_IMPOSSIBLE;
+    if (step->kind == STEP_PACKET) {
+        uint8_t *packet = machine_frame(q->buffer[0]);
+        put_mac(packet, a[1]);
+        put_mac(packet + 6, a[2]);
+        return 0;
+    }
+    struct exo_ring *ring = machine_frame(q->ring[a[1]]);
+    if (step->kind == STEP_INDEX)
+        *shared_index(q, a[1]) = kernel_index(q, a[1]) + (uint32_t)a[2];
+    else if (step->kind == STEP_ARM)
+        ring->armed = 1;
+    else
+        ring->desc[a[2]] = (struct exo_desc){(uint32_t)a[3], 0, (uint16_t)a[4]};
+    return 0;
+}
+
+static int64_t take_event(const struct step *step)
+{
+    const uint64_t *a = step->a;
+    uint8_t packet[EXO_PACKET_MIN + 1] = {0};
+
+    switch (step->kind) {
+    case STEP_TICKS:
+        if (!a[0] && world.alarm == UINT64_MAX)
+            return STEP_IMPOSSIBLE;
+        world.now = a[0] ? world.now + a[0] : world.alarm;
+        return 0;
+    case STEP_FAULT:
+        if (!current)
+            return STEP_IMPOSSIBLE;
+        cpu_fault(14, 0, 0x1234);
+        return 0;
+    case STEP_NEWS:
+        if (envs[a[0]].state != EXO_ENV_LIVE)
+            return STEP_IMPOSSIBLE;
+        env_pend(&envs[a[0]], EXO_UP_QUEUE);
+        return 0;
+    case STEP_CONTROL:
+        if (!current)
+            return STEP_IMPOSSIBLE;
+        ((uint64_t *)machine_frame(current->control))[a[0]] = a[1];
+        return 0;
+    case STEP_RECEIVE:
+        put_mac(packet, a[0]);
+        nic_received(nics[0], packet, sizeof(packet));
+        return 0;
+    case STEP_SENT:
+        if (!world.flight.busy)
+            return STEP_IMPOSSIBLE;
+        uint32_t cookie = world.flight.cookie;
+        world.flight = (struct flight){0};
+        nic_sent(nics[0], cookie);
+        return 0;
+    default:
+        return take_write(step);
+    }
+}
+
+int64_t step_take(const struct model *model, const struct step *step)
+{
+    struct env *self = &envs[step->actor];
+    uint64_t a[6] = {step->a[0], step->a[1], step->a[2], step->a[3], step->a[4]};
+
+    if (step->kind != STEP_CALL)
+        return take_event(step);
+    if (self->state != EXO_ENV_LIVE || (model->cpu && self != current))
+        return STEP_IMPOSSIBLE;
+    stamps(step, a);
+    return call_dispatch(self, step->call, a);
+}
+
+/* --- printing ----------------------------------------------------------------------- */
+
+static bool names_env(uint32_t call, uint32_t argument)
+{
+    return argument == 0 ? call == EXO_CALL_PAGE_ALLOC ||
+                               (call >= EXO_CALL_ENV_SET && call <= EXO_CALL_ENV_RECLAIM)
+           : argument == 1 ? call == EXO_CALL_PAGE_GIVE || call == EXO_CALL_SLICE_SET
+                           : false;
+}
+
+static void print_argument(const struct step *step, uint32_t i, int64_t result)
+{
+    uint64_t value = step->a[i];
+
+    if (names_env(step->call, i) && value && EXO_ENV_SLOT(value) < EXO_ENVS)
+        printf(", envs[%u].name.n%s", (uint32_t)EXO_ENV_SLOT(value),
+               value >> 8 == 1 ? "" : " + 0x7e00");
+    else if (step->call == EXO_CALL_PAGE_ALLOC && i == 1 && value == EXO_FRAME_ANY && result > 0)
+        printf(", %" PRId64, result); /* the one that was taken */
+    else if ((step->call == EXO_CALL_WAIT || step->call == EXO_CALL_TIMER) && value > 1)
+        printf(", mock_now + %" PRIu64, value);
+    else
+        printf(value > 0xffff ? ", 0x%" PRIx64 : ", %" PRIu64, value);
+}
+
+static void print_call(const struct step *step, int64_t result)
+{
+    uint32_t last = 5;
+
+    while (last && !step->a[last - 1])
+        last--;
+    printf("    CALL(&envs[%u], %s", step->actor, call_names[step->call]);
+    for (uint32_t i = 0; i < last; i++)
+        print_argument(step, i, result);
+    printf("); /* %" PRId64 " */\n", result);
+}
+
+static void print_mac(const struct queue *q, uint32_t at, uint64_t mac)
+{
+    printf("    memcpy((uint8_t *)machine_frame((frame_t){%u}) + %u, (uint8_t[6]){%u, %u, %u, %u, "
+           "%u, %u}, 6);\n",
+           q->buffer[0].n, at, (uint8_t)(mac >> 40), (uint8_t)(mac >> 32), (uint8_t)(mac >> 24),
+           (uint8_t)(mac >> 16), (uint8_t)(mac >> 8), (uint8_t)mac);
+}
+
+static void print_write(const struct step *step)
+{
+    const uint64_t *a = step->a;
+    const struct queue *q = queue_of_slot(a[0]);
+
+    if (!q)
+        return;
+    if (step->kind == STEP_PACKET) {
+        print_mac(q, 0, a[1]);
+        print_mac(q, 6, a[2]);
+        return;
+    }
+    printf("    ((struct exo_ring *)machine_frame((frame_t){%u}))->", q->ring[a[1]].n);
+    if (step->kind == STEP_DESC)
+        printf("desc[%" PRIu64 "] = (struct exo_desc){%" PRIu64 ", 0, %" PRIu64 "};\n", a[2], a[3],
+               a[4]);
+    else if (step->kind == STEP_ARM)
+        printf("armed = 1; /* of %s */\n", ring_names[a[1]]);
+    else
+        printf("%s = %uu; /* of %s: the kernel's %+d */\n",
+               a[1] == EXO_RING_FILL || a[1] == EXO_RING_TRANSMIT ? "producer" : "consumer",
+               kernel_index(q, a[1]) + (uint32_t)a[2], ring_names[a[1]], (int)a[2]);
+}
+
+void step_print(const struct model *model, const struct step *step, int64_t result)
+{
+    static const char *const words[] = {"upcall_entry", "upcall_stack", "disabled"};
+    const uint64_t *a = step->a;
+
+    switch (step->kind) {
+    case STEP_CALL:
+        print_call(step, result);
+        break;
+    case STEP_TICKS:
+        if (a[0])
+            printf("    mock_now += %" PRIu64 ";\n", a[0]);
+        else
+            printf("    mock_now = mock_alarm;\n");
+        break;
+    case STEP_FAULT:
+        printf("    cpu_fault(14, 0, 0x1234);\n");
+        break;
+    case STEP_NEWS:
+        printf("    env_pend(&envs[%" PRIu64 "], EXO_UP_QUEUE);\n", a[0]);
+        break;
+    case STEP_CONTROL:
+        printf("    mock_control(current)->%s = 0x%" PRIx64 ";\n", words[a[0]], a[1]);
+        break;
+    case STEP_RECEIVE:
+        printf("    nic_received(nics[0], (uint8_t[15]){0x%02x, 0, 0, 0, 0, %u}, 15);\n",
+               (uint32_t)(a[0] >> 40), (uint32_t)a[0] & 0xff);
+        break;
+    case STEP_SENT:
+        printf("    nics[0]->poll(nics[0]);\n");
+        break;
+    default:
+        print_write(step);
+    }
+    if (model->cpu)
+        printf("    mock_next();\n");
+}
