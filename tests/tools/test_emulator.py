@@ -4,6 +4,7 @@
 import pathlib
 import socket
 import sys
+import time
 
 import pytest
 
@@ -87,6 +88,22 @@ def test_refused_arguments_are_told(image):
     with pytest.raises(EmulatorError, match=r"ended .*said: (.|\n)*no-such-device"):
         with Emulator(image, extra=["-device", "no-such-device"]) as machine:
             machine.wait_for("never", 60)
+
+
+@pytest.mark.parametrize("terminal", [None, "no-such-terminal"])
+def test_bochs_needs_no_terminal(image, monkeypatch, terminal):
+    """In CI TERM is missing, and Bochs, which draws on a terminal of its own, would end at once."""
+    if terminal:
+        monkeypatch.setenv("TERM", terminal)
+    else:
+        monkeypatch.delenv("TERM", raising=False)
+    with Emulator(image, kind="bochs", nic=None) as machine:
+        deadline = time.monotonic() + 30
+        # Its debugger shows the first instruction when everything is set up.
+        while "Next at t=0" not in machine.said():
+            assert machine.status is None, machine.said()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def test_wait_gives_up_and_shows_the_log(image, tmp_path):

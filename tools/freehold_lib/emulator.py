@@ -185,6 +185,9 @@ class Emulator:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     cwd=self._folder,
+                    # Bochs draws on a terminal of its own, of a kind that is known everywhere:
+                    # TERM may be missing, as in CI, or name one that is not known here.
+                    env={**os.environ, "TERM": "linux"},
                     start_new_session=True,
                     preexec_fn=_die_with_parent(),
                 )
