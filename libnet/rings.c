@@ -64,18 +64,19 @@ static frame_t frame_of(const void *page)
 const char *rings_open(uint64_t mac, uint32_t rx_buffers, uint32_t tx_buffers)
 {
     uint32_t frames = (rx_buffers + tx_buffers) / 2;
-    uint8_t *shared = pages(EXO_RINGS, EXO_RING);
+    struct exo_ring *ring[EXO_RINGS];
+    bool enough = true;
 
+    /* Each ring by itself, so that an index that runs away meets a guard and not the next ring. */
+    for (uint32_t i = 0; i < EXO_RINGS; i++)
+        enough &= (ring[i] = pages(1, EXO_RING)) != NULL;
     rings.buffers = pages(frames, EXO_DATA);
-    if (!shared || !rings.buffers)
+    if (!enough || !rings.buffers)
         return "its quota of memory is too small for the rings and buffers: raise `memory` in the "
                "machine description, or lower FREEHOLD_NET_BUFFERS";
-    struct exo_ring *ring[EXO_RINGS];
     frame_t frame[EXO_RINGS];
-    for (uint32_t i = 0; i < EXO_RINGS; i++) {
-        ring[i] = (struct exo_ring *)(shared + i * EXO_PAGE_SIZE);
+    for (uint32_t i = 0; i < EXO_RINGS; i++)
         frame[i] = frame_of(ring[i]);
-    }
     int64_t queue = exo_queue_bind(0, frame[0], frame[1], frame[2], frame[3]);
     if (queue == -EXO_E_EMPTY)
         return "this machine has no network card that is driven";

@@ -4,6 +4,9 @@
  *
  * The kernel puts the application's name before each line, so text is kept back until its line is
  * complete, the buffer is full, or the program ends.
+ *
+ * The kernel is shown one page. It holds nothing else and lies between pages that are not mapped;
+ * until console_init, and for want of memory, the text is in the image.
  */
 #include "libos.h"
 
@@ -11,27 +14,34 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct {
-    char text[EXO_CONSOLE_MAX];
-} __attribute__((aligned(EXO_PAGE_SIZE))) page;
+static char early[EXO_CONSOLE_MAX] __attribute__((aligned(EXO_CONSOLE_MAX))); /* within a page */
+static char *line = early;
 static uint32_t used;
 static frame_t frame;
+
+void console_init(void)
+{
+    char *page = vm_alloc(1, EXO_DATA);
+
+    if (page)
+        line = page;
+}
 
 /* Upcalls are off. */
 static void put_out(void)
 {
     if (!frame.n)
-        frame = vm_frame((uint64_t)&page);
+        frame = vm_frame((uint64_t)line);
     if (used)
-        exo_console_write(frame, 0, used);
+        exo_console_write(frame, (uint64_t)line % EXO_PAGE_SIZE, used);
     used = 0;
 }
 
 static void put(const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
-        page.text[used++] = text[i];
-        if (text[i] == '\n' || used == sizeof(page.text))
+        line[used++] = text[i];
+        if (text[i] == '\n' || used == EXO_CONSOLE_MAX)
             put_out();
     }
 }
@@ -64,18 +74,18 @@ void console_flush(void)
 
 void console_printf(const char *format, ...)
 {
-    char line[EXO_CONSOLE_MAX];
+    char told[EXO_CONSOLE_MAX];
     bool off = control->disabled;
     va_list arguments;
 
     va_start(arguments, format);
-    int length = vsnprintf(line, sizeof(line), format, arguments);
+    int length = vsnprintf(told, sizeof(told), format, arguments);
     va_end(arguments);
     if (length < 0)
         return;
-    size_t count = MIN((size_t)length, sizeof(line) - 1);
+    size_t count = MIN((size_t)length, sizeof(told) - 1);
     if (!off)
-        console_write(line, count);
+        console_write(told, count);
     else
-        put(line, count);
+        put(told, count);
 }

@@ -32,6 +32,7 @@ void critical_exit(void);
 extern uint32_t libos_queue_events, libos_child_events, libos_notify_events;
 
 /* --- console.c */
+void console_init(void);                             /* critical, before the first line */
 void console_write(const char *text, size_t length); /* any thread; whole lines go out at once */
 void console_flush(void);
 void console_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -46,14 +47,14 @@ long vm_protect(uint64_t address, uint64_t size, uint32_t perm);
 long vm_discard(uint64_t address, uint64_t size);
 bool vm_mapped(uint64_t address);
 frame_t vm_frame(uint64_t address); /* EXO_FRAME_NONE if not mapped */
-/* `pages` new frames of `type`, mapped at once and for ever, writable. NULL: quota or memory is
- * out. */
+/* `pages` new frames of `type`, mapped at once and for ever, writable, with a page that is never
+ * mapped on either side. NULL: quota or memory is out. */
 void *vm_alloc(uint32_t pages, uint32_t type);
 /* Show a frame of ours at one fixed address, writable, in place of the one shown before. NULL: it
  * cannot be mapped. EXO_FRAME_NONE: show none. */
 void *vm_window(frame_t frame);
 extern uint64_t vm_faults; /* pages given on demand */
-enum vm_why { VM_UNKNOWN, VM_GUARD, VM_PERMISSION, VM_OUT_OF_MEMORY };
+enum vm_why { VM_UNKNOWN, VM_GUARD, VM_RESIDENT_GUARD, VM_PERMISSION, VM_OUT_OF_MEMORY };
 enum vm_why vm_why(uint64_t address, uint64_t error);
 
 /* --- thread.c */

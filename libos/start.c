@@ -93,6 +93,7 @@ void libos_start(const struct exo_start *start)
     control->upcall_entry = (uint64_t)upcall_entry;
     control->upcall_stack = EXO_STACK_TOP - 16;
     vm_init();
+    console_init();
     thread_init();
 
     const char *string = start->strings;

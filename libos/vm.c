@@ -5,6 +5,7 @@
  *   V1  `ranges` is sorted and nothing overlaps; what they do not hold is not ours to fill
  *   V2  a page of a range is mapped with the range's permission or not at all
  *   V3  page tables, once made, stay: the last one used is remembered without a check
+ *   V4  a page that is never mapped lies below and above each vm_alloc and the window
  *
  * All of it runs with upcalls off, and on memory that is always there.
  */
@@ -16,7 +17,7 @@
 
 #define RANGES        1024
 #define RESIDENT_BASE 0x0000001000000000ull
-#define WINDOW        (RESIDENT_BASE - EXO_PAGE_SIZE)
+#define WINDOW        (RESIDENT_BASE + EXO_PAGE_SIZE)
 #define DEMAND_BASE   0x0000002000000000ull
 #define DEMAND_END    0x0000007000000000ull
 #define PAGES(bytes)  (((bytes) + EXO_PAGE_SIZE - 1) & ~(uint64_t)(EXO_PAGE_SIZE - 1))
@@ -34,7 +35,7 @@ uint64_t vm_faults;
 static struct range ranges[RANGES];
 static int range_count;
 static frame_t root;
-static uint64_t resident_next = RESIDENT_BASE;
+static uint64_t resident_next = WINDOW + 2 * EXO_PAGE_SIZE;
 static bool out_of_memory;
 
 /* The operations of a batch lie in the control page, which is always there. */
@@ -311,8 +312,10 @@ enum vm_why vm_why(uint64_t address, uint64_t error)
 {
     const struct range *range = range_of(address);
 
+    if (!range && vm_mapped(address))
+        return VM_PERMISSION;
     if (!range)
-        return vm_mapped(address) ? VM_PERMISSION : VM_UNKNOWN;
+        return address >= RESIDENT_BASE && address < resident_next ? VM_RESIDENT_GUARD : VM_UNKNOWN;
     if (range->perm == VM_NONE)
         return VM_GUARD;
     if ((error & FAULT_WRITE && !(range->perm & EXO_WRITE)) ||
@@ -381,7 +384,7 @@ void *vm_alloc(uint32_t pages, uint32_t type)
             return NULL;
         }
     }
-    resident_next += (uint64_t)pages * EXO_PAGE_SIZE;
+    resident_next += ((uint64_t)pages + 1) * EXO_PAGE_SIZE; /* V4 */
     return (void *)start;
 }
 

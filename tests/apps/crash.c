@@ -2,6 +2,7 @@
 /*
  * crash.c - a program that must die, in the way that argv[1] names.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,74 @@ static int depth(int n)
 static void overflow(void)
 {
     printf("%d\n", depth(0));
+}
+
+/* The same on a stack that pthread_create made. */
+static void *overflow_there(void *unused)
+{
+    overflow();
+    return unused;
+}
+
+static void thread_overflow(void)
+{
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, overflow_there, NULL);
+    pthread_join(thread, NULL);
+}
+
+/* A frame larger than any guard: each of its pages is touched on the way, so it cannot be leapt. */
+static volatile size_t large = 3 << 20;
+
+static void leap(void)
+{
+    volatile char *room = __builtin_alloca(large);
+
+    room[0] = 1;
+}
+
+/* The first stack, on which upcalls run. */
+static void overflow_in_upcall(void *unused)
+{
+    (void)unused;
+    overflow();
+}
+
+static void upcall_overflow(void)
+{
+    control->disabled = 1;
+    run_on(EXO_STACK_TOP - 16, overflow_in_upcall, NULL);
+}
+
+static volatile char *resident(uint32_t type)
+{
+    critical_enter();
+    volatile char *page = vm_alloc(1, type);
+    volatile char *other = vm_alloc(1, type);
+    critical_exit();
+    if (!page || !other)
+        exit(9);
+    page[0] = page[EXO_PAGE_SIZE - 1] = other[0] = 1; /* these are there */
+    return page;
+}
+
+static void above_ring(void)
+{
+    resident(EXO_RING)[EXO_PAGE_SIZE] = 1;
+}
+
+static void below_ring(void)
+{
+    resident(EXO_RING)[-1] = 1;
+}
+
+static void record(void)
+{
+    volatile char *end = (char *)((uint64_t)thread_current | (EXO_PAGE_SIZE - 1));
+
+    end[0] = 0;
+    end[1] = 0;
 }
 
 /* Addresses that the compiler must not know. */
@@ -88,6 +157,12 @@ static const struct {
 } ways[] = {
     {"null", null},
     {"overflow", overflow},
+    {"thread-overflow", thread_overflow},
+    {"leap", leap},
+    {"upcall-overflow", upcall_overflow},
+    {"above-ring", above_ring},
+    {"below-ring", below_ring},
+    {"record", record},
     {"text", text},
     {"data", data},
     {"kernel", kernel},
