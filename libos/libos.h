@@ -40,7 +40,8 @@ void console_printf(const char *format, ...) __attribute__((format(printf, 1, 2)
 /* --- vm.c: this application's address space */
 enum { VM_NONE = 4 }; /* as a permission: reserved, every access faults */
 void vm_init(void);
-bool vm_fault(uint64_t address, uint64_t error); /* true: mended */
+void vm_wipe_start(uint64_t offset, uint64_t length); /* zero that part of the start page */
+bool vm_fault(uint64_t address, uint64_t error);      /* true: mended */
 long vm_map(uint64_t hint, uint64_t size, uint32_t perm, bool fixed);
 long vm_unmap(uint64_t address, uint64_t size);
 long vm_protect(uint64_t address, uint64_t size, uint32_t perm);
@@ -90,7 +91,9 @@ uint64_t time_ns_of(uint64_t ticks);
 /* --- futex.c, random.c, crash.c, fd.c */
 long futex_call(uint32_t *word, int op, uint32_t value, uint64_t timeout_ns, bool timed,
                 uint32_t value3);
+void random_init(void); /* critical, before any other */
 void random_bytes(void *to, size_t length);
+void random_bytes_critical(void *to, size_t length);
 _Noreturn void crash(const struct exo_context *context, const struct exo_fault *fault);
 _Noreturn void libos_exit(uint32_t status);
 long fd_call(long n, long a, long b, long c, long d, long e, long f, bool *known);

@@ -3,14 +3,13 @@
  * random.c - unpredictable bytes: ChaCha20 (RFC 8439, 2.3) keyed by the seed that the parent gave.
  *
  * After each request the key is replaced by output that nobody saw, so what was handed out cannot
- * be found again from memory.
+ * be found again from memory. For the same reason the seed is wiped from the start page.
  */
 #include "libos.h"
 
 #include <string.h>
 
 static uint32_t key[8];
-static bool keyed;
 
 static uint32_t rotate(uint32_t x, int n)
 {
@@ -46,24 +45,45 @@ static void block(uint32_t counter, uint32_t out[16])
         out[i] += in[i];
 }
 
+void random_init(void)
+{
+    memcpy(key, libos_start_info->seed, sizeof(key));
+    vm_wipe_start(offsetof(struct exo_start, seed), sizeof(libos_start_info->seed));
+}
+
+/* The next 64 bytes. Critical. */
+static void next_block(uint32_t out[16])
+{
+    uint32_t next[16];
+
+    block(0, out);
+    block(1, next);
+    memcpy(key, next, sizeof(key));
+}
+
+void random_bytes_critical(void *to, size_t length)
+{
+    uint32_t out[16];
+
+    for (uint8_t *at = to; length;) {
+        size_t count = MIN(length, sizeof(out));
+        next_block(out);
+        memcpy(at, out, count);
+        at += count;
+        length -= count;
+    }
+}
+
 void random_bytes(void *to, size_t length)
 {
-    uint32_t out[16], next[8];
-    uint32_t counter = 0;
+    uint32_t out[16];
     uint8_t *at = to;
 
     /* The destination is written outside the critical stretch: its page may not be there yet. */
     while (length) {
         size_t count = MIN(length, sizeof(out));
         critical_enter();
-        if (!keyed) {
-            memcpy(key, libos_start_info->seed, sizeof(key));
-            keyed = true;
-        }
-        block(counter++, out);
-        memcpy(next, out, sizeof(next));
-        block(counter++, out);
-        memcpy(key, next, sizeof(key));
+        next_block(out);
         critical_exit();
         memcpy(at, out, count);
         at += count;

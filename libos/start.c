@@ -9,6 +9,7 @@
 
 #define MAIN_STACK (1024u * 1024)
 #define GUARD      (16u * EXO_PAGE_SIZE)
+#define SHIFT      256u /* from stack to heap: up to so many pages, and so many times 16 bytes */
 
 const struct exo_start *libos_start_info;
 
@@ -73,7 +74,7 @@ static void put_auxiliary(uint64_t *at)
         {AT_NULL, 0},
     };
 
-    memcpy(random, libos_start_info->seed + 16, sizeof(random));
+    random_bytes_critical(random, sizeof(random));
     memcpy(at, vector, sizeof(vector));
 }
 
@@ -101,12 +102,16 @@ void libos_start(const struct exo_start *start)
     put_auxiliary(put_strings(put_strings(&stack_image.words[1], &string, start->argc), &string,
                               start->envc));
 
+    uint8_t shift[2];
+    random_bytes_critical(shift, sizeof(shift));
+    _Static_assert(SHIFT == 1u << 8, "a byte each");
     long guard = vm_map(0, GUARD, VM_NONE, false);
     long stack = vm_map(0, MAIN_STACK, EXO_WRITE, false);
-    struct thread *thread =
-        guard < 0 || stack < 0
-            ? NULL
-            : thread_create(main_thread, NULL, (uint64_t)stack, (uint64_t)stack + MAIN_STACK, 0);
+    long above = vm_map(0, (1u + shift[0]) * EXO_PAGE_SIZE, VM_NONE, false);
+    struct thread *thread = guard < 0 || stack < 0 || above < 0
+                                ? NULL
+                                : thread_create(main_thread, NULL, (uint64_t)stack,
+                                                (uint64_t)stack + MAIN_STACK - shift[1] * 16u, 0);
     if (!thread) {
         console_printf("too little memory to start: raise `memory` in the machine file\n");
         libos_exit(127);

@@ -8,6 +8,8 @@
  *   V4  a page that is never mapped lies below and above each vm_alloc and the window
  *
  * All of it runs with upcalls off, and on memory that is always there.
+ *
+ * Where ranges and resident pages begin is drawn anew at each start (docs/design/libos.md, Layout).
  */
 #include "batch.h"
 #include "libos.h"
@@ -17,13 +19,18 @@
 
 #define RANGES        1024
 #define RESIDENT_BASE 0x0000001000000000ull
-#define WINDOW        (RESIDENT_BASE + EXO_PAGE_SIZE)
+#define RESIDENT_END  0x0000002000000000ull
 #define DEMAND_BASE   0x0000002000000000ull
 #define DEMAND_END    0x0000007000000000ull
-#define PAGES(bytes)  (((bytes) + EXO_PAGE_SIZE - 1) & ~(uint64_t)(EXO_PAGE_SIZE - 1))
+#define DEMAND_BITS   26 /* pages: 256 of the 320 GiB */
+/* 32 of the 64 GiB, in steps of 2 MiB, and there within the first MiB, so that an application which
+ * needs no more than 256 resident pages takes one page table for them, wherever they are. */
+#define BLOCK_BITS   14
+#define OFFSET_BITS  8
+#define PAGES(bytes) (((bytes) + EXO_PAGE_SIZE - 1) & ~(uint64_t)(EXO_PAGE_SIZE - 1))
 
-#define FAULT_WRITE   (1u << 1)
-#define FAULT_FETCH   (1u << 4)
+#define FAULT_WRITE  (1u << 1)
+#define FAULT_FETCH  (1u << 4)
 
 struct range {
     uint64_t start, end;
@@ -35,7 +42,7 @@ uint64_t vm_faults;
 static struct range ranges[RANGES];
 static int range_count;
 static frame_t root;
-static uint64_t resident_next = WINDOW + 2 * EXO_PAGE_SIZE;
+static uint64_t demand_base, window, resident_next;
 static bool out_of_memory;
 
 /* The operations of a batch lie in the control page, which is always there. */
@@ -191,10 +198,10 @@ static bool valid(uint64_t address, uint64_t size)
 /* Lowest gap of `size` bytes. 0: none. */
 static uint64_t gap(uint64_t size)
 {
-    uint64_t at = DEMAND_BASE;
+    uint64_t at = demand_base;
 
-    for (int i = 0; i < range_count; i++) {
-        if (ranges[i].start - at >= size)
+    for (int i = range_at(at); i < range_count; i++) {
+        if (ranges[i].start > at && ranges[i].start - at >= size)
             return at;
         at = ranges[i].end;
     }
@@ -315,7 +322,8 @@ enum vm_why vm_why(uint64_t address, uint64_t error)
     if (!range && vm_mapped(address))
         return VM_PERMISSION;
     if (!range)
-        return address >= RESIDENT_BASE && address < resident_next ? VM_RESIDENT_GUARD : VM_UNKNOWN;
+        return address >= window - EXO_PAGE_SIZE && address < resident_next ? VM_RESIDENT_GUARD
+                                                                            : VM_UNKNOWN;
     if (range->perm == VM_NONE)
         return VM_GUARD;
     if ((error & FAULT_WRITE && !(range->perm & EXO_WRITE)) ||
@@ -377,6 +385,8 @@ void *vm_alloc(uint32_t pages, uint32_t type)
 {
     uint64_t start = resident_next, end = start + (uint64_t)pages * EXO_PAGE_SIZE;
 
+    if (pages > (RESIDENT_END - start) / EXO_PAGE_SIZE - 1)
+        return NULL;
     for (uint64_t at = start, count; at < end; at += count * EXO_PAGE_SIZE) {
         count = MIN((end - at) / EXO_PAGE_SIZE, MIN(EXO_BATCH_MAX, 512 - index_of(at)));
         if (!fill_some(at, (uint32_t)count, type)) {
@@ -390,18 +400,37 @@ void *vm_alloc(uint32_t pages, uint32_t type)
 
 void *vm_window(frame_t frame)
 {
-    frame_t table = table_for(WINDOW, true);
+    frame_t table = table_for(window, true);
 
     if (!table.n)
         return NULL;
-    exo_pt_unmap(table, index_of(WINDOW)); /* EMPTY at first */
-    if (!frame.n || exo_pt_map(table, index_of(WINDOW), frame, EXO_WRITE) < 0)
+    exo_pt_unmap(table, index_of(window)); /* EMPTY at first */
+    if (!frame.n || exo_pt_map(table, index_of(window), frame, EXO_WRITE) < 0)
         return NULL;
-    return (void *)WINDOW;
+    return (void *)window;
+}
+
+void vm_wipe_start(uint64_t offset, uint64_t length)
+{
+    frame_t table = table_for(EXO_START_ADDRESS, false);
+    uint32_t index = index_of(EXO_START_ADDRESS);
+
+    if (exo_pt_protect(table, index, EXO_WRITE) < 0)
+        return; /* it is not ours to write */
+    memset((char *)EXO_START_ADDRESS + offset, 0, length);
+    exo_pt_protect(table, index, EXO_READ);
 }
 
 void vm_init(void)
 {
     root.n = (uint32_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_ROOT);
     control_frame.n = (uint32_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_CONTROL);
+    random_init();
+
+    uint64_t drawn[2];
+    random_bytes_critical(drawn, sizeof(drawn));
+    demand_base = DEMAND_BASE + (drawn[0] & ((1ull << DEMAND_BITS) - 1)) * EXO_PAGE_SIZE;
+    window = RESIDENT_BASE + (drawn[1] & ((1ull << BLOCK_BITS) - 1)) * (2ull << 20) +
+             (drawn[1] >> 32 & ((1ull << OFFSET_BITS) - 1)) * EXO_PAGE_SIZE + EXO_PAGE_SIZE;
+    resident_next = window + 2 * EXO_PAGE_SIZE; /* V4 */
 }

@@ -25,6 +25,11 @@ static void overflow(void)
     printf("%d\n", depth(0));
 }
 
+static void *overflow_never(void *unused)
+{
+    return unused;
+}
+
 /* The same on a stack that pthread_create made. */
 static void *overflow_there(void *unused)
 {
@@ -151,6 +156,22 @@ static void status(void)
     exit(3);
 }
 
+/* Where things are: another place at each start, but for the image. */
+static void layout(void)
+{
+    const uint8_t *seed = libos_start_info->seed, *end = seed + sizeof(libos_start_info->seed);
+    volatile char here = 0;
+    void *heap = malloc(100);
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, overflow_never, NULL);
+    while (seed < end && !*seed)
+        seed++;
+    printf("layout: stack %p heap %p thread %p resident %p image %p seed %s\n", (void *)&here, heap,
+           (void *)thread, (void *)thread_current, (void *)&deeper, seed < end ? "told" : "gone");
+    exit(3);
+}
+
 static const struct {
     const char *name;
     void (*die)(void);
@@ -172,6 +193,7 @@ static const struct {
     {"critical", critical},
     {"entry", entry},
     {"status", status},
+    {"layout", layout},
 };
 
 int main(int argc, char **argv)

@@ -115,6 +115,23 @@ def test_programs_that_must_die(boot, build):
         assert re.search(rf"^\[init\] {way} {said}", text, re.M), way
 
 
+def test_each_start_has_a_layout_of_its_own(boot):
+    app = {"name": "crash", "test": "crash", "arguments": ["layout"], "restart": "on-failure"}
+    machine = boot([{**app, "memory": "1M"}], nic=None)
+    machine.wait_for(r"^\[init\] crash is restarted in 4 s$", TIMEOUT)
+    line = r"^\[crash\] layout: stack (\w+) heap (\w+) thread (\w+) resident (\w+) image (\w+) seed gone$"
+    starts = [[int(a, 16) for a in start] for start in re.findall(line, machine.text(), re.M)]
+    assert len(starts) >= 3
+    *drawn, image = zip(*starts)
+    for addresses in drawn:
+        assert len(set(addresses)) == len(starts), starts
+        # Not a shift within a few pages: what is above 16 MiB is not always the same either.
+        assert len({address >> 24 for address in addresses}) > 1, starts
+    assert len(set(image)) == 1
+    # Nor is the distance of stack and heap a constant.
+    assert len({heap - stack for stack, heap, *_ in starts}) > 1, starts
+
+
 def test_a_crash_harms_nobody_else(boot):
     crash = {"name": "crash", "test": "crash", "arguments": ["null"], "restart": "on-failure"}
     other = {"name": "other", "image": "hello", "restart": "never"}
