@@ -27,6 +27,7 @@ int main(void)
 
 def main() -> int:
     source, build, program, model, *compiler = sys.argv[1:]
+    program = Path(build, program)  # Meson names it from there
     ran = subprocess.run([program, model], capture_output=True, text=True, check=False)
     trace = re.search(r"^/\* model: .*?^}\n", ran.stdout, re.M | re.S)
     found = trace and ran.returncode == 1 and f"not ok 1 - {model}" in ran.stdout
