@@ -31,9 +31,7 @@ static void tell_page_fault(const struct exo_fault *fault)
     static const char *const why[] = {
         [VM_UNKNOWN] = "nothing is mapped there",
         [VM_GUARD] = "that page is a guard: most likely a stack overflow",
-        [VM_RESIDENT_GUARD] =
-            "that page is a guard: a ring, packet buffers, a thread record or the console's page "
-            "was overrun",
+        [VM_RESIDENT_GUARD] = "that page is a guard: rings, buffers or thread records were overrun",
         [VM_PERMISSION] = "its permission forbids that",
         [VM_OUT_OF_MEMORY] = "the application's quota of pages is used up",
     };
