@@ -6,16 +6,6 @@
 
 #include <string.h>
 
-#define ANY EXO_FRAME_ANY
-
-#define REFUSED(error, call, what)                                                                 \
-    do {                                                                                           \
-        mock_snapshot(true);                                                                       \
-        int64_t result_ = (call);                                                                  \
-        tap_ok(result_ == (error) && mock_unchanged(true), "%s: refused (%ld)", what,              \
-               (long)result_);                                                                     \
-    } while (0)
-
 static struct env *init;
 static uint64_t page; /* holds the operations */
 static struct exo_operation *operation;
@@ -53,20 +43,20 @@ static void test_frame(void)
     uint64_t ring = take(EXO_RING);
 
     put(0, EXO_CALL_PAGE_ALLOC, 0, ANY, EXO_DATA, 0);
-    REFUSED(-EXO_E_RANGE, CALL(init, BATCH, MOCK_FRAMES, 0, 1), "a frame that is not");
-    REFUSED(-EXO_E_RANGE, CALL(init, BATCH, page, 0, EXO_BATCH_MAX + 1), "65 operations");
-    REFUSED(-EXO_E_RANGE, CALL(init, BATCH, page, 0, 0xffffffff), "2^32 - 1 operations");
-    REFUSED(-EXO_E_RANGE, CALL(init, BATCH, page, 4, 1), "an odd offset");
-    REFUSED(-EXO_E_RANGE, CALL(init, BATCH, page, last + 8, 1), "an operation past the end");
-    REFUSED(-EXO_E_RANGE, CALL(init, BATCH, page, last, 2), "a second operation past the end");
-    REFUSED(-EXO_E_RANGE, CALL(init, BATCH, page, 0xfffffff8, 1), "an offset that wraps");
-    REFUSED(-EXO_E_OWNER, CALL(init, BATCH, childs, 0, 1), "a living child's frame");
-    REFUSED(-EXO_E_OWNER, CALL(init, BATCH, embryos, 0, 1), "an EMBRYO's frame");
-    REFUSED(-EXO_E_OWNER, CALL(child, BATCH, page, 0, 1), "the parent's frame");
-    REFUSED(-EXO_E_OWNER, CALL(init, BATCH, 1, 0, 1), "the kernel's frame");
-    REFUSED(-EXO_E_OWNER, CALL(init, BATCH, 120, 0, 1), "a free frame");
-    REFUSED(-EXO_E_TYPE, CALL(init, BATCH, ring, 0, 1), "a ring");
-    REFUSED(-EXO_E_TYPE, CALL(init, BATCH, init->root.n, 0, 1), "a page table");
+    REFUSED(RANGE, CALL(init, BATCH, MOCK_FRAMES, 0, 1), "a frame that is not");
+    REFUSED(RANGE, CALL(init, BATCH, page, 0, EXO_BATCH_MAX + 1), "65 operations");
+    REFUSED(RANGE, CALL(init, BATCH, page, 0, 0xffffffff), "2^32 - 1 operations");
+    REFUSED(RANGE, CALL(init, BATCH, page, 4, 1), "an odd offset");
+    REFUSED(RANGE, CALL(init, BATCH, page, last + 8, 1), "an operation past the end");
+    REFUSED(RANGE, CALL(init, BATCH, page, last, 2), "a second operation past the end");
+    REFUSED(RANGE, CALL(init, BATCH, page, 0xfffffff8, 1), "an offset that wraps");
+    REFUSED(OWNER, CALL(init, BATCH, childs, 0, 1), "a living child's frame");
+    REFUSED(OWNER, CALL(init, BATCH, embryos, 0, 1), "an EMBRYO's frame");
+    REFUSED(OWNER, CALL(child, BATCH, page, 0, 1), "the parent's frame");
+    REFUSED(OWNER, CALL(init, BATCH, 1, 0, 1), "the kernel's frame");
+    REFUSED(OWNER, CALL(init, BATCH, 120, 0, 1), "a free frame");
+    REFUSED(TYPE, CALL(init, BATCH, ring, 0, 1), "a ring");
+    REFUSED(TYPE, CALL(init, BATCH, init->root.n, 0, 1), "a page table");
 
     mock_snapshot(true);
     tap_ok(CALL(init, BATCH, page, 0, 0) == 0 && mock_unchanged(true), "no operation: 0");
@@ -108,7 +98,7 @@ static void test_order(void)
                EXO_BATCH_ERROR(result) == EXO_E_BUSY && frames[other].mapped == 1 &&
                !operation[0].result && operation[1].result == -77 && operation[2].result == -77,
            "it stops at the first that is refused and says which");
-    REFUSED(EXO_BATCH_STOPPED(0, EXO_E_BUSY), batch(3), "the first one at once");
+    REFUSED_AS(EXO_BATCH_STOPPED(0, EXO_E_BUSY), batch(3), "the first one at once");
 
     for (uint32_t i = 0; i < EXO_BATCH_MAX; i++)
         put(i, EXO_CALL_PT_MAP, pt, 100 + i, other, EXO_READ);
@@ -136,7 +126,7 @@ static void test_what_may_not(void)
                "call 0x%lx may not be in a batch", (unsigned long)alone[i]);
     }
     put(0, EXO_CALL_PAGE_FREE, take(EXO_DATA) | 1ull << 32, 0, 0, 0);
-    REFUSED(EXO_BATCH_STOPPED(0, EXO_E_RANGE), batch(1), "an argument that is too wide");
+    REFUSED_AS(EXO_BATCH_STOPPED(0, EXO_E_RANGE), batch(1), "an argument that is too wide");
 }
 
 /* The kernel goes on reading and writing its frame: it must stay the caller's. */
@@ -146,9 +136,9 @@ static void test_own_frame(void)
     struct env *embryo = mock_child(init, 10, false);
 
     put(0, EXO_CALL_PAGE_FREE, page, 0, 0, 0);
-    REFUSED(EXO_BATCH_STOPPED(0, EXO_E_BUSY), batch(1), "free the batch's own frame");
+    REFUSED_AS(EXO_BATCH_STOPPED(0, EXO_E_BUSY), batch(1), "free the batch's own frame");
     put(0, EXO_CALL_PAGE_GIVE, page, embryo->name.n, 0, 0);
-    REFUSED(EXO_BATCH_STOPPED(0, EXO_E_BUSY), batch(1), "give it away");
+    REFUSED_AS(EXO_BATCH_STOPPED(0, EXO_E_BUSY), batch(1), "give it away");
     tap_ok(!frames[page].pinned && !CALL(init, PAGE_FREE, page), "afterwards it can be freed");
     tap_ok(!inv_all(), "own frame: the invariants hold (%s)", inv_all() ? inv_all() : "all");
 }

@@ -7,17 +7,6 @@
 
 #include <string.h>
 
-#define ANY EXO_FRAME_ANY
-
-#define REFUSED(error, call, what)                                                                 \
-    do {                                                                                           \
-        mock_snapshot(true);                                                                       \
-        int64_t result_ = (call);                                                                  \
-        tap_ok(result_ == -EXO_E_##error && mock_unchanged(true), "%s: " #error " (%d)", what,     \
-               (int)result_);                                                                      \
-    } while (0)
-#define DONE(call, what) tap_ok((call) == 0, "%s", what)
-
 static uint64_t take(struct env *env, uint64_t name, uint32_t type)
 {
     return (uint64_t)CALL(env, PAGE_ALLOC, name, ANY, type);

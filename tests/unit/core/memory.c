@@ -5,18 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ANY EXO_FRAME_ANY
-
-/* A call must be refused with exactly this error and change nothing. */
-#define REFUSED(error, call, what)                                                                 \
-    do {                                                                                           \
-        mock_snapshot(true);                                                                       \
-        int64_t result_ = (call);                                                                  \
-        tap_ok(result_ == -EXO_E_##error && mock_unchanged(true), "%s: " #error " (%d)", what,     \
-               (int)result_);                                                                      \
-    } while (0)
-#define DONE(call, what) tap_ok((call) == 0, "%s", what)
-
 static uint64_t take(struct env *env, uint32_t type)
 {
     return (uint64_t)CALL(env, PAGE_ALLOC, EXO_ENV_SELF, ANY, type);

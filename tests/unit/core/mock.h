@@ -81,4 +81,18 @@ bool mock_tlb_knows(uint32_t frame);
 void mock_snapshot(bool full);
 bool mock_unchanged(bool full);
 
+/* A call must be refused with exactly this result and change nothing. */
+#define REFUSED_AS(expected, call, what) REFUSED_TOLD(expected, "refused", call, what)
+#define REFUSED(error, call, what)       REFUSED_TOLD(-EXO_E_##error, #error, call, what)
+#define REFUSED_TOLD(expected, name, call, what)                                                   \
+    do {                                                                                           \
+        mock_snapshot(true);                                                                       \
+        int64_t result_ = (call);                                                                  \
+        tap_ok(result_ == (expected) && mock_unchanged(true), "%s: " name " (%ld)", what,          \
+               (long)result_);                                                                     \
+    } while (0)
+#define DONE(call, what) tap_ok((call) == 0, "%s", what)
+
+#define ANY              EXO_FRAME_ANY
+
 #endif

@@ -2,14 +2,6 @@
 /* notify.c - bits to another environment: who may, and that none is lost. */
 #include "mock.h"
 
-#define REFUSED(error, call, what)                                                                 \
-    do {                                                                                           \
-        mock_snapshot(true);                                                                       \
-        int64_t result_ = (call);                                                                  \
-        tap_ok(result_ == -EXO_E_##error && mock_unchanged(true), "%s: " #error " (%d)", what,     \
-               (int)result_);                                                                      \
-    } while (0)
-
 static void test_permission(void)
 {
     struct env *init = mock_boot();

@@ -12,22 +12,12 @@
 
 #include <string.h>
 
-#define ANY EXO_FRAME_ANY
-#define REFUSED(error, call, what)                                                                 \
-    do {                                                                                           \
-        mock_snapshot(true);                                                                       \
-        int64_t result_ = (call);                                                                  \
-        tap_ok(result_ == -EXO_E_##error && mock_unchanged(true), "%s: " #error " (%d)", what,     \
-               (int)result_);                                                                      \
-    } while (0)
-#define DONE(call, what) tap_ok((call) == 0, "%s", what)
-
-#define MAC_A            0x020000000005ull
-#define MAC_B            0x020000000006ull
-#define MAC_C            0x020000000007ull
-#define BROADCAST        0xffffffffffffull
-#define MULTICAST        0x01005e000001ull
-#define ELSEWHERE        0x0200000000eeull
+#define MAC_A     0x020000000005ull
+#define MAC_B     0x020000000006ull
+#define MAC_C     0x020000000007ull
+#define BROADCAST 0xffffffffffffull
+#define MULTICAST 0x01005e000001ull
+#define ELSEWHERE 0x0200000000eeull
 
 /* A queue with its rings and buffers as its application sees them. */
 struct end {
