@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define ANY EXO_FRAME_ANY
+
 static struct env *init;
 static uint64_t page; /* holds the operations */
 static struct exo_operation *operation;

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define ANY EXO_FRAME_ANY
+
 static uint64_t take(struct env *env, uint64_t name, uint32_t type)
 {
     return (uint64_t)CALL(env, PAGE_ALLOC, name, ANY, type);

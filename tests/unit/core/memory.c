@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ANY EXO_FRAME_ANY
+
 static uint64_t take(struct env *env, uint32_t type)
 {
     return (uint64_t)CALL(env, PAGE_ALLOC, EXO_ENV_SELF, ANY, type);

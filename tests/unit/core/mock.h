@@ -93,6 +93,4 @@ bool mock_unchanged(bool full);
     } while (0)
 #define DONE(call, what) tap_ok((call) == 0, "%s", what)
 
-#define ANY              EXO_FRAME_ANY
-
 #endif
