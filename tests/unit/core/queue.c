@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-#define ANY EXO_FRAME_ANY
+#define ANY       EXO_FRAME_ANY
 
 #define MAC_A     0x020000000005ull
 #define MAC_B     0x020000000006ull
