@@ -212,8 +212,8 @@ static void tell_address(struct netif *netif)
 /* At most half of what the quota still has: the application's heap comes out of it, too. */
 static size_t memory_limit(size_t wanted)
 {
-    int64_t max = exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_PAGES_MAX);
-    int64_t used = exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_PAGES);
+    int64_t max = exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_QUOTA + EXO_R_PAGES);
+    int64_t used = exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_USED + EXO_R_PAGES);
     size_t left = max > used ? (size_t)(max - used) * EXO_PAGE_SIZE : 0;
 
     return MIN(wanted, left / 2);

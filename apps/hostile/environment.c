@@ -123,16 +123,16 @@ static int64_t set_itself(void)
 
 static int64_t child_with_everything(void)
 {
-    static const uint32_t much[][3] = {{0xffffffff, 0, 0},
-                                       {0x7fffffff, 0, 0},
-                                       {0, 0xffffffff, 0},
-                                       {0, 0, 0xffffffff},
-                                       {0, 64, 32}};
+    static const uint32_t much[] = {0xffffffff, 0x7fffffff, 1u << 20};
     int64_t worst = 0;
 
-    for (uint32_t i = 0; i < sizeof(much) / sizeof(*much); i++)
-        if (let_through(exo_env_create(much[i][0], much[i][1], much[i][2]), &worst))
+    for (uint32_t i = 0; i < EXO_RESOURCES * (sizeof(much) / sizeof(*much)); i++) {
+        uint32_t quota[EXO_RESOURCES] = {0};
+        quota[i % EXO_RESOURCES] = much[i / EXO_RESOURCES];
+        if (let_through(exo_env_create(quota[0], quota[1], quota[2], quota[3], quota[4], quota[5]),
+                        &worst))
             break;
+    }
     return worst;
 }
 

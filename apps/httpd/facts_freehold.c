@@ -56,7 +56,7 @@ static void fixed_facts(struct facts *facts)
     uname(&system);
     facts->version = system.release;
     facts->environment = EXO_ENV_SLOT(self(EXO_ENV_SELF_NAME));
-    facts->pages_max = self(EXO_ENV_PAGES_MAX);
+    facts->pages_max = self(EXO_ENV_QUOTA + EXO_R_PAGES);
     facts->slices_max = EXO_SLICES;
     facts->policy = thread_policy->name;
     facts->mac = m ? mac : "none";
@@ -68,7 +68,7 @@ void facts_get(struct facts *facts)
 {
     if (!facts->application)
         fixed_facts(facts);
-    facts->pages = self(EXO_ENV_PAGES);
+    facts->pages = self(EXO_ENV_USED + EXO_R_PAGES);
     facts->slices = self(EXO_ENV_SLICES);
     facts->slices_run = self(EXO_ENV_SLICES_RUN);
     facts->cpu_ms = time_ns_of(self(EXO_ENV_TICKS)) / 1000000;

@@ -203,8 +203,8 @@ uint64_t child_pages(const struct elf_plan *plan)
 /* Can it be given the memory it wants, and is that enough to start it? If not, says so. */
 static bool memory_suffices(const struct bundle_app *app, const struct elf_plan *plan)
 {
-    uint64_t left = (uint64_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_PAGES_MAX) -
-                    (uint64_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_PAGES);
+    uint64_t left = (uint64_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_QUOTA + EXO_R_PAGES) -
+                    (uint64_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_USED + EXO_R_PAGES);
     uint64_t needed = child_pages(plan);
 
     left = left > CHILD_RESERVE ? left - CHILD_RESERVE : 0;
@@ -230,7 +230,8 @@ env_t child_start(const char *bundle, const struct bundle_app *app)
     }
     if (!memory_suffices(app, &plan))
         return SELF;
-    int64_t env = exo_env_create(app->pages, 0, app->queues);
+    int64_t env =
+        exo_env_create(app->pages, 0, app->queues, CHILD_GRANTS, CHILD_GATES, CHILD_FILTERS);
     if (env < 0) {
         printf("%s is not started: it wants %u pages and %u network queues: %s\n", app->name,
                app->pages, app->queues, exo_error_text(env));

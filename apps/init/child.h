@@ -10,6 +10,12 @@
 /* Frames that stay init's own whatever the applications want: stack, tables, windows. */
 #define CHILD_RESERVE 64u
 
+/* What every application may have of these: enough for a few neighbours and a few addresses. With
+ * as many applications as a bundle holds, some are left. */
+#define CHILD_GRANTS  24u
+#define CHILD_GATES   4u
+#define CHILD_FILTERS 4u
+
 /*
  * Build and run the application. Its name, or EXO_ENV_SELF if that could not be done; the reason
  * has then been printed and nothing is left of it.

@@ -62,7 +62,12 @@ def numbers(spec):
     yield "static inline const char *exo_error_name(long error)\n{\n    switch (error < 0 ? -error : error) {\n"
     for error in spec["error"]:
         yield f"    case EXO_E_{error['name']}:\n        return \"{error['name']}\";\n"
-    yield '    default:\n        return "unknown";\n    }\n}\n\n#endif\n'
+    yield '    default:\n        return "unknown";\n    }\n}\n\n'
+    yield "/* The name of a call; a null pointer for a number that is none: there may be gaps. */\n"
+    yield "static inline const char *exo_call_name(unsigned long number)\n{\n    switch (number) {\n"
+    for call in spec["call"]:
+        yield f"    case EXO_CALL_{call['name'].upper()}:\n        return \"{call['name']}\";\n"
+    yield "    default:\n        return 0;\n    }\n}\n\n#endif\n"
 
 
 def parameters(call, first=None):

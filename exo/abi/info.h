@@ -40,8 +40,6 @@ enum exo_info_env {
     EXO_ENV_PARENT,
     EXO_ENV_ROOT,       /* frame of the root table */
     EXO_ENV_CONTROL,    /* frame of the control page */
-    EXO_ENV_PAGES,      /* frames owned */
-    EXO_ENV_PAGES_MAX,  /* quota of frames, what its children took already taken off */
     EXO_ENV_SLICES,     /* positions owned */
     EXO_ENV_SLICES_RUN, /* slices begun */
     EXO_ENV_TICKS,      /* time stamp ticks on the CPU */
@@ -51,7 +49,9 @@ enum exo_info_env {
     EXO_ENV_END_ADDRESS, /* page fault address, if it ended by one */
     EXO_ENV_UPCALLS,     /* upcalls delivered */
     EXO_ENV_CALLS,       /* calls made */
-    EXO_ENV_QUEUES,      /* queues bound */
+    EXO_ENV_USED = 32,   /* plus an enum exo_resource: how much of it it has */
+    EXO_ENV_QUOTA = 48,  /* plus an enum exo_resource: how much it may have, what its children took
+                                already taken off */
 };
 
 enum exo_info_frame {
@@ -78,7 +78,7 @@ enum exo_end {
     EXO_END_UPCALL, /* its control page names no usable upcall entry or stack */
 };
 
-#define EXO_ABI_VERSION 2u
+#define EXO_ABI_VERSION 3u
 #define EXO_MAC_ANY     0xffffffffffffffffull
 
 #endif

@@ -71,10 +71,27 @@ enum exo_env_state {
     EXO_ENV_ZOMBIE = 3, /* ended; its parent reclaims what it held */
 };
 
+/*
+ * What an environment has a quota of. A child's quota comes out of its parent's when the child is
+ * made and goes back when it is gone: the sums stay.
+ */
+enum exo_resource {
+    EXO_R_PAGES,   /* frames owned */
+    EXO_R_ENVS,    /* children */
+    EXO_R_QUEUES,  /* network queues bound */
+    EXO_R_GRANTS,  /* frames that it lets others use */
+    EXO_R_GATES,   /* gates that it opened */
+    EXO_R_FILTERS, /* filters of its queues */
+    EXO_RESOURCES
+};
+
 /* Limits of the kernel's tables. */
 #define EXO_ENVS          64u      /* environments, the kernel's own slot 0 included */
 #define EXO_QUEUES        32u      /* network queues */
 #define EXO_SLICES        64u      /* positions in the CPU's slice vector */
+#define EXO_GRANTS        1024u    /* frames that are granted */
+#define EXO_GATES         256u     /* gates */
+#define EXO_FILTERS       256u     /* filters of all queues together */
 #define EXO_SLICE_NS      2000000u /* length of one slice: 2 ms */
 #define EXO_QUEUE_BUFFERS 1024u    /* buffers of one queue */
 #define EXO_BUFFER_SIZE   2048u    /* one buffer: half a frame */

@@ -97,31 +97,42 @@ struct env *env_first(uint32_t pages)
 
     if (!env)
         panic("there is no slot for the first environment");
-    env->pages_max = pages;
-    env->envs_max = EXO_ENVS - 2; /* slot 0 is the kernel, this one its own */
-    env->queues_max = EXO_QUEUES;
+    const uint32_t
+        machine[EXO_RESOURCES] =
+            {
+                [EXO_R_PAGES] = pages,
+                [EXO_R_ENVS] = EXO_ENVS - 2, /* slot 0 is the kernel, this one its own */
+                [EXO_R_QUEUES] = EXO_QUEUES,
+                [EXO_R_GRANTS] = EXO_GRANTS,
+                [EXO_R_GATES] = EXO_GATES,
+                [EXO_R_FILTERS] = EXO_FILTERS,
+            };
+    __builtin_memcpy(env->quota, machine, sizeof(machine));
     env->mac = EXO_MAC_ANY;
     __builtin_memcpy(env->label, "init", 5);
     slice_give_all(env);
     return env;
 }
 
-int64_t call_env_create(struct env *self, uint32_t pages, uint32_t children, uint32_t queues)
+int64_t call_env_create(struct env *self, uint32_t pages, uint32_t children, uint32_t queues,
+                        uint32_t grants, uint32_t gates, uint32_t filters)
 {
-    if (pages > self->pages_max - self->pages || queues > self->queues_max - self->queues ||
-        (uint64_t)children + 1 > self->envs_max - self->envs)
-        return -EXO_E_QUOTA;
+    const uint32_t quota[EXO_RESOURCES] = {pages, children, queues, grants, gates, filters};
+
+    for (uint32_t r = 0; r < EXO_RESOURCES; r++)
+        if (quota[r] > self->quota[r] - self->used[r])
+            return -EXO_E_QUOTA;
+    if (children == self->quota[EXO_R_ENVS] - self->used[EXO_R_ENVS])
+        return -EXO_E_QUOTA; /* the child itself is one, too */
     struct env *env = env_take_slot();
     if (!env)
         return -EXO_E_MEMORY;
 
-    self->pages_max -= pages;
-    self->queues_max -= queues;
-    self->envs_max -= children;
-    self->envs++;
-    env->pages_max = pages;
-    env->queues_max = queues;
-    env->envs_max = children;
+    for (uint32_t r = 0; r < EXO_RESOURCES; r++) {
+        self->quota[r] -= quota[r];
+        env->quota[r] = quota[r];
+    }
+    self->used[EXO_R_ENVS]++;
     env->parent = self->name;
     return env->name.n;
 }
@@ -245,10 +256,10 @@ static void orphans_hand_over(struct env *env, struct env *parent)
         if (envs[slot].state != EXO_ENV_FREE && envs[slot].parent.n == env->name.n)
             envs[slot].parent.n = parent ? parent->name.n : 0;
     if (parent) {
-        parent->envs += env->envs;
-        parent->envs_max += env->envs;
-        env->envs_max -= env->envs;
-        env->envs = 0;
+        parent->used[EXO_R_ENVS] += env->used[EXO_R_ENVS];
+        parent->quota[EXO_R_ENVS] += env->used[EXO_R_ENVS];
+        env->quota[EXO_R_ENVS] -= env->used[EXO_R_ENVS];
+        env->used[EXO_R_ENVS] = 0;
     }
 }
 
@@ -316,7 +327,7 @@ int64_t call_env_reclaim(struct env *self, env_t name)
         env->end = EXO_END_KILLED;
         slice_hand_over(env, self);
     }
-    if (env->queues) {
+    if (env->used[EXO_R_QUEUES]) {
         int64_t result = queue_reclaim(env);
         return result < 0 ? result : 1;
     }
@@ -340,10 +351,9 @@ int64_t call_env_reclaim(struct env *self, env_t name)
     if (env->frame_head)
         return 1;
 
-    self->pages_max += env->pages_max;
-    self->queues_max += env->queues_max;
-    self->envs_max += env->envs_max;
-    self->envs--;
+    for (uint32_t r = 0; r < EXO_RESOURCES; r++)
+        self->quota[r] += env->quota[r];
+    self->used[EXO_R_ENVS]--;
     notify_forget(env);
     env->state = EXO_ENV_FREE;
     env->name.n = 0;

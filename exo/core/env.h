@@ -22,9 +22,7 @@ struct env {
     uint32_t generation; /* kept while FREE */
 
     /* resources: what it has and may have */
-    uint32_t pages, pages_max;
-    uint32_t envs, envs_max;
-    uint32_t queues, queues_max;
+    uint32_t used[EXO_RESOURCES], quota[EXO_RESOURCES];
     uint32_t slices;
     uint32_t table_head, frame_head; /* lists of its frames: tables, and all others */
     frame_t root, control;

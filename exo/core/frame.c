@@ -79,7 +79,7 @@ static void frame_take(struct env *env, uint32_t n, enum exo_frame_type type)
     f->type = (uint8_t)type;
     f->owner = (uint8_t)EXO_ENV_SLOT(env->name.n);
     list_push(owner_list(f), n);
-    env->pages++;
+    env->used[EXO_R_PAGES]++;
 }
 
 void frame_adopt(struct env *env, frame_t frame)
@@ -104,7 +104,7 @@ void frame_release(uint32_t n)
     struct frame *f = &frames[n];
 
     list_remove(owner_list(f), n);
-    envs[f->owner].pages--;
+    envs[f->owner].used[EXO_R_PAGES]--;
     if (f->type == EXO_PML4)
         machine_root_free((frame_t){n});
     *f = (struct frame){.type = EXO_FREE};
@@ -146,7 +146,7 @@ int64_t call_page_alloc(struct env *self, env_t env, frame_t frame, uint32_t typ
         return -EXO_E_ENV;
     if (type < EXO_PML4 || type > EXO_RING)
         return -EXO_E_TYPE;
-    if (owner->pages >= owner->pages_max)
+    if (owner->used[EXO_R_PAGES] >= owner->quota[EXO_R_PAGES])
         return -EXO_E_QUOTA;
     if (frame.n == EXO_FRAME_ANY && !n)
         return -EXO_E_MEMORY;
@@ -194,11 +194,11 @@ int64_t call_page_give(struct env *self, frame_t frame, env_t env)
         return -EXO_E_TYPE;
     if (f->mapped || f->pinned)
         return -EXO_E_BUSY;
-    if (to->pages >= to->pages_max)
+    if (to->used[EXO_R_PAGES] >= to->quota[EXO_R_PAGES])
         return -EXO_E_QUOTA;
 
     list_remove(owner_list(f), frame.n);
-    self->pages--;
+    self->used[EXO_R_PAGES]--;
     frame_take(to, frame.n, EXO_DATA);
     return 0;
 }

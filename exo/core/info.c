@@ -43,6 +43,10 @@ static int64_t info_env(struct env *self, env_t name, uint32_t index)
 
     if (!env || (env != self && !env_descends(env, self)))
         return -EXO_E_ENV;
+    if (index - EXO_ENV_USED < EXO_RESOURCES)
+        return env->used[index - EXO_ENV_USED];
+    if (index - EXO_ENV_QUOTA < EXO_RESOURCES)
+        return env->quota[index - EXO_ENV_QUOTA];
     switch (index) {
     case EXO_ENV_SELF_NAME:
         return env->name.n;
@@ -54,10 +58,6 @@ static int64_t info_env(struct env *self, env_t name, uint32_t index)
         return env->root.n;
     case EXO_ENV_CONTROL:
         return env->control.n;
-    case EXO_ENV_PAGES:
-        return env->pages;
-    case EXO_ENV_PAGES_MAX:
-        return env->pages_max;
     case EXO_ENV_SLICES:
         return env->slices;
     case EXO_ENV_SLICES_RUN:
@@ -76,8 +76,6 @@ static int64_t info_env(struct env *self, env_t name, uint32_t index)
         return (int64_t)env->upcalls;
     case EXO_ENV_CALLS:
         return (int64_t)env->calls;
-    case EXO_ENV_QUEUES:
-        return env->queues;
     default:
         return -EXO_E_RANGE;
     }

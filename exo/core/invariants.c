@@ -85,7 +85,8 @@ const char *inv_frame_lists(void)
         uint32_t others = list_length(slot, env->frame_head, false);
         REQUIRE(tables != UINT32_MAX && others != UINT32_MAX, "an owner's list is broken");
         REQUIRE(tables + others == owned[slot], "an owner's lists miss a frame");
-        REQUIRE(env->pages == owned[slot], "env->pages is not the number of its frames");
+        REQUIRE(env->used[EXO_R_PAGES] == owned[slot],
+                "an environment's count of pages is not the number of its frames");
     }
     return NULL;
 }
@@ -100,7 +101,7 @@ const char *inv_frame_pins(void)
         }
         const struct env *env = &envs[frames[n].owner];
         pins += (env->root.n == n) + (env->control.n == n);
-        for (uint32_t i = 0; env->queues && i < EXO_QUEUES; i++) {
+        for (uint32_t i = 0; env->used[EXO_R_QUEUES] && i < EXO_QUEUES; i++) {
             if (queues[i].owner != frames[n].owner)
                 continue;
             for (uint32_t r = 0; r < EXO_RINGS; r++)
@@ -211,8 +212,9 @@ const char *inv_env_states(void)
     for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
         const struct env *env = &envs[slot];
         if (env->state == EXO_ENV_FREE) {
-            REQUIRE(!env->name.n && !env->pages && !env->slices && !env->queues && !env->envs,
-                    "a free slot holds something");
+            REQUIRE(!env->name.n && !env->slices, "a free slot holds something");
+            for (uint32_t r = 0; r < EXO_RESOURCES; r++)
+                REQUIRE(!env->used[r], "a free slot uses something");
             continue;
         }
         REQUIRE(EXO_ENV_SLOT(env->name.n) == slot && env->name.n >> 8 == env->generation,
@@ -229,34 +231,27 @@ const char *inv_env_states(void)
     return NULL;
 }
 
-/* Quotas of everybody together: pages, environments, queues. */
-struct sums {
-    uint64_t pages, envs, queues;
-};
-static struct sums totals;
+/* Quotas of everybody together. */
+static uint64_t totals[EXO_RESOURCES];
 
-static struct sums quotas_sum(void)
+static uint64_t quotas_sum(uint32_t resource)
 {
-    struct sums sums = {0};
+    uint64_t sum = 0;
 
     for (uint32_t slot = 1; slot < EXO_ENVS; slot++)
-        if (envs[slot].state != EXO_ENV_FREE) {
-            sums.pages += envs[slot].pages_max;
-            sums.envs += envs[slot].envs_max;
-            sums.queues += envs[slot].queues_max;
-        }
-    return sums;
+        if (envs[slot].state != EXO_ENV_FREE)
+            sum += envs[slot].quota[resource];
+    return sum;
 }
 
 void inv_begin(void)
 {
-    totals = quotas_sum();
+    for (uint32_t r = 0; r < EXO_RESOURCES; r++)
+        totals[r] = quotas_sum(r);
 }
 
 const char *inv_env_quotas(void)
 {
-    struct sums sums = quotas_sum();
-
     for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
         const struct env *env = &envs[slot];
         uint32_t children = 0, bound = 0;
@@ -267,15 +262,16 @@ const char *inv_env_quotas(void)
         for (uint32_t i = 0; i < EXO_QUEUES; i++)
             bound += queues[i].owner == slot;
         /* Whoever ends without a parent leaves its children to nobody and keeps the count. */
-        REQUIRE(env->envs == children || (env->state == EXO_ENV_ZOMBIE && !env->parent.n),
-                "env->envs is not the number of its children");
-        REQUIRE(env->queues == bound, "env->queues is not the number of its queues");
-        REQUIRE(env->pages <= env->pages_max && env->envs <= env->envs_max &&
-                    env->queues <= env->queues_max,
-                "a quota is exceeded");
+        REQUIRE(env->used[EXO_R_ENVS] == children ||
+                    (env->state == EXO_ENV_ZOMBIE && !env->parent.n),
+                "an environment's count of environments is not the number of its children");
+        REQUIRE(env->used[EXO_R_QUEUES] == bound,
+                "an environment's count of queues is not the number of its queues");
+        for (uint32_t r = 0; r < EXO_RESOURCES; r++)
+            REQUIRE(env->used[r] <= env->quota[r], "a quota is exceeded");
     }
-    REQUIRE(sums.pages == totals.pages && sums.envs == totals.envs && sums.queues == totals.queues,
-            "a quota was lost or made from nothing");
+    for (uint32_t r = 0; r < EXO_RESOURCES; r++)
+        REQUIRE(quotas_sum(r) == totals[r], "a quota was lost or made from nothing");
     return NULL;
 }
 

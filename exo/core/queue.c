@@ -372,7 +372,7 @@ int64_t call_queue_bind(struct env *self, uint32_t nic, frame_t fill, frame_t re
             if (ring[j].n == ring[i].n)
                 return -EXO_E_BUSY;
     }
-    if (self->queues >= self->queues_max)
+    if (self->used[EXO_R_QUEUES] >= self->quota[EXO_R_QUEUES])
         return -EXO_E_QUOTA;
     struct queue *q = queue_free_slot();
     if (!q)
@@ -388,7 +388,7 @@ int64_t call_queue_bind(struct env *self, uint32_t nic, frame_t fill, frame_t re
         struct exo_ring *shared = machine_frame(ring[i]);
         publish(ours ? &shared->producer : &shared->consumer, 0);
     }
-    self->queues++;
+    self->used[EXO_R_QUEUES]++;
     return q - queues;
 }
 
@@ -405,7 +405,7 @@ static void queue_release(struct queue *q)
     for (uint32_t i = 0; i < EXO_QUEUE_BUFFERS / 2; i++)
         if (q->buffer[i].n)
             frame_unpin(q->buffer[i]);
-    owner->queues--;
+    owner->used[EXO_R_QUEUES]--;
     __builtin_memset(q, 0, sizeof(*q));
 }
 
@@ -506,7 +506,7 @@ int64_t call_filter_del(struct env *self, queue_t queue)
 
 void queue_env_ended(struct env *env)
 {
-    for (uint32_t i = 0; i < EXO_QUEUES && env->queues; i++)
+    for (uint32_t i = 0; i < EXO_QUEUES && env->used[EXO_R_QUEUES]; i++)
         if (queues[i].owner && &envs[queues[i].owner] == env) {
             queues[i].mac = 0;
             queues[i].ended = true;

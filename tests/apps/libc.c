@@ -86,7 +86,7 @@ static void text_checks(void)
 
 static uint64_t pages_used(void)
 {
-    return (uint64_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_PAGES);
+    return (uint64_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_USED + EXO_R_PAGES);
 }
 
 static void memory_checks(void)

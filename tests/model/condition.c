@@ -100,8 +100,8 @@ static bool env_kept(const struct change *c, uint32_t slot)
     if (may & MAY_SLICES)
         old.slices = env->slices;
     if (may & MAY_QUOTA) {
-        old.envs = env->envs;
-        old.envs_max = env->envs_max;
+        old.used[EXO_R_ENVS] = env->used[EXO_R_ENVS];
+        old.quota[EXO_R_ENVS] = env->quota[EXO_R_ENVS];
     }
     if (may & MAY_PARENT)
         old.parent = env->parent;

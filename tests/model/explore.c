@@ -199,7 +199,8 @@ static const char *check(const struct model *model, const struct step *step, int
     const char *wrong = NULL;
 
     if (step->kind == STEP_CALL) {
-        const uint64_t a[6] = {step->a[0], step->a[1], step->a[2], step->a[3], step->a[4], 0};
+        uint64_t a[6];
+        memcpy(a, step->a, sizeof(a));
         wrong = condition(&parent, step->actor, step->call, a, result);
         if (!wrong && step->call == EXO_CALL_PAGE_ALLOC)
             wrong = check_zero((uint32_t)result);
@@ -264,12 +265,12 @@ static void steps_expand(const struct choice *choice)
 {
     uint32_t actors = choice->kind == STEP_CALL ? EXO_ENVS - 1 : 1, combinations = actors;
 
-    for (uint32_t i = 0; i < 5; i++)
+    for (uint32_t i = 0; i < 6; i++)
         combinations *= choice->a[i].count ? choice->a[i].count : 1;
     for (uint32_t c = 0; c < combinations; c++) {
         uint32_t rest = c / actors;
         struct step step = {choice->kind, choice->call, (uint8_t)(1 + c % actors), {0}};
-        for (uint32_t i = 0; i < 5; i++)
+        for (uint32_t i = 0; i < 6; i++)
             if (choice->a[i].count) {
                 step.a[i] = choice->a[i].value[rest % choice->a[i].count];
                 rest /= choice->a[i].count;

@@ -23,7 +23,7 @@ enum kind {
 /* One step, by the environment in slot `actor`. */
 struct step {
     uint8_t kind, call, actor;
-    uint64_t a[5];
+    uint64_t a[6];
 };
 
 /* Every combination of some values for each argument; none given: 0. */
@@ -40,7 +40,7 @@ struct values {
     }
 struct choice {
     uint8_t kind, call;
-    struct values a[5];
+    struct values a[6];
 };
 
 struct model {

@@ -38,7 +38,7 @@
 
 /* A second environment with root and control page, an EMBRYO. */
 #define SECOND(pages, root, control)                                                               \
-    DO(ENV_CREATE, pages, 0, 1), DO(PAGE_ALLOC, CHILD, EXO_FRAME_ANY, EXO_PML4),                   \
+    DO(ENV_CREATE, pages, 0, 1, 1, 1, 1), DO(PAGE_ALLOC, CHILD, EXO_FRAME_ANY, EXO_PML4),          \
         DO(PAGE_ALLOC, CHILD, EXO_FRAME_ANY, EXO_CONTROL),                                         \
         DO(ENV_SET, CHILD, EXO_ENV_SET_ROOT, root),                                                \
         DO(ENV_SET, CHILD, EXO_ENV_SET_CONTROL, control)
@@ -86,7 +86,7 @@ static const struct choice tables_choice[] = {
 /* --- environments: three below the first, few frames, made, run, killed, reclaimed ------------- */
 
 static const struct choice envs_choice[] = {
-    CALLED(ENV_CREATE, OF(0, 3, 99), OF(0, 1), OF(0)),
+    CALLED(ENV_CREATE, OF(0, 3, 99), OF(0, 1), OF(0), OF(0, 1, 3)),
     CALLED(PAGE_ALLOC, OF(EXO_ENV_SELF, CHILD, THIRD, OLD), OF(EXO_FRAME_ANY),
            OF(EXO_PML4, EXO_CONTROL)),
     CALLED(ENV_SET, OF(EXO_ENV_SELF, CHILD, THIRD, OLD), OF(EXO_ENV_SET_ROOT), OF(4, 6, 7, 8, 9)),

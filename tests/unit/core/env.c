@@ -25,14 +25,20 @@ static uint64_t text(const char *characters)
 static void test_create_and_set(void)
 {
     struct env *init = mock_boot();
-    uint32_t free_pages = init->pages_max - init->pages;
+    uint32_t free_pages = init->quota[EXO_R_PAGES] - init->used[EXO_R_PAGES];
 
     REFUSED(QUOTA, CALL(init, ENV_CREATE, free_pages + 1, 0, 0), "more pages than one has");
     REFUSED(QUOTA, CALL(init, ENV_CREATE, 0xffffffff, 0, 0), "2^32 - 1 pages");
     REFUSED(QUOTA, CALL(init, ENV_CREATE, 0, EXO_ENVS - 2, 0), "more children than one has");
     REFUSED(QUOTA, CALL(init, ENV_CREATE, 0, 0xffffffff, 0), "2^32 - 1 children");
     REFUSED(QUOTA, CALL(init, ENV_CREATE, 0, 0, EXO_QUEUES + 1), "more queues than one has");
-    struct env *child = mock_env(CALL(init, ENV_CREATE, 20, 2, 3));
+    REFUSED(QUOTA, CALL(init, ENV_CREATE, 0, 0, 0, EXO_GRANTS + 1), "more grants than one has");
+    REFUSED(QUOTA, CALL(init, ENV_CREATE, 0, 0, 0, 0, EXO_GATES + 1), "more gates than one has");
+    REFUSED(QUOTA, CALL(init, ENV_CREATE, 0, 0, 0, 0, 0, EXO_FILTERS + 1), "too many filters");
+    REFUSED(QUOTA, CALL(init, ENV_CREATE, 0, 0, 0, 0, 0, 0xffffffff), "2^32 - 1 filters");
+    struct env *child = mock_env(CALL(init, ENV_CREATE, 20, 2, 3, 4, 5, 6));
+    static const uint32_t given[EXO_RESOURCES] = {20, 2, 3, 4, 5, 6};
+    tap_ok(!memcmp(child->quota, given, sizeof(given)), "a child has what its parent gave it");
     uint64_t n = child->name.n;
     tap_ok(child->state == EXO_ENV_EMBRYO && child->parent.n == init->name.n && !inv_all(),
            "a child is an EMBRYO and its quotas are its parent's no more");
@@ -156,7 +162,7 @@ static void test_slots(void)
     while (CALL(init, ENV_CREATE, 0, 0, 0) > 0)
         made++;
     tap_ok(made == EXO_ENVS - 2, "as many children as there are slots");
-    init->envs_max++;
+    init->quota[EXO_R_ENVS]++;
     inv_begin();
     REFUSED(MEMORY, CALL(init, ENV_CREATE, 0, 0, 0), "one more than there are slots");
 }
@@ -167,8 +173,8 @@ static void test_kill(void)
     struct env *a = mock_child(init, 30, true), *b = mock_child(init, 20, true);
     env_t old = a->name;
 
-    a->envs_max = 2; /* as if created with two */
-    init->envs_max -= 2;
+    a->quota[EXO_R_ENVS] = 2; /* as if created with two */
+    init->quota[EXO_R_ENVS] -= 2;
     struct env *c = mock_child(a, 10, true);
     env_t c_name = c->name;
     REFUSED(ENV, CALL(a, ENV_KILL, init->name.n, 0), "kill one's parent");
@@ -291,8 +297,10 @@ static void test_info(void)
     REFUSED(RANGE, CALL(a, INFO, 99, 0, 0), "a kind of fact that is not");
     REFUSED(RANGE, CALL(a, INFO, EXO_INFO_ENV, 0, 99), "a fact of an environment that is not");
     REFUSED(RANGE, CALL(a, INFO, EXO_INFO_ENV, 1ull << 33, 0), "a name of 34 bits");
-    REFUSED(ENV, CALL(a, INFO, EXO_INFO_ENV, b->name.n, EXO_ENV_PAGES), "about a sibling");
-    REFUSED(ENV, CALL(a, INFO, EXO_INFO_ENV, init->name.n, EXO_ENV_PAGES), "about the parent");
+    REFUSED(ENV, CALL(a, INFO, EXO_INFO_ENV, b->name.n, EXO_ENV_USED + EXO_R_PAGES),
+            "about a sibling");
+    REFUSED(ENV, CALL(a, INFO, EXO_INFO_ENV, init->name.n, EXO_ENV_USED + EXO_R_PAGES),
+            "about the parent");
     REFUSED(RANGE, CALL(a, INFO, EXO_INFO_FRAME, MOCK_FRAMES, 0), "about no frame");
     REFUSED(OWNER, CALL(a, INFO, EXO_INFO_FRAME, b->root.n, 0), "about a sibling's frame");
     REFUSED(OWNER, CALL(a, INFO, EXO_INFO_FRAME, 120, 0), "about a free frame");
@@ -300,16 +308,27 @@ static void test_info(void)
     REFUSED(RANGE, CALL(a, INFO, EXO_INFO_SLICE, EXO_SLICES, 0), "about no position");
     REFUSED(RANGE, CALL(a, INFO, EXO_INFO_NIC, 99, 0), "about no NIC");
     REFUSED(EMPTY, CALL(a, INFO, EXO_INFO_NIC, 1, 0), "about a NIC that is not there");
-    REFUSED(CALL, mock_call(a, EXO_CALLS, 0, 0, 0, 0, 0), "a call that is not");
-    REFUSED(CALL, mock_call(a, ~0ull, 0, 0, 0, 0, 0), "call 2^64 - 1");
+    REFUSED(CALL, mock_call(a, EXO_CALLS, 0, 0, 0, 0, 0, 0), "a call that is not");
+    REFUSED(CALL, mock_call(a, ~0ull, 0, 0, 0, 0, 0, 0), "call 2^64 - 1");
     tap_ok(CALL(a, INFO, EXO_INFO_ENV, 0, EXO_ENV_SELF_NAME) == a->name.n, "one's own name");
-    tap_ok(CALL(init, INFO, EXO_INFO_ENV, a->name.n, EXO_ENV_PAGES) == 2, "a child's pages");
+    tap_ok(CALL(init, INFO, EXO_INFO_ENV, a->name.n, EXO_ENV_USED + EXO_R_PAGES) == 2,
+           "a child's pages");
     tap_ok(CALL(init, INFO, EXO_INFO_FRAME, a->root.n, EXO_FRAME_TYPE) == EXO_PML4 &&
                CALL(init, INFO, EXO_INFO_FRAME, a->root.n, EXO_FRAME_OWNER) == a->name.n &&
                CALL(init, INFO, EXO_INFO_FRAME, a->root.n, EXO_FRAME_PINNED) == 1,
            "a child's frame");
     tap_ok(CALL(a, INFO, EXO_INFO_NIC, 0, EXO_NIC_DRIVER) == (int64_t)text("mock"), "a NIC's name");
-    for (uint64_t i = 0; i <= EXO_ENV_QUEUES; i++)
+    struct env *c = mock_env(CALL(init, ENV_CREATE, 11, 12, 13, 14, 15, 16));
+    for (uint64_t r = 0; r < EXO_RESOURCES; r++)
+        tap_ok(CALL(init, INFO, EXO_INFO_ENV, c->name.n, EXO_ENV_QUOTA + r) == 11 + (int64_t)r &&
+                   CALL(init, INFO, EXO_INFO_ENV, c->name.n, EXO_ENV_USED + r) == 0,
+               "quota of resource %u, and what is used of it", (unsigned)r);
+    REFUSED(RANGE, CALL(init, INFO, EXO_INFO_ENV, c->name.n, EXO_ENV_USED - 1), "between facts");
+    REFUSED(RANGE, CALL(init, INFO, EXO_INFO_ENV, c->name.n, EXO_ENV_USED + EXO_RESOURCES),
+            "what is used of no resource");
+    REFUSED(RANGE, CALL(init, INFO, EXO_INFO_ENV, c->name.n, EXO_ENV_QUOTA + EXO_RESOURCES),
+            "the quota of no resource");
+    for (uint64_t i = 0; i <= EXO_ENV_CALLS; i++)
         if (CALL(init, INFO, EXO_INFO_ENV, a->name.n, i) < 0)
             tap_ok(false, "fact %d of an environment reads as an error", (int)i);
 }

@@ -34,7 +34,7 @@ static void test_alloc(void)
     while (CALL(init, PAGE_ALLOC, 0, ANY, EXO_DATA) > 0)
         ;
     REFUSED(QUOTA, CALL(init, PAGE_ALLOC, 0, ANY, EXO_DATA), "alloc over the first one's quota");
-    init->pages_max += 10; /* more than the machine has */
+    init->quota[EXO_R_PAGES] += 10; /* more than the machine has */
     inv_begin();
     while (CALL(init, PAGE_ALLOC, 0, ANY, EXO_DATA) > 0)
         ;
@@ -272,7 +272,7 @@ static void test_adopt(void)
     struct env *init = mock_boot();
 
     frame_adopt(init, (frame_t){2});
-    init->pages_max++; /* the machine counts what it hands over into the first quota */
+    init->quota[EXO_R_PAGES]++; /* the machine counts what it hands over into the first quota */
     inv_begin();
     tap_ok(frames[2].type == EXO_DATA && !inv_all(), "a filled frame becomes the first one's");
     DONE(CALL(init, PAGE_FREE, 2), "which may free it");

@@ -197,9 +197,9 @@ struct env *mock_next(void)
 }
 
 int64_t mock_call(struct env *self, uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
-                  uint64_t e)
+                  uint64_t e, uint64_t f)
 {
-    const uint64_t arguments[6] = {a, b, c, d, e, 0};
+    const uint64_t arguments[6] = {a, b, c, d, e, f};
 
     return call_dispatch(self, number, arguments);
 }
@@ -222,7 +222,11 @@ struct env *mock_child(struct env *parent, uint32_t pages, bool run)
 struct env *mock_child_with(struct env *parent, uint32_t pages, uint32_t children, uint32_t queues,
                             bool run)
 {
-    int64_t name = CALL(parent, ENV_CREATE, pages, children, queues);
+    uint32_t left[EXO_RESOURCES];
+    for (uint32_t r = 0; r < EXO_RESOURCES; r++)
+        left[r] = parent->quota[r] - parent->used[r];
+    int64_t name = CALL(parent, ENV_CREATE, pages, children, queues, left[EXO_R_GRANTS] / 4,
+                        left[EXO_R_GATES] / 4, left[EXO_R_FILTERS] / 4);
 
     if (name < 0)
         return NULL;

@@ -52,11 +52,12 @@ extern uint64_t mock_alarm;
 
 /* A call by `self`, through the generated dispatch. */
 int64_t mock_call(struct env *self, uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
-                  uint64_t e);
-#define CALL(self, name, ...)                   CALL_((self), EXO_CALL_##name, ##__VA_ARGS__, 0, 0, 0, 0, 0)
-#define CALL_(self, number, a, b, c, d, e, ...) mock_call(self, number, a, b, c, d, e)
+                  uint64_t e, uint64_t f);
+#define CALL(self, name, ...)                      CALL_((self), EXO_CALL_##name, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
+#define CALL_(self, number, a, b, c, d, e, f, ...) mock_call(self, number, a, b, c, d, e, f)
 
-/* A child of `parent` with root and control page, LIVE if `run`. */
+/* A child of `parent` with root and control page, LIVE if `run`, and a quarter of what `parent` has
+ * left of grants, gates and filters. */
 struct env *mock_child(struct env *parent, uint32_t pages, bool run);
 struct env *mock_child_with(struct env *parent, uint32_t pages, uint32_t children, uint32_t queues,
                             bool run);

@@ -152,7 +152,7 @@ static void test_bind(void)
     for (uint32_t i = 0; i < 4; i++)
         r[i] = take(poor, EXO_RING);
     REFUSED(QUOTA, CALL(poor, QUEUE_BIND, 0, r[0], r[1], r[2], r[3]), "bind with no quota");
-    poor->queues_max = 1;
+    poor->quota[EXO_R_QUEUES] = 1;
     for (uint32_t i = 2; i < EXO_QUEUES; i++)
         queues[i].owner = queues[0].owner;
     REFUSED(MEMORY, CALL(poor, QUEUE_BIND, 0, r[0], r[1], r[2], r[3]), "all queues are taken");
@@ -210,7 +210,7 @@ static void test_calls(void)
     DONE(CALL(init, QUEUE_UNBIND, n), "unbind");
     DONE(CALL(init, PAGE_FREE, data), "its buffer is free again");
     DONE(CALL(init, PAGE_FREE, mine.frame[0]), "its ring too");
-    tap_ok(init->queues == 0 && holds(), "after it the invariants hold");
+    tap_ok(init->used[EXO_R_QUEUES] == 0 && holds(), "after it the invariants hold");
 }
 
 /* --- descriptors ---------------------------------------------------------------------- */
@@ -819,7 +819,7 @@ static void test_reclaim_the_right_one(void)
     bind(child, MAC_B, 1);
     CALL(init, ENV_KILL, name.n, 0);
     tap_ok(mock_reclaim(init, name) > 0 && queues[mine.queue].owner &&
-               queues[mine.queue].mac == MAC_A && init->queues == 1 && holds(),
+               queues[mine.queue].mac == MAC_A && init->used[EXO_R_QUEUES] == 1 && holds(),
            "a queue of the living stays when one of the dead is taken back");
 }
 

@@ -54,8 +54,9 @@ int main(int argc, char **argv)
     tap_ok(run(seed, 20000, 1), "20000 random steps with everything checked after each");
     tap_ok(run(seed + 1, count, 64), "%llu random steps", (unsigned long long)count);
     for (uint32_t i = 0; i < EXO_CALLS; i++)
-        printf("# call %2u: %8llu done %8llu refused\n", i, (unsigned long long)steps.done[i],
-               (unsigned long long)steps.refused[i]);
+        if (exo_call_name(i))
+            printf("# %-13s %8llu done %8llu refused\n", exo_call_name(i),
+                   (unsigned long long)steps.done[i], (unsigned long long)steps.refused[i]);
     printf("# %llu operations in batches\n", (unsigned long long)steps.operations);
     printf("# %llu upcalls, %llu faults, %llu foreign calls, %llu packets, %llu deliveries, "
            "%llu boots\n",
@@ -65,7 +66,7 @@ int main(int argc, char **argv)
     bool all =
         steps.upcalls && steps.faults && steps.foreign && steps.operations && steps.delivered > 100;
     for (uint32_t i = 0; i < EXO_CALLS; i++)
-        all &= steps.done[i] > 0;
+        all &= steps.done[i] > 0 || !exo_call_name(i);
     tap_ok(all, "every call was carried out at least once");
     return tap_done();
 }

@@ -133,7 +133,8 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
     case EXO_CALL_ENV_CREATE:
         a[0] = steps_dice(30);
         a[1] = steps_dice(4);
-        a[2] = steps_dice(2);
+        for (uint32_t i = 2; i < 6; i++)
+            a[i] = steps_dice(2 + 2 * (i > 2));
         break;
     case EXO_CALL_ENV_SET:
         a[0] = some_env(self);
@@ -184,7 +185,7 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
     case EXO_CALL_INFO:
         a[0] = steps_dice(7);
         a[1] = steps_dice(3) ? some_frame(self, EXO_DATA) : some_env(self);
-        a[2] = steps_dice(18);
+        a[2] = steps_dice(2) ? steps_dice(18) : EXO_ENV_USED + steps_dice(24);
         break;
     case EXO_CALL_NOTIFY_ALLOW:
         a[0] = some_env(self);

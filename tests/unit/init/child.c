@@ -146,14 +146,15 @@ static bool start_page_is_right(const struct env *child)
 static void test_good(void)
 {
     boot();
-    uint32_t pages = fake_init->pages;
+    uint32_t pages = fake_init->used[EXO_R_PAGES];
     env_t name = start();
     struct env *child = mock_env(name.n);
 
     if (!tap_ok(child && !*fake_said, "a good application is started, without a word"))
         return;
-    tap_ok(child->state == EXO_ENV_LIVE && child->pages_max == QUOTA && child->queues_max == 1 &&
-               child->envs_max == 0 && child->mac == 0x525400000001 && !strcmp(child->label, "www"),
+    tap_ok(child->state == EXO_ENV_LIVE && child->quota[EXO_R_PAGES] == QUOTA &&
+               child->quota[EXO_R_QUEUES] == 1 && child->quota[EXO_R_ENVS] == 0 &&
+               child->mac == 0x525400000001 && !strcmp(child->label, "www"),
            "it has the quotas, the MAC and the name that it was given");
     tap_ok(child->context.rip == EXO_IMAGE_BASE + 0x10 && child->context.rsp == EXO_STACK_TOP - 8 &&
                child->context.rdi == EXO_START_ADDRESS,
@@ -168,7 +169,7 @@ static void test_good(void)
     tap_ok((leaf(child, EXO_CONTROL_ADDRESS) & (PTE_WRITE | PTE_NX)) == (PTE_WRITE | PTE_NX) &&
                PTE_FRAME(leaf(child, EXO_CONTROL_ADDRESS)) == child->control.n,
            "the control page: writable");
-    tap_ok(!inv_all() && fake_init->pages == pages, "the kernel's invariants hold");
+    tap_ok(!inv_all() && fake_init->used[EXO_R_PAGES] == pages, "the kernel's invariants hold");
     tap_ok(CALL(fake_init, ENV_KILL, name.n, 9) == 0 && child_reclaim(name) && !inv_all() &&
                !mock_env(name.n) && !*fake_said,
            "all of it is taken back");
@@ -204,7 +205,7 @@ static void test_quota(void)
         uint64_t needed = pages_of(cases[i][0], cases[i][1], cases[i][2]);
         app.pages = (uint32_t)needed;
         env_t name = start();
-        exact &= needed && name.n && mock_env(name.n)->pages == needed;
+        exact &= needed && name.n && mock_env(name.n)->used[EXO_R_PAGES] == needed;
         boot();
         pages_of(cases[i][0], cases[i][1], cases[i][2]);
         app.pages = (uint32_t)needed - 1;
@@ -228,7 +229,7 @@ static void test_too_much(void)
     char want[200];
 
     boot();
-    uint32_t left = fake_init->pages_max - fake_init->pages - CHILD_RESERVE;
+    uint32_t left = fake_init->quota[EXO_R_PAGES] - fake_init->used[EXO_R_PAGES] - CHILD_RESERVE;
     app.pages = left + 1;
     mock_snapshot(true);
     snprintf(want, sizeof(want), "www is not started: it wants %u pages, %u are left.\n", left + 1,
@@ -240,7 +241,7 @@ static void test_too_much(void)
            "as many pages as fit a word: refused");
     app.pages = left;
     env_t name = start();
-    tap_ok(name.n && fake_init->pages_max - fake_init->pages == CHILD_RESERVE,
+    tap_ok(name.n && fake_init->quota[EXO_R_PAGES] - fake_init->used[EXO_R_PAGES] == CHILD_RESERVE,
            "all that is left: started, and init keeps its reserve");
     strcpy(app.name, "www2");
     app.pages = QUOTA;
@@ -265,8 +266,8 @@ static void test_failing_calls(void)
 
     boot();
     for (int n = 1;; n++) {
-        uint32_t pages_max = fake_init->pages_max, pages = fake_init->pages;
-        uint32_t queues = fake_init->queues_max, children = fake_init->envs,
+        uint32_t pages_max = fake_init->quota[EXO_R_PAGES], pages = fake_init->used[EXO_R_PAGES];
+        uint32_t queues = fake_init->quota[EXO_R_QUEUES], children = fake_init->used[EXO_R_ENVS],
                  free = frame_free_count;
         fake_fail_at = n;
         env_t name = start();
@@ -279,8 +280,8 @@ static void test_failing_calls(void)
         bool why = strstr(fake_said, exo_error_text(EXO_E_QUOTA)) ||
                    strstr(fake_said, exo_error_text(EXO_E_MEMORY));
         if (name.n || !strstr(fake_said, "www is not started: ") || !why || inv_all() ||
-            fake_init->pages_max != pages_max || fake_init->pages != pages ||
-            fake_init->queues_max != queues || fake_init->envs != children ||
+            fake_init->quota[EXO_R_PAGES] != pages_max || fake_init->used[EXO_R_PAGES] != pages ||
+            fake_init->quota[EXO_R_QUEUES] != queues || fake_init->used[EXO_R_ENVS] != children ||
             frame_free_count != free) {
             tap_ok(false, "call %d fails: %s%s", n, fake_said, inv_all() ? inv_all() : "");
             clean = false;
@@ -357,7 +358,7 @@ static void test_random(void)
         }
         started++;
         struct env *child = mock_env(name.n);
-        broken += !child || *fake_said || child->pages > app.pages;
+        broken += !child || *fake_said || child->used[EXO_R_PAGES] > app.pages;
         if (started % 64 == 0)
             broken += inv_all() != NULL;
         CALL(fake_init, ENV_KILL, name.n, 0);

@@ -111,7 +111,7 @@ int64_t exo_filter_add(queue_t queue, uint64_t mac)
 int64_t exo_info(uint32_t what, uint64_t which, uint32_t index)
 {
     if (what == EXO_INFO_ENV)
-        return index == EXO_ENV_PAGES_MAX ? 512 : 200;
+        return index == EXO_ENV_QUOTA + EXO_R_PAGES ? 512 : 200;
     must(what == EXO_INFO_QUEUE && which == 3, "a question");
     return index == offsetof(struct exo_queue_stats, rx_dropped) / 8 ? (int64_t)kernel.dropped : 0;
 }

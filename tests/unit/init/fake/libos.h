@@ -33,7 +33,10 @@ FAKE(page_alloc, (env_t env, frame_t frame, uint32_t type), env, frame, type)
 FAKE(page_give, (frame_t frame, env_t env), frame, env)
 FAKE(pt_map, (frame_t table, uint32_t index, frame_t frame, uint32_t perm), table, index, frame,
      perm)
-FAKE(env_create, (uint32_t pages, uint32_t envs, uint32_t queues), pages, envs, queues)
+FAKE(env_create,
+     (uint32_t pages, uint32_t envs, uint32_t queues, uint32_t grants, uint32_t gates,
+      uint32_t filters),
+     pages, envs, queues, grants, gates, filters)
 FAKE(env_set, (env_t env, uint32_t what, uint64_t a, uint64_t b), env, what, a, b)
 FAKE(env_run, (env_t env, uint64_t rip, uint64_t rsp, uint64_t rdi), env, rip, rsp, rdi)
 
