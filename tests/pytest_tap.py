@@ -82,3 +82,6 @@ def pytest_sessionfinish(session, exitstatus):
 def pytest_configure(config):
     if config.pluginmanager.hasplugin("terminalreporter"):
         print("pytest_tap: give -p no:terminal as well", file=sys.stderr)
+    # The terminal's option, which pytest asks for when it explains how two values differ.
+    if not hasattr(config.option, "verbose"):
+        config.option.verbose = 0

@@ -114,6 +114,8 @@ def test_wait_gives_up_and_shows_the_log(image, tmp_path):
         (tmp_path / "log").write_text("one\r\n\x1b[2Jtwo\nunfin")
         assert list(machine.lines(seconds=0.2)) == ["one", "two", "unfin"]
         assert machine.wait_for("^two$", 1)
+        with pytest.raises(EmulatorError, match="the log had no"):
+            machine.wait_for("^unfin$", 0.2)  # it may become "unfinished"
         folder = machine._folder
     assert not machine.running and not folder.exists()
     assert (tmp_path / "log").exists()

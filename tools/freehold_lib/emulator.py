@@ -290,6 +290,8 @@ class Emulator:
     def wait_for(self, pattern: str, timeout: float, *, since: int = 0) -> re.Match:
         """Wait until a line of the log matches (re.search, MULTILINE) and return the match.
 
+        A line counts once it is whole: of one still being written, `$` would match any part. What
+        the machine wrote last counts as it is.
         EmulatorError, with the log's end, when `timeout` seconds pass or the machine ends first.
         """
         expression = re.compile(pattern, re.M)
@@ -297,7 +299,8 @@ class Emulator:
         while True:
             # Look at the process first: what it wrote before it ended must still be seen.
             alive = self.running
-            match = expression.search(self.text(), since)
+            text = self.text()
+            match = expression.search(text if not alive else text[: text.rfind("\n") + 1], since)
             if match:
                 return match
             if not alive:
