@@ -3,13 +3,16 @@
  * cpu.c - who has the CPU, until when, and how it is told what happened meanwhile.
  *
  *   C1  time is given by walking the slice vector; positions of environments that cannot run are
- *       skipped, so nobody spins for an absent owner
+ *       skipped, so nobody spins for an absent owner                 inv_slice_ready
  *   C2  an environment in `wait` runs again as soon as a reason is pending: the check and the sleep
  *       are one step, so no wake-up is lost                         inv_cpu_waiting
  *   C3  never an upcall while `disabled` is set: reasons collect in `pending`
  *   C4  a call number outside the table is the caller's own affair: an upcall with all of its
  *       registers, or an error while `disabled` is set
- *   C5  what the control page says is read once and checked; at worst its own environment ends
+ *   C5  who is to be told of the time first is at the root of a tree in which each environment is a
+ *       leaf: to find or change one takes a step a level, of which there are 10 for 1,000
+ *       environments                                                 inv_cpu_expiry
+ *   C6  what the control page says is read once and checked; at worst its own environment ends
  */
 #include "env.h"
 #include "exo_calls.h"
@@ -20,13 +23,19 @@
 
 struct env *current;
 
-static uint32_t position;                 /* in the slice vector */
-static uint64_t slice_end;                /* time stamp */
-static uint64_t since;                    /* `current` has the CPU since then */
-static uint64_t next_expiry = UINT64_MAX; /* no timer or deadline passes before */
-static bool yielded;                      /* `current` gave up the rest of its slice */
+static uint32_t position;  /* in the slice vector */
+static uint64_t slice_end; /* time stamp */
+static uint64_t since;     /* `current` has the CPU since then */
+static bool yielded;       /* `current` gave up the rest of its slice */
 uint64_t cpu_idle_ticks;
 
+/* Node i holds the earlier of nodes 2i and 2i + 1, node EXO_ENVS + slot when that environment's timer
+ * or deadline passes, UINT64_MAX: never. */
+#define EXPIRY_NODES (2 * EXO_ENVS)
+uint64_t cpu_expiry[EXPIRY_NODES];
+
+#define EXPIRE_MAX   8u /* environments told of the time by one cpu_next; the rest by the next */
+#define ENDED_MAX    8u /* environments without a usable upcall ended by one cpu_next */
 #define FLAGS_UPCALL 0x202u /* interrupts on, all else clear (Intel SDM vol. 1, 3.4.3) */
 
 void cpu_reset(void)
@@ -34,8 +43,9 @@ void cpu_reset(void)
     current = NULL;
     position = 0;
     slice_end = since = cpu_idle_ticks = 0;
-    next_expiry = UINT64_MAX;
     yielded = false;
+    for (uint32_t i = 0; i < EXPIRY_NODES; i++)
+        cpu_expiry[i] = UINT64_MAX;
 }
 
 static uint64_t slice_ticks(void)
@@ -49,22 +59,49 @@ static bool env_can_run(const struct env *env)
            (!env->waiting || (env->pending & ~(uint32_t)EXO_UP_SLICE_BEGIN));
 }
 
-static void expect(uint64_t deadline)
+/* The first stamp at which `env` wants to be told of the time. */
+static uint64_t env_expiry(const struct env *env)
 {
-    if (deadline && deadline < next_expiry)
-        next_expiry = deadline;
+    uint64_t first = UINT64_MAX;
+
+    if (env->state != EXO_ENV_LIVE)
+        return first;
+    if (env->timer)
+        first = env->timer;
+    if (env->waiting && env->deadline && env->deadline < first)
+        first = env->deadline;
+    return first;
 }
 
-/* Raise what is due. Runs over the table only when something is. */
+static void expiry_set(uint32_t node, uint64_t first)
+{
+    while (cpu_expiry[node] != first) {
+        cpu_expiry[node] = first;
+        if (node == 1)
+            return;
+        if (cpu_expiry[node ^ 1] < first)
+            first = cpu_expiry[node ^ 1];
+        node /= 2;
+    }
+}
+
+void cpu_consider(struct env *env)
+{
+    bool ready = env_can_run(env);
+
+    if (env->ready != ready)
+        slice_ready_set(env, ready);
+    expiry_set(EXO_ENVS + (uint32_t)(env - envs), env_expiry(env));
+}
+
+/* Raise what is due, at most EXPIRE_MAX of it. */
 static void timers_expire(uint64_t now)
 {
-    if (now < next_expiry)
-        return;
-    next_expiry = UINT64_MAX;
-    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
-        struct env *env = &envs[slot];
-        if (env->state != EXO_ENV_LIVE)
-            continue;
+    for (uint32_t i = 0; i < EXPIRE_MAX && cpu_expiry[1] <= now; i++) {
+        uint32_t node = 1;
+        while (node < EXO_ENVS)
+            node = 2 * node + (cpu_expiry[2 * node] > now);
+        struct env *env = &envs[node - EXO_ENVS];
         if (env->timer && env->timer <= now) {
             env->timer = 0;
             env_pend(env, EXO_UP_TIMER);
@@ -73,24 +110,19 @@ static void timers_expire(uint64_t now)
             env->deadline = 0;
             env_pend(env, EXO_UP_DEADLINE);
         }
-        expect(env->timer);
-        if (env->waiting)
-            expect(env->deadline);
+        cpu_consider(env);
     }
 }
 
 /* The next position whose owner can run; `current` itself comes last. NULL: nobody can. */
 static struct env *slice_next(void)
 {
-    for (uint32_t i = 1; i <= EXO_SLICES; i++) {
-        uint32_t at = (position + i) % EXO_SLICES;
-        struct env *env = &envs[slice_owner[at]];
-        if (slice_owner[at] != ENV_KERNEL && env_can_run(env)) {
-            position = at;
-            return env;
-        }
-    }
-    return NULL;
+    uint32_t next = set_after(&slice_ready, position);
+
+    if (next == SET_NONE)
+        return NULL;
+    position = next;
+    return &envs[slice_owner[next]];
 }
 
 static void account(uint64_t now)
@@ -113,7 +145,7 @@ static void slice_switch(uint64_t now)
     struct env *before = current, *env = slice_next();
 
     account(now);
-    if (before && env_can_run(before) && !yielded)
+    if (before && before->ready && !yielded)
         before->preempts++;
     yielded = false;
     current = env;
@@ -146,6 +178,7 @@ static bool deliver(struct env *env)
         env->waiting = false;
         env->deadline = 0;
         env->context.rax = env->pending;
+        cpu_consider(env);
     } else {
         if (upcalls_off(env))
             return true;
@@ -172,12 +205,18 @@ static bool deliver(struct env *env)
 
 struct env *cpu_next(uint64_t now, uint64_t *alarm)
 {
+    uint32_t ended = 0;
+
     timers_expire(now);
     do {
-        if (!current || yielded || now >= slice_end || !env_can_run(current))
+        if (ended++ == ENDED_MAX)
+            current = NULL; /* the alarm, which is now, finds the others */
+        else if (!current || yielded || now >= slice_end || !current->ready)
             slice_switch(now);
     } while (current && !deliver(current));
-    *alarm = current && slice_end < next_expiry ? slice_end : next_expiry;
+    *alarm = ended > ENDED_MAX ? now : cpu_expiry[1];
+    if (current && slice_end < *alarm)
+        *alarm = slice_end;
     return current;
 }
 
@@ -218,13 +257,13 @@ int64_t call_wait(struct env *self, uint64_t deadline)
 {
     self->waiting = true;
     self->deadline = deadline;
-    expect(deadline);
+    cpu_consider(self);
     return 0;
 }
 
 int64_t call_timer(struct env *self, uint64_t deadline)
 {
     self->timer = deadline;
-    expect(deadline);
+    cpu_consider(self);
     return 0;
 }

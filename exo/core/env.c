@@ -240,11 +240,14 @@ void env_start(struct env *env, uint64_t rip, uint64_t rsp, uint64_t rdi)
     env->context.rdi = rdi;
     ((struct exo_control *)machine_frame(env->control))->disabled = 1;
     env->state = EXO_ENV_LIVE;
+    cpu_consider(env);
 }
 
 void env_pend(struct env *env, uint32_t reasons)
 {
     env->pending |= reasons;
+    if (env->waiting)
+        cpu_consider(env);
     if (env->control.n)
         ((struct exo_control *)machine_frame(env->control))->pending = env->pending;
 }
@@ -269,6 +272,7 @@ void env_end(struct env *env, enum exo_end why, uint32_t status, uint64_t addres
 
     env->state = EXO_ENV_ZOMBIE;
     env->waiting = false;
+    cpu_consider(env);
     env->end = why;
     env->end_status = status;
     env->end_rip = env->context.rip;

@@ -10,6 +10,7 @@
 
 #include "control.h"
 #include "info.h"
+#include "set.h"
 #include "types.h"
 
 #define ENV_KERNEL 0u /* slot 0 stands for "nobody" */
@@ -24,6 +25,7 @@ struct env {
     /* resources: what it has and may have */
     uint32_t used[EXO_RESOURCES], quota[EXO_RESOURCES];
     uint32_t slices;
+    struct set positions;            /* of the slice vector, that it owns */
     uint32_t table_head, frame_head; /* lists of its frames: tables, and all others */
     frame_t root, control;
     uint64_t mac;
@@ -34,6 +36,7 @@ struct env {
         __attribute__((aligned(16))); /* FXSAVE image, saved by the machine on a switch */
     uint32_t pending;                 /* reasons not yet delivered */
     bool waiting;                     /* in `wait`: runs when pending or past the deadline */
+    bool ready;                       /* it can run: cpu_consider keeps it so */
     uint64_t deadline;                /* of `wait`; 0: none */
     uint64_t timer;                   /* of `timer`; 0: none */
     uint64_t notifiers;               /* whom it allowed to notify it, a bit a slot */
@@ -82,6 +85,12 @@ void env_end(struct env *env, enum exo_end why, uint32_t status, uint64_t addres
  * which the machine must call again at the latest (UINT64_MAX: no need).
  */
 struct env *cpu_next(uint64_t now, uint64_t *alarm);
+
+/* Whether `env` can run, or when it wants to be told of the time, may have changed. */
+void cpu_consider(struct env *env);
+
+/* cpu.c: the tree of times, its root at 1. */
+extern uint64_t cpu_expiry[];
 
 /* Time stamp ticks that `env` had the CPU, and that nobody had it. */
 uint64_t cpu_ticks(const struct env *env);

@@ -386,7 +386,8 @@ const char *inv_cpu_waiting(uint64_t alarm)
         if (env->state != EXO_ENV_LIVE)
             continue;
         bool can_run = !env->waiting || (env->pending & ~(uint32_t)EXO_UP_SLICE_BEGIN);
-        REQUIRE(current || !can_run || !env->slices, "nobody runs though somebody could");
+        REQUIRE(current || !can_run || !env->slices || alarm <= machine_time(),
+                "nobody runs though somebody could");
         REQUIRE(!env->timer || alarm <= env->timer, "the alarm comes after a timer");
         REQUIRE(!env->waiting || !env->deadline || alarm <= env->deadline,
                 "the alarm comes after a deadline");
@@ -398,10 +399,11 @@ const char *inv_cpu_waiting(uint64_t alarm)
 const char *inv_all(void)
 {
     static const char *(*const all[])(void) = {
-        inv_frame_free,   inv_frame_lists,   inv_frame_pins,        inv_table_tree,
-        inv_table_leaves, inv_table_counts,  inv_table_kernel_half, inv_env_states,
-        inv_env_quotas,   inv_env_tree,      inv_env_mac,           inv_notify_names,
-        inv_slice_counts, inv_queue_flights, inv_queue_frames,      inv_queue_macs};
+        inv_frame_free,   inv_frame_lists,  inv_frame_pins,        inv_table_tree,
+        inv_table_leaves, inv_table_counts, inv_table_kernel_half, inv_env_states,
+        inv_env_quotas,   inv_env_tree,     inv_env_mac,           inv_notify_names,
+        inv_slice_counts, inv_slice_ready,  inv_cpu_expiry,        inv_queue_flights,
+        inv_queue_frames, inv_queue_macs};
 
     for (uint32_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
         const char *wrong = all[i]();

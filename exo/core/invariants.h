@@ -25,6 +25,8 @@ const char *inv_env_tree(void);
 const char *inv_env_mac(void);
 const char *inv_notify_names(void);
 const char *inv_slice_counts(void);
+const char *inv_slice_ready(void);
+const char *inv_cpu_expiry(void);
 const char *inv_queue_flights(void);
 const char *inv_queue_frames(void);
 const char *inv_queue_macs(void);

@@ -6,7 +6,13 @@
 #include "env.h"
 
 /* Slot of the owner of each position; ENV_KERNEL: nobody. */
-extern uint8_t slice_owner[EXO_SLICES];
+extern uint16_t slice_owner[EXO_SLICES];
+
+/* Positions whose owner can run. */
+extern struct set slice_ready;
+
+/* `env` can run from now on (env->ready), or no more. */
+void slice_ready_set(struct env *env, bool ready);
 
 /* Boot: the first environment owns them all. */
 void slice_give_all(struct env *env);

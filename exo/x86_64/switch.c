@@ -103,6 +103,7 @@ static struct env *choose(void)
         struct env *env = cpu_next(now, &alarm);
         if (env && env->context.rip >= EXO_USER_END) {
             cpu_fault(13, 0, 0); /* neither SYSRET nor IRET may see such an address */
+            cpu_breathe(); /* the next may be such a one as well: interrupts are not kept out */
             continue;
         }
         idle = !env;

@@ -12,8 +12,8 @@ enum {
     MAY_SELF = 1,     /* any field of struct env */
     MAY_FRAMES = 2,   /* frames of its: records and contents */
     MAY_QUEUES = 4,   /* its queues */
-    MAY_PENDING = 8,  /* `pending`, here and in its control page */
-    MAY_SLICES = 16,  /* how many slices it has */
+    MAY_PENDING = 8,  /* `pending`, here and in its control page, and that it can run */
+    MAY_SLICES = 16,  /* which slices it has */
     MAY_QUOTA = 32,   /* what its children may have, which comes back */
     MAY_PARENT = 64,  /* whose child it is */
     MAY_RECEIVE = 128 /* a packet: its FILL and RECEIVE rings, buffers, and that queue's indices */
@@ -23,7 +23,7 @@ struct change {
     const struct env *envs;
     const struct frame *frames;
     const struct queue *queues;
-    const uint8_t *slice_owner;
+    const uint16_t *slice_owner;
     const struct snapshot *before;
     uint32_t actor;
     uint32_t may[EXO_ENVS];
@@ -95,10 +95,14 @@ static bool env_kept(const struct change *c, uint32_t slot)
 
     if (may & MAY_SELF)
         return true;
-    if (may & MAY_PENDING)
+    if (may & MAY_PENDING) {
         old.pending = env->pending;
-    if (may & MAY_SLICES)
+        old.ready = env->ready;
+    }
+    if (may & MAY_SLICES) {
         old.slices = env->slices;
+        old.positions = env->positions;
+    }
     if (may & MAY_QUOTA) {
         old.used[EXO_R_ENVS] = env->used[EXO_R_ENVS];
         old.quota[EXO_R_ENVS] = env->quota[EXO_R_ENVS];

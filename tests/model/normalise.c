@@ -23,7 +23,7 @@
 #include <string.h>
 
 /* Private to cpu.c and frame.c, made visible by shrink.py. */
-extern uint64_t slice_end, since, next_expiry;
+extern uint64_t slice_end, since, cpu_expiry[];
 extern uint32_t free_head;
 
 #define FREE_PATTERN 0xa5 /* what lies in a free frame: not zero */
@@ -34,8 +34,10 @@ static void normalise_env(uint32_t slot)
 
     if (env->state == EXO_ENV_FREE) {
         uint32_t slices = env->slices; /* slot 0's are those of nobody */
+        struct set positions = env->positions;
         memset(env, 0, sizeof(*env));
         env->slices = slices;
+        env->positions = positions;
         return;
     }
     env->generation = 1;
@@ -68,7 +70,8 @@ static void normalise_time(void)
         envs[slot].deadline = lives ? moved(envs[slot].deadline) : 0;
     }
     slice_end = moved(slice_end);
-    next_expiry = moved(next_expiry);
+    for (uint32_t node = 0; node < 2 * EXO_ENVS; node++)
+        cpu_expiry[node] = moved(cpu_expiry[node]);
     world.alarm = moved(world.alarm);
     since = world.now = WORLD_NOW;
     cpu_idle_ticks = 0;

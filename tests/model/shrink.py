@@ -19,6 +19,7 @@ LIMITS = {
     "EXO_ENVS": "5u",
     "EXO_QUEUES": "2u",
     "EXO_SLICES": "3u",
+    "SET_WORDS": "1u",
     "EXO_GRANTS": "2u",
     "EXO_GATES": "2u",
     "EXO_FILTERS": "2u",

@@ -37,9 +37,8 @@ NOT_MUTATED = "invariants"  # how the names of files begin that are tests themse
 # (file, the line of the mutant, what is gone) -> why no test can notice.
 NOBODY = "slot 0 stands for nobody: it is never alive, never the caller, never a descendant"
 EXPLAINED = {
-    ("cpu.c", "whole: now < next_expiry"): "only saves work",
     ("cpu.c", "granted: env->waiting"): "a deadline is there only while it waits",
-    ("cpu.c", "granted: slice_owner[at] != ENV_KERNEL"): NOBODY,
+    ("cpu.c", "whole: env->ready != ready"): "only saves work",
     ("env.c", "part: envs[slot].state == EXO_ENV_FREE"): "a free slot has name 0, which is asked "
     "for nobody",
     ("env.c", "granted: envs[slot].state != EXO_ENV_FREE"): "changes the parent of a free slot, "

@@ -337,6 +337,61 @@ static void test_kill_current(void)
            "who ends itself loses the CPU at once");
 }
 
+static uint32_t children_with(uint32_t reason)
+{
+    uint32_t count = 0;
+
+    for (uint32_t slot = 2; slot < EXO_ENVS; slot++)
+        count += envs[slot].state == EXO_ENV_LIVE && (envs[slot].pending & reason);
+    return count;
+}
+
+/* However many are due at once, one decision does a bounded part, and the next go on with it. */
+static void test_many_at_once(void)
+{
+    enum { CHILDREN = 20 };
+    struct env *init = mock_boot(), *child[CHILDREN];
+
+    mock_control(init)->disabled = 1;
+    for (uint32_t i = 0; i < CHILDREN; i++) {
+        child[i] = mock_child(init, 3, true);
+        CALL(child[i], TIMER, mock_now + 10 + i % 2);
+    }
+    mock_next();
+    tap_ok(mock_alarm == mock_now + 10 && !inv_all(), "the first of twenty timers is the alarm");
+    mock_now += 100;
+    mock_next();
+    uint32_t first = children_with(EXO_UP_TIMER), rounds = 1;
+    tap_ok(first && first < CHILDREN && mock_alarm <= mock_now,
+           "twenty timers at once: some are raised (%u), and the alarm is now", first);
+    while (mock_alarm <= mock_now && rounds < CHILDREN) {
+        mock_next();
+        rounds++;
+    }
+    tap_ok(children_with(EXO_UP_TIMER) == CHILDREN && rounds <= 3 && !inv_all(),
+           "the others follow at once (%u rounds)", rounds);
+
+    for (uint32_t i = 0; i < CHILDREN; i++) {
+        CALL(init, SLICE_SET, i, child[i]->name.n);
+        mock_control(child[i])->disabled = 0; /* and no upcall entry: each ends when it would run */
+    }
+    CALL(init, WAIT, 0);
+    init->pending = 0;
+    mock_control(init)->upcall_entry = 0x401000;
+    mock_control(init)->upcall_stack = 0x501000;
+    cpu_consider(init);
+    mock_next();
+    uint32_t left = children_with(~0u);
+    tap_ok(left && left < CHILDREN && (current || mock_alarm <= mock_now),
+           "twenty that end over their upcall: some do (%u are left)", left);
+    for (rounds = 0; rounds < 2 * EXO_SLICES && children_with(~0u); rounds++) {
+        mock_now = mock_alarm > mock_now ? mock_alarm : mock_now;
+        mock_next();
+    }
+    tap_ok(!children_with(~0u) && !inv_all() && !inv_cpu_waiting(mock_alarm),
+           "and the others when their turn comes (%u rounds)", rounds);
+}
+
 int main(void)
 {
     test_shares();
@@ -350,5 +405,6 @@ int main(void)
     test_faults();
     test_foreign();
     test_kill_current();
+    test_many_at_once();
     return tap_done();
 }

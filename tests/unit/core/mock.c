@@ -330,7 +330,7 @@ static struct {
     struct frame frames[MOCK_FRAMES];
     struct env envs[EXO_ENVS];
     struct queue queues[EXO_QUEUES];
-    uint8_t slices[EXO_SLICES];
+    uint16_t slices[EXO_SLICES];
     uint8_t ram[MOCK_FRAMES * EXO_PAGE_SIZE];
     uint32_t free_count, console_used;
 } saved;

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * invariants_cpu.c - who is found without a search: what sets and the tree of times know is what
+ * the environments say, counted anew.
+ */
+#include "env.h"
+#include "invariants.h"
+#include "slice.h"
+
+#define REQUIRE(condition, sentence)                                                               \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            return sentence;                                                                       \
+    } while (0)
+
+static bool set_is_sound(const struct set *set)
+{
+    for (uint32_t w = 0; w < 64; w++)
+        if ((w < SET_WORDS && set->word[w]) != (set->some >> w & 1))
+            return false;
+    return true;
+}
+
+const char *inv_slice_ready(void)
+{
+    REQUIRE(set_is_sound(&slice_ready), "a word of the ready positions is not known as such");
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
+        const struct env *env = &envs[slot];
+        bool can_run = env->state == EXO_ENV_LIVE &&
+                       (!env->waiting || (env->pending & ~(uint32_t)EXO_UP_SLICE_BEGIN));
+        REQUIRE(env->ready == can_run, "whether an environment can run is not known");
+        REQUIRE(set_is_sound(&env->positions), "a word of positions is not known as such");
+        for (uint32_t i = 0; i < SET_MAX; i++)
+            REQUIRE(set_has(&env->positions, i) == (i < EXO_SLICES && slice_owner[i] == slot),
+                    "an environment's set of positions is not what it owns");
+    }
+    for (uint32_t i = 0; i < SET_MAX; i++)
+        REQUIRE(set_has(&slice_ready, i) == (i < EXO_SLICES && envs[slice_owner[i]].ready),
+                "a position is ready and its owner is not, or the other way round");
+    return NULL;
+}
+
+const char *inv_cpu_expiry(void)
+{
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
+        const struct env *env = &envs[slot];
+        uint64_t first = UINT64_MAX;
+        if (env->state == EXO_ENV_LIVE && env->timer)
+            first = env->timer;
+        if (env->state == EXO_ENV_LIVE && env->waiting && env->deadline && env->deadline < first)
+            first = env->deadline;
+        REQUIRE(cpu_expiry[EXO_ENVS + slot] == first, "an environment's next time is not known");
+    }
+    for (uint32_t i = 1; i < EXO_ENVS; i++) {
+        uint64_t left = cpu_expiry[2 * i], right = cpu_expiry[2 * i + 1];
+        REQUIRE(cpu_expiry[i] == (left < right ? left : right),
+                "a node does not hold the earlier of its two times");
+    }
+    return NULL;
+}
