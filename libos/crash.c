@@ -8,6 +8,12 @@
 
 #define BACKTRACE 24
 
+_Noreturn void libos_heap_corrupt(void);
+
+/* The linker's, of libos/musl/heap.h; weak, as a program that frees nothing has none. */
+extern const uint8_t __start_heap_code[] __attribute__((weak));
+extern const uint8_t __stop_heap_code[] __attribute__((weak));
+
 static const char *const exceptions[] = {
     [0] = "division error",      [1] = "debug exception",
     [3] = "breakpoint",          [4] = "overflow",
@@ -101,21 +107,96 @@ static void tell_backtrace(const struct exo_context *c)
     console_printf("\n");
 }
 
-void crash(const struct exo_context *context, const struct exo_fault *fault)
+static const char *thread_name(void)
 {
-    control->disabled = 1;
-    console_flush(); /* a line that was not complete stays apart */
-    if (!fault)
-        console_printf("crash: abort() was called\n");
-    else if (fault->vector == 14)
+    return thread_current ? thread_current->name : "start-up";
+}
+
+/* What lies beside a block is believed only after it was looked at, and may lead anywhere. */
+static bool is_of_heap(uint64_t rip, const struct exo_fault *fault)
+{
+    return rip >= (uint64_t)__start_heap_code && rip < (uint64_t)__stop_heap_code &&
+           (fault->vector != 14 || vm_why(fault->address, fault->error) != VM_OUT_OF_MEMORY);
+}
+
+static void tell_fault(const struct exo_fault *fault)
+{
+    if (fault->vector == 14)
         tell_page_fault(fault);
     else
         console_printf("crash: %s (vector %lu, error 0x%lx)\n", name_of(fault->vector),
                        fault->vector, fault->error);
-    console_printf("crash: in %s, policy %s\n", thread_current ? thread_current->name : "start-up",
+}
+
+static void tell_reason(enum crash_reason reason, uint64_t rip)
+{
+    switch (reason) {
+    case CRASH_ABORT:
+        console_printf("crash: abort() was called\n");
+        break;
+    case CRASH_STACK:
+        console_printf("crash: the stack of %s was overrun in the function at 0x%lx\n",
+                       thread_name(), rip);
+        break;
+    case CRASH_HEAP:
+        console_printf("crash: the heap is corrupt: a block was freed twice, was overrun, or never "
+                       "came from malloc()\n");
+        break;
+    case CRASH_FAULT:
+        break;
+    }
+}
+
+static _Noreturn void tell(const struct exo_context *context, const struct exo_fault *fault,
+                           enum crash_reason reason)
+{
+    control->disabled = 1;
+    canary_no_thread(); /* what prints has canaries, and fs may be part of the fault */
+    console_flush();    /* a line that was not complete stays apart */
+    if (fault && is_of_heap(context->rip, fault))
+        reason = CRASH_HEAP;
+    tell_reason(reason, context->rip);
+    if (fault)
+        tell_fault(fault);
+    console_printf("crash: in %s, policy %s\n", thread_name(),
                    thread_policy ? thread_policy->name : "none");
     if (fault)
         tell_registers(context);
     tell_backtrace(context);
     libos_exit(128 + (fault ? (uint32_t)fault->vector : 6));
+}
+
+void crash(const struct exo_context *context, const struct exo_fault *fault)
+{
+    tell(context, fault, CRASH_FAULT);
+}
+
+static struct {
+    struct exo_context context;
+    enum crash_reason reason;
+} found; /* not on a stack: that may be what is broken */
+
+static void tell_found(void *unused)
+{
+    (void)unused;
+    tell(&found.context, NULL, found.reason);
+}
+
+void crash_here(enum crash_reason reason, uint64_t return_address, uint64_t frame)
+{
+    bool off = control->disabled;
+
+    if (!off)
+        critical_enter();
+    found.context = (struct exo_context){.rip = return_address - 1, .rbp = frame};
+    found.reason = reason;
+    if (off)
+        tell_found(NULL); /* the frames to tell of may lie on the stack of upcalls */
+    run_on(EXO_STACK_TOP - 16, tell_found, NULL);
+}
+
+void libos_heap_corrupt(void)
+{
+    crash_here(CRASH_HEAP, (uint64_t)__builtin_return_address(0),
+               *(uint64_t *)__builtin_frame_address(0));
 }

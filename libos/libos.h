@@ -88,13 +88,23 @@ uint64_t time_ns(void);
 uint64_t time_deadline(uint64_t timeout_ns); /* time stamp that far from now, never 0 */
 uint64_t time_ns_of(uint64_t ticks);
 
-/* --- futex.c, random.c, crash.c, fd.c */
+/* --- canary.c */
+void canary_init(void);      /* critical, after random_init */
+void canary_no_thread(void); /* while no thread's record is to be trusted or there is none */
+uint64_t canary_fs(void);    /* fs for a thread that musl has given none yet */
+
+/* --- crash.c */
+enum crash_reason { CRASH_FAULT, CRASH_ABORT, CRASH_STACK, CRASH_HEAP };
+_Noreturn void crash(const struct exo_context *context, const struct exo_fault *fault);
+/* No fault: the caller of the caller is what is wrong. On any stack, upcalls on or off. */
+_Noreturn void crash_here(enum crash_reason reason, uint64_t return_address, uint64_t frame);
+
+/* --- futex.c, random.c, fd.c */
 long futex_call(uint32_t *word, int op, uint32_t value, uint64_t timeout_ns, bool timed,
                 uint32_t value3);
 void random_init(void); /* critical, before any other */
 void random_bytes(void *to, size_t length);
 void random_bytes_critical(void *to, size_t length);
-_Noreturn void crash(const struct exo_context *context, const struct exo_fault *fault);
 _Noreturn void libos_exit(uint32_t status);
 long fd_call(long n, long a, long b, long c, long d, long e, long f, bool *known);
 

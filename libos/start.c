@@ -85,7 +85,8 @@ static void main_thread(void *unused)
                       NULL);
 }
 
-void libos_start(const struct exo_start *start)
+/* Its own frame holds the canary of before canary_init, so it must have none. */
+__attribute__((no_stack_protector)) void libos_start(const struct exo_start *start)
 {
     libos_start_info = start;
     if (start->magic != EXO_START_MAGIC || start->version != EXO_START_VERSION ||
@@ -94,6 +95,7 @@ void libos_start(const struct exo_start *start)
     control->upcall_entry = (uint64_t)upcall_entry;
     control->upcall_stack = EXO_STACK_TOP - 16;
     vm_init();
+    canary_init();
     console_init();
     thread_init();
 
@@ -108,10 +110,11 @@ void libos_start(const struct exo_start *start)
     long guard = vm_map(0, GUARD, VM_NONE, false);
     long stack = vm_map(0, MAIN_STACK, EXO_WRITE, false);
     long above = vm_map(0, (1u + shift[0]) * EXO_PAGE_SIZE, VM_NONE, false);
-    struct thread *thread = guard < 0 || stack < 0 || above < 0
-                                ? NULL
-                                : thread_create(main_thread, NULL, (uint64_t)stack,
-                                                (uint64_t)stack + MAIN_STACK - shift[1] * 16u, 0);
+    struct thread *thread =
+        guard < 0 || stack < 0 || above < 0
+            ? NULL
+            : thread_create(main_thread, NULL, (uint64_t)stack,
+                            (uint64_t)stack + MAIN_STACK - shift[1] * 16u, canary_fs());
     if (!thread) {
         console_printf("too little memory to start: raise `memory` in the machine file\n");
         libos_exit(127);

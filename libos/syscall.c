@@ -179,16 +179,12 @@ void libos_exit_unmap(void *base, size_t size)
 /* raise() and abort(): there are no handlers, so a signal does what it does by default. */
 static long signal_sent(long signal)
 {
-    struct exo_context context = {0};
-
     if (signal == 0 || signal == SIGPIPE || signal == SIGCHLD || signal == SIGURG || signal > 31)
         return 0;
     if (signal != SIGABRT)
         libos_exit(128 + (uint32_t)signal);
-    context.rip = (uint64_t)__builtin_return_address(0);
-    context.rbp = *(uint64_t *)__builtin_frame_address(0); /* our caller's frame */
-    control->disabled = 1;
-    crash(&context, NULL);
+    crash_here(CRASH_ABORT, (uint64_t)__builtin_return_address(0),
+               *(uint64_t *)__builtin_frame_address(0));
 }
 
 /* --- identity -------------------------------------------------------------------------------- */

@@ -280,6 +280,7 @@ static void thread_end(void *argument)
 {
     struct thread *self = argument;
 
+    canary_no_thread(); /* its record goes with its stack */
     if (self->unmap_size)
         vm_unmap(self->unmap_base, self->unmap_size);
     self->state = THREAD_FREE;

@@ -5,7 +5,9 @@
 usage: sources.py MUSL_FOLDER
 
 As musl's own Makefile: a file for the architecture replaces the portable one of the same name. Left
-out are the assembler files that contain a system call; libos/musl/thread.S stands in for them.
+out are the assembler files that contain a system call, for which libos/musl/thread.S stands in, the
+drawing of stack canaries (libos/canary.c), and what libos/meson.build compiles with other flags:
+the allocator, and what may have no canary because it sets the thread pointer.
 """
 
 import pathlib
@@ -14,16 +16,17 @@ import sys
 ARCH = "x86_64"
 OURS = {
     "thread/clone", "thread/__set_thread_area", "thread/__unmapself", "thread/syscall_cp",
-    "signal/restore", "process/vfork",
+    "signal/restore", "process/vfork", "env/__stack_chk_fail",
 }
+BEFORE_CANARIES = {"env/__init_tls", "env/__libc_start_main"}
 
 root = pathlib.Path(sys.argv[1]) / "src"
 found = {}
-for path in [*root.glob("*/*.c"), *root.glob("malloc/mallocng/*.c")]:
+for path in root.glob("*/*.c"):
     found[str(path.relative_to(root).with_suffix(""))] = path
 for path in root.glob(f"*/{ARCH}/*.[csS]"):
     found[f"{path.parent.parent.name}/{path.stem}"] = path
-for name in OURS:
+for name in OURS | BEFORE_CANARIES:
     found.pop(name, None)
 for name in sorted(found):
     print(found[name])

@@ -68,6 +68,55 @@ static void upcall_overflow(void)
     run_on(EXO_STACK_TOP - 16, overflow_in_upcall, NULL);
 }
 
+/* One word more than there is room for: past the array lies the canary. */
+static volatile size_t written = 5;
+
+static __attribute__((noinline)) void smash(void)
+{
+    uint64_t room[4];
+    volatile uint64_t *at = room;
+
+    for (size_t i = 0; i < written; i++)
+        at[i] = 0x4141414141414141;
+}
+
+static void *smash_there(void *unused)
+{
+    smash();
+    return unused;
+}
+
+static void thread_smash(void)
+{
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, smash_there, NULL);
+    pthread_join(thread, NULL);
+}
+
+/* The heap; what is freed must not be known to the compiler. */
+static void *volatile block;
+
+static void double_free(void)
+{
+    block = malloc(100);
+    free(block);
+    free(block);
+}
+
+static void heap_overrun(void)
+{
+    block = malloc(100);
+    ((volatile char *)block)[100] = 1;
+    free(block);
+}
+
+static void wild_free(void)
+{
+    block = (char *)malloc(100) + 8;
+    free(block);
+}
+
 static volatile char *resident(uint32_t type)
 {
     critical_enter();
@@ -106,6 +155,23 @@ static void null(void)
     *(volatile int *)page_0 = 1;
 }
 
+/* Not by a jump: the backtrace is to show who called. */
+static inline __attribute__((always_inline)) void call(uint64_t address)
+{
+    ((void (*)(void))address)();
+    __asm__ volatile("");
+}
+
+static void read_null(void)
+{
+    (void)*(volatile int *)page_0;
+}
+
+static void jump_null(void)
+{
+    call(page_0);
+}
+
 static void text(void)
 {
     *(volatile char *)(uint64_t)&text = 0;
@@ -115,7 +181,41 @@ static void data(void)
 {
     static char code[] = {(char)0xc3};
 
-    ((void (*)(void))(uint64_t)code)();
+    call((uint64_t)code);
+}
+
+static void stack_code(void)
+{
+    volatile char code[] = {(char)0xc3};
+
+    call((uint64_t)code);
+}
+
+static void heap_code(void)
+{
+    volatile char *code = malloc(1);
+
+    code[0] = (char)0xc3;
+    call((uint64_t)code);
+}
+
+/* A table that the linker fills in as well as text: nothing writes either. */
+static const char letters[] = "letters";
+static const char *const table[] = {letters, letters + 1};
+
+static void rodata(void)
+{
+    *(volatile char *)(uint64_t)letters = 0;
+}
+
+static void relro(void)
+{
+    *(volatile char *)(uint64_t)table = 0;
+}
+
+static void jump_kernel(void)
+{
+    call(kernel_text);
 }
 
 static void kernel(void)
@@ -177,6 +277,18 @@ static const struct {
     void (*die)(void);
 } ways[] = {
     {"null", null},
+    {"read-null", read_null},
+    {"jump-null", jump_null},
+    {"smash", smash},
+    {"thread-smash", thread_smash},
+    {"double-free", double_free},
+    {"heap-overrun", heap_overrun},
+    {"wild-free", wild_free},
+    {"rodata", rodata},
+    {"relro", relro},
+    {"stack-code", stack_code},
+    {"heap-code", heap_code},
+    {"jump-kernel", jump_kernel},
     {"overflow", overflow},
     {"thread-overflow", thread_overflow},
     {"leap", leap},

@@ -5,6 +5,7 @@ The programs are in tests/apps.
 """
 
 import re
+import subprocess
 import sys
 
 import pytest
@@ -75,8 +76,20 @@ DEATHS = {
     "above-ring": (r"page fault writing .*: that page is a guard: rings, buffers or ", "above_ring"),
     "below-ring": (r"page fault writing .*: that page is a guard: rings, buffers or ", "below_ring"),
     "record": (r"page fault writing .*: that page is a guard: .*thread record", "record"),
+    "read-null": (r"page fault reading 0x8 .*: nothing is mapped there", "read_null"),
+    "jump-null": (r"page fault executing 0x8 .*: nothing is mapped there", "jump_null"),
+    "smash": (r"the stack of main was overrun in the function at 0x", "smash"),
+    "thread-smash": (r"the stack of thread 2 was overrun in the function at 0x", "smash"),
+    "double-free": (r"the heap is corrupt: a block was freed twice, was overrun, or ", "free"),
+    "heap-overrun": (r"the heap is corrupt: a block was freed twice, was overrun, or ", "free"),
+    "wild-free": (r"the heap is corrupt: a block was freed twice, was overrun, or ", "free"),
     "text": (r"page fault writing .*: its permission forbids that", "text"),
-    "data": (r"page fault executing .*: its permission forbids that", None),
+    "rodata": (r"page fault writing .*: its permission forbids that", "rodata"),
+    "relro": (r"page fault writing .*: its permission forbids that", "relro"),
+    "data": (r"page fault executing .*: its permission forbids that", "data"),
+    "stack-code": (r"page fault executing .*: its permission forbids that", "stack_code"),
+    "heap-code": (r"page fault executing .*: its permission forbids that", "heap_code"),
+    "jump-kernel": (r"page fault executing 0xffffffff80000000 .*: nothing is mapped there", "jump_kernel"),
     "kernel": (r"page fault writing 0xffffffff80000000 .*: nothing is mapped there", "kernel"),
     "abort": (r"abort\(\) was called", "abort"),
     "privileged": (r"general protection fault", "privileged"),
@@ -107,9 +120,11 @@ def test_programs_that_must_die(boot, build):
         names = symbolise(build / "tests/apps/crash.elf", [int(a, 16) for a in addresses])
         if top:
             assert any(top in name for name in names[:3]), (way, names)
-        if "overflow" not in way:  # too deep for its main() to be shown
+        thread = "thread 2" if way.startswith("thread") else "main"
+        assert f"[{way}] crash: in {thread}, policy" in text
+        if "overflow" not in way and thread == "main":  # too deep for its main() to be shown
             assert any("main" in name for name in names), (way, names)
-        if way != "abort":
+        if way != "abort" and not re.search("overrun in|heap is corrupt", report):
             assert re.search(rf"^\[{way}\] crash: rip=[0-9a-f]{{16}} ", text, re.M), way
     for way, said in QUIET_DEATHS.items():
         assert re.search(rf"^\[init\] {way} {said}", text, re.M), way
@@ -130,6 +145,15 @@ def test_each_start_has_a_layout_of_its_own(boot):
     assert len(set(image)) == 1
     # Nor is the distance of stack and heap a constant.
     assert len({heap - stack for stack, heap, *_ in starts}) > 1, starts
+
+
+@pytest.mark.parametrize("function", ["vfprintf", "__pthread_create", "console_printf", "vm_init"])
+def test_the_libraries_have_canaries(build, function):
+    """Each function here has an array or a local whose address goes out: it must look at the word."""
+    elf = build / "tests/apps/crash.elf"
+    command = ["objdump", "-d", f"--disassemble={function}", str(elf)]
+    code = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "<__stack_chk_fail>" in code
 
 
 def test_a_crash_harms_nobody_else(boot):
