@@ -122,6 +122,7 @@ int main(int argc, char **argv)
     run(privileged_attacks);
     run(environment_attacks);
     run(batch_attacks);
+    run(grant_attacks);
     run(network_attacks);
     printf("hostile: %u attacks, %u refused, %u not tried\n", tried, refused, untried);
     fflush(stdout);

@@ -8,7 +8,7 @@ usage: generate.py calls.toml {numbers,stubs,dispatch,prototypes,manual} OUTPUT
 import sys
 import tomllib
 
-C_TYPE = {"env": "env_t", "frame": "frame_t", "queue": "queue_t", "u32": "uint32_t", "u64": "uint64_t"}
+C_TYPE = {"env": "env_t", "frame": "frame_t", "queue": "queue_t", "grant": "grant_t", "u32": "uint32_t", "u64": "uint64_t"}
 REGISTERS = ["rdi", "rsi", "rdx", "r10", "r8", "r9"]
 BATCH_ARGUMENTS = 4  # EXO_BATCH_ARGUMENTS in batch.h
 HEAD = "/* SPDX-License-Identifier: MIT */\n/* Written by exo/abi/generate.py from calls.toml: do not edit. */\n"
@@ -84,7 +84,7 @@ def stubs(spec):
         inputs = [f'"a"((uint64_t)EXO_CALL_{call["name"].upper()})']
         constraint = {"rdi": "D", "rsi": "S", "rdx": "d"}
         for (name, kind), register in zip(call["args"], REGISTERS):
-            value = f"{name}.n" if kind in ("env", "frame", "queue") else name
+            value = f"{name}.n" if kind in ("env", "frame", "queue", "grant") else name
             if register in constraint:
                 inputs.append(f'"{constraint[register]}"((uint64_t){value})')
             else:

@@ -21,6 +21,7 @@ enum exo_info {
     EXO_INFO_QUEUE,   /* which: queue, index: 8-byte word of struct exo_queue_stats */
     EXO_INFO_SLICE,   /* which: position; the owner's name (anybody may read) */
     EXO_INFO_NIC,     /* which: NIC, index: enum exo_info_nic */
+    EXO_INFO_GRANT,   /* which: grant, index: enum exo_info_grant */
 };
 
 enum exo_info_machine {
@@ -49,6 +50,8 @@ enum exo_info_env {
     EXO_ENV_END_ADDRESS, /* page fault address, if it ended by one */
     EXO_ENV_UPCALLS,     /* upcalls delivered */
     EXO_ENV_CALLS,       /* calls made */
+    EXO_ENV_GIVEN,       /* the grant that it gave last, 0: none (EXO_GRANT_NEXT leads on) */
+    EXO_ENV_RECEIVED,    /* the grant that it received last */
     EXO_ENV_USED = 32,   /* plus an enum exo_resource: how much of it it has */
     EXO_ENV_QUOTA = 48,  /* plus an enum exo_resource: how much it may have, what its children took
                                 already taken off */
@@ -59,6 +62,18 @@ enum exo_info_frame {
     EXO_FRAME_TYPE,
     EXO_FRAME_MAPPED, /* entries that name it */
     EXO_FRAME_PINNED,
+    EXO_FRAME_GRANTED, /* grants of it */
+};
+
+/* For the granter and the grantee. */
+enum exo_info_grant {
+    EXO_GRANT_FRAME,
+    EXO_GRANT_GRANTER, /* env_t */
+    EXO_GRANT_GRANTEE, /* env_t */
+    EXO_GRANT_PERM,    /* the most that grant_map gives */
+    EXO_GRANT_TAG,     /* what page_grant was told */
+    EXO_GRANT_MAPPED,  /* 1: an entry maps it */
+    EXO_GRANT_NEXT,    /* the one that the caller gave, or received, before it; 0: none */
 };
 
 enum exo_info_nic {

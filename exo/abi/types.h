@@ -42,6 +42,19 @@ typedef struct {
     uint32_t n;
 } queue_t;
 
+/*
+ * A grant: slot in the kernel's table in the low EXO_GRANT_SLOT_BITS, how often the slot was used
+ * above. A number kept after its grant has ended therefore names none.
+ */
+typedef struct {
+    uint32_t n;
+} grant_t;
+
+#define EXO_GRANT_SLOT_BITS        14
+#define EXO_GRANT_SLOT(name)       ((name) & ((1u << EXO_GRANT_SLOT_BITS) - 1))
+#define EXO_GRANT_GENERATION(name) ((name) >> EXO_GRANT_SLOT_BITS)
+#define EXO_GRANT_GENERATIONS      0x3ffffu /* the highest; then from 0 again */
+
 /* What a frame is used as. The order is part of the contract. */
 enum exo_frame_type {
     EXO_FREE = 0,
@@ -89,7 +102,7 @@ enum exo_resource {
 #define EXO_ENVS          64u      /* environments, the kernel's own slot 0 included */
 #define EXO_QUEUES        32u      /* network queues */
 #define EXO_SLICES        64u      /* positions in the CPU's slice vector */
-#define EXO_GRANTS        1024u    /* frames that are granted */
+#define EXO_GRANTS        4096u    /* frames that are granted, slot 0 included, which is none */
 #define EXO_GATES         256u     /* gates */
 #define EXO_FILTERS       256u     /* filters of all queues together */
 #define EXO_SLICE_NS      2000000u /* length of one slice: 2 ms */

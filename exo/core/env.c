@@ -15,6 +15,7 @@
 #include "exo_calls.h"
 #include "exo_handlers.h"
 #include "frame.h"
+#include "grant.h"
 #include "machine.h"
 #include "notify.h"
 #include "queue.h"
@@ -24,6 +25,7 @@
 struct env envs[EXO_ENVS];
 
 #define RECLAIM_FRAMES 64u         /* frames taken back by one call */
+#define RECLAIM_GRANTS 64u         /* grants likewise */
 #define LABEL_EXO      0x6f7865ull /* "exo" and "uefi" as env_set takes them */
 #define LABEL_UEFI     0x69666575ull
 #define TABLE_ENTRIES  512u
@@ -97,16 +99,15 @@ struct env *env_first(uint32_t pages)
 
     if (!env)
         panic("there is no slot for the first environment");
-    const uint32_t
-        machine[EXO_RESOURCES] =
-            {
-                [EXO_R_PAGES] = pages,
-                [EXO_R_ENVS] = EXO_ENVS - 2, /* slot 0 is the kernel, this one its own */
-                [EXO_R_QUEUES] = EXO_QUEUES,
-                [EXO_R_GRANTS] = EXO_GRANTS,
-                [EXO_R_GATES] = EXO_GATES,
-                [EXO_R_FILTERS] = EXO_FILTERS,
-            };
+    const uint32_t machine[EXO_RESOURCES] =
+        {
+            [EXO_R_PAGES] = pages,
+            [EXO_R_ENVS] = EXO_ENVS - 2, /* slot 0 is the kernel, this one its own */
+            [EXO_R_QUEUES] = EXO_QUEUES,
+            [EXO_R_GRANTS] = EXO_GRANTS - 1,
+            [EXO_R_GATES] = EXO_GATES,
+            [EXO_R_FILTERS] = EXO_FILTERS,
+        };
     __builtin_memcpy(env->quota, machine, sizeof(machine));
     env->mac = EXO_MAC_ANY;
     __builtin_memcpy(env->label, "init", 5);
@@ -335,6 +336,8 @@ int64_t call_env_reclaim(struct env *self, env_t name)
         int64_t result = queue_reclaim(env);
         return result < 0 ? result : 1;
     }
+    if (grant_reclaim(env, RECLAIM_GRANTS))
+        return 1;
     if (env->root.n || env->control.n) {
         if (env->root.n)
             frame_unpin(env->root);

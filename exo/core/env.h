@@ -27,6 +27,7 @@ struct env {
     uint32_t slices;
     struct set positions;            /* of the slice vector, that it owns */
     uint32_t table_head, frame_head; /* lists of its frames: tables, and all others */
+    uint16_t grants[2];              /* grants that it gave, and received: slots */
     frame_t root, control;
     uint64_t mac;
 

@@ -172,7 +172,7 @@ int64_t call_page_free(struct env *self, frame_t frame)
         return -EXO_E_RANGE;
     if (!f)
         return -EXO_E_OWNER;
-    if (f->mapped || f->pinned || f->parent || f->entries)
+    if (f->mapped || f->pinned || f->parent || f->entries || f->granted)
         return -EXO_E_BUSY;
 
     frame_release(frame.n);
@@ -192,7 +192,7 @@ int64_t call_page_give(struct env *self, frame_t frame, env_t env)
         return -EXO_E_OWNER;
     if (f->type != EXO_DATA)
         return -EXO_E_TYPE;
-    if (f->mapped || f->pinned)
+    if (f->mapped || f->pinned || f->granted)
         return -EXO_E_BUSY;
     if (to->used[EXO_R_PAGES] >= to->quota[EXO_R_PAGES])
         return -EXO_E_QUOTA;

@@ -15,6 +15,7 @@ struct frame {
     uint16_t index;      /* of a linked table: its place in `parent` */
     uint32_t parent;     /* of a table: the table that holds it, 0 while none does */
     uint32_t mapped;     /* leaf entries that name it */
+    uint16_t granted;    /* grants of it to others */
     uint32_t prev, next; /* list of free frames, or of one owner's frames */
 };
 
@@ -51,7 +52,17 @@ void frame_retire(uint32_t n);
 void frame_pin(frame_t frame);
 void frame_unpin(frame_t frame);
 
-/* table.c: clear one entry of a table, counting. */
+/* --- table.c */
+
+/* The table if `self` may change its entry `index`, else NULL with the reason in *error. */
+struct frame *table_of(const struct env *self, frame_t table, uint32_t index, int64_t *error);
+bool table_entry_empty(uint32_t table, uint32_t index);
+
+/* Checked by the caller: fill an empty entry of a PT, by the grant in that slot or (0) as owner. */
+void table_fill(uint32_t table, uint32_t index, uint32_t n, uint32_t perm, uint32_t grant);
+
+/* Clear one entry of a table, counting; with table_unmap no CPU remembers it, either. */
 void table_clear(uint32_t table, uint32_t index);
+void table_unmap(uint32_t table, uint32_t index);
 
 #endif

@@ -8,6 +8,7 @@
 #include "exo_calls.h"
 #include "exo_handlers.h"
 #include "frame.h"
+#include "grant.h"
 #include "machine.h"
 #include "nic.h"
 #include "queue.h"
@@ -76,6 +77,10 @@ static int64_t info_env(struct env *self, env_t name, uint32_t index)
         return (int64_t)env->upcalls;
     case EXO_ENV_CALLS:
         return (int64_t)env->calls;
+    case EXO_ENV_GIVEN:
+        return grant_name(env->grants[GRANT_GIVEN]);
+    case EXO_ENV_RECEIVED:
+        return grant_name(env->grants[GRANT_RECEIVED]);
     default:
         return -EXO_E_RANGE;
     }
@@ -97,6 +102,8 @@ static int64_t info_frame(struct env *self, uint64_t n, uint32_t index)
         return f->mapped;
     case EXO_FRAME_PINNED:
         return f->pinned;
+    case EXO_FRAME_GRANTED:
+        return f->granted;
     default:
         return -EXO_E_RANGE;
     }
@@ -144,6 +151,8 @@ int64_t call_info(struct env *self, uint32_t what, uint64_t which, uint32_t inde
                                    : (int64_t)envs[slice_owner[which]].name.n;
     case EXO_INFO_NIC:
         return info_nic(which, index);
+    case EXO_INFO_GRANT:
+        return which >> 32 ? -EXO_E_RANGE : grant_info(self, (grant_t){(uint32_t)which}, index);
     default:
         return -EXO_E_RANGE;
     }

@@ -14,8 +14,9 @@
 #include "slice.h"
 #include "table.h"
 
-#define ENTRIES   512u
-#define PTE_KNOWN (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY | PTE_NX)
+#define ENTRIES 512u
+#define PTE_KNOWN                                                                                  \
+    (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY | PTE_NX | PTE_GRANT_MASK)
 
 #define REQUIRE(condition, sentence)                                                               \
     do {                                                                                           \
@@ -156,7 +157,9 @@ const char *inv_table_leaves(void)
             REQUIRE(PTE_FRAME(entry) < frame_count, "a leaf names no frame");
             const struct frame *f = &frames[PTE_FRAME(entry)];
             bool write = entry & PTE_WRITE, exec = !(entry & PTE_NX);
-            REQUIRE(f->owner && f->owner == frames[n].owner, "a leaf names another's frame");
+            REQUIRE(f->owner, "a leaf names a frame of nobody");
+            REQUIRE(f->owner == frames[n].owner || PTE_SLOT(entry),
+                    "a leaf names another's frame without a grant");
             REQUIRE(!(write && exec), "a page is writable and executable");
             REQUIRE(!write || f->type == EXO_DATA || f->type == EXO_RING || f->type == EXO_CONTROL,
                     "a table can be written");
@@ -403,7 +406,8 @@ const char *inv_all(void)
         inv_table_leaves, inv_table_counts, inv_table_kernel_half, inv_env_states,
         inv_env_quotas,   inv_env_tree,     inv_env_mac,           inv_notify_names,
         inv_slice_counts, inv_slice_ready,  inv_cpu_expiry,        inv_queue_flights,
-        inv_queue_frames, inv_queue_macs};
+        inv_queue_frames, inv_queue_macs,   inv_grant_entries,     inv_grant_counts,
+        inv_grant_lists};
 
     for (uint32_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
         const char *wrong = all[i]();

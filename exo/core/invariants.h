@@ -30,6 +30,9 @@ const char *inv_cpu_expiry(void);
 const char *inv_queue_flights(void);
 const char *inv_queue_frames(void);
 const char *inv_queue_macs(void);
+const char *inv_grant_entries(void);
+const char *inv_grant_counts(void);
+const char *inv_grant_lists(void);
 
 /* After cpu_next gave `alarm`: nobody sleeps who has a reason to run, and no deadline is later. */
 const char *inv_cpu_waiting(uint64_t alarm);

@@ -4,7 +4,8 @@
  *
  *   T1  an entry of a PML4, PDPT or PD names a table of the next lower type, of the same owner,
  *       and that table knows this entry as its only parent          inv_table_tree
- *   T2  an entry of a PT names a frame of the same owner; it is writable only if the frame is
+ *   T2  an entry of a PT names a frame of the same owner, or one that was granted to it (grant.c)
+ *       and then the grant, too; it is writable only if the frame is
  *       DATA, RING or CONTROL, executable only if DATA, never both  inv_table_leaves
  *   T3  a table's `entries` and a frame's `mapped` are what the tables say   inv_table_counts
  *   T4  no entry has another bit than those below: no large page, nothing global,
@@ -15,6 +16,7 @@
 #include "exo_calls.h"
 #include "exo_handlers.h"
 #include "frame.h"
+#include "grant.h"
 #include "machine.h"
 #include "table.h"
 
@@ -31,8 +33,7 @@ static uint64_t *entry_at(uint32_t table, uint32_t index)
     return (uint64_t *)machine_frame((frame_t){table}) + index;
 }
 
-/* The table, or NULL with the reason in *error. */
-static struct frame *table_of(struct env *self, frame_t table, uint32_t index, int64_t *error)
+struct frame *table_of(const struct env *self, frame_t table, uint32_t index, int64_t *error)
 {
     struct frame *t = frame_of(self, table);
 
@@ -90,12 +91,34 @@ void table_clear(uint32_t table, uint32_t index)
     uint64_t *entry = entry_at(table, index);
     struct frame *t = &frames[table], *f = &frames[PTE_FRAME(*entry)];
 
+    if (t->type == EXO_PT) {
+        f->mapped--;
+        if (PTE_SLOT(*entry))
+            grant_unmapped(PTE_SLOT(*entry));
+    } else {
+        f->parent = f->index = 0;
+    }
     *entry = 0;
     t->entries--;
-    if (t->type == EXO_PT)
-        f->mapped--;
-    else
-        f->parent = f->index = 0;
+}
+
+void table_unmap(uint32_t table, uint32_t index)
+{
+    table_clear(table, index);
+    forget(table, index);
+}
+
+bool table_entry_empty(uint32_t table, uint32_t index)
+{
+    return !*entry_at(table, index);
+}
+
+void table_fill(uint32_t table, uint32_t index, uint32_t n, uint32_t perm, uint32_t grant)
+{
+    /* An entry that was empty is in no TLB: nothing to forget. */
+    *entry_at(table, index) = leaf_entry(n, perm) | PTE_GRANT(grant);
+    frames[table].entries++;
+    frames[n].mapped++;
 }
 
 int64_t call_pt_map(struct env *self, frame_t table, uint32_t index, frame_t frame, uint32_t perm)
@@ -117,12 +140,10 @@ int64_t call_pt_map(struct env *self, frame_t table, uint32_t index, frame_t fra
     if (*entry || (t->type != EXO_PT && f->parent) || f->mapped == UINT32_MAX)
         return -EXO_E_BUSY;
 
-    /* An entry that was empty is in no TLB: nothing to forget. */
-    t->entries++;
     if (t->type == EXO_PT) {
-        f->mapped++;
-        *entry = leaf_entry(frame.n, perm);
+        table_fill(table.n, index, frame.n, perm, 0);
     } else {
+        t->entries++;
         f->parent = table.n;
         f->index = (uint16_t)index;
         *entry = ((uint64_t)frame.n << EXO_PAGE_SHIFT) | PTE_PRESENT | PTE_USER | PTE_WRITE;
@@ -140,8 +161,7 @@ int64_t call_pt_unmap(struct env *self, frame_t table, uint32_t index)
     if (!entry)
         return -EXO_E_EMPTY;
 
-    table_clear(table.n, index);
-    forget(table.n, index);
+    table_unmap(table.n, index);
     return (int64_t)PTE_FRAME(entry);
 }
 
@@ -158,11 +178,11 @@ int64_t call_pt_protect(struct env *self, frame_t table, uint32_t index, uint32_
     uint64_t *entry = entry_at(table.n, index);
     if (!*entry)
         return -EXO_E_EMPTY;
-    uint32_t n = (uint32_t)PTE_FRAME(*entry);
-    if (!leaf_allows(&frames[n], perm))
+    uint32_t n = (uint32_t)PTE_FRAME(*entry), grant = PTE_SLOT(*entry);
+    if (!leaf_allows(&frames[n], perm) || (grant && (perm & ~grants[grant].perm)))
         return -EXO_E_PERM;
 
-    *entry = leaf_entry(n, perm);
+    *entry = leaf_entry(n, perm) | PTE_GRANT(grant);
     forget(table.n, index);
     return 0;
 }

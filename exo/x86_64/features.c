@@ -59,7 +59,8 @@ void features_init(void)
     if (!(seven.ebx & 1))
         panic("This CPU has no FSGSBASE, which applications need for their threads.");
 
-    /* Set whole, not added to: what the firmware left on and is not here goes off. */
+    /* Set whole, not added to: what the firmware left on and is not here goes off. PKE must: the
+     * bits of a protection key hold the number of a grant (exo/core/table.h). */
     uint64_t cr4 = CR4_PAE | CR4_MCE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE;
     for (uint32_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         char *list = wanted[i].present ? on : missing;

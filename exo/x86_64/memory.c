@@ -8,6 +8,7 @@
  */
 #include "env.h"
 #include "frame.h"
+#include "grant.h"
 #include "io.h"
 #include "machine.h"
 #include "mmio.h"
@@ -166,6 +167,8 @@ void memory_give_to_core(void)
     if (boot.max_frame >> 32)
         panic("There is more memory than 32-bit frame numbers can name.");
     struct frame *table = boot_alloc((bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE, &physical);
+    bytes = EXO_GRANTS * sizeof(struct grant);
+    grant_init(boot_alloc((bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE, &physical), EXO_GRANTS);
     given = true;
     frame_init(table, (uint32_t)boot.max_frame);
     for (uint32_t i = boot.region_count; i-- > 0;)

@@ -9,14 +9,15 @@
 
 /* What a call may change of one environment. */
 enum {
-    MAY_SELF = 1,     /* any field of struct env */
-    MAY_FRAMES = 2,   /* frames of its: records and contents */
-    MAY_QUEUES = 4,   /* its queues */
-    MAY_PENDING = 8,  /* `pending`, here and in its control page, and that it can run */
-    MAY_SLICES = 16,  /* which slices it has */
-    MAY_QUOTA = 32,   /* what its children may have, which comes back */
-    MAY_PARENT = 64,  /* whose child it is */
-    MAY_RECEIVE = 128 /* a packet: its FILL and RECEIVE rings, buffers, and that queue's indices */
+    MAY_SELF = 1,      /* any field of struct env */
+    MAY_FRAMES = 2,    /* frames of its: records and contents */
+    MAY_QUEUES = 4,    /* its queues */
+    MAY_PENDING = 8,   /* `pending`, here and in its control page, and that it can run */
+    MAY_SLICES = 16,   /* which slices it has */
+    MAY_QUOTA = 32,    /* what its children may have, which comes back */
+    MAY_PARENT = 64,   /* whose child it is */
+    MAY_RECEIVE = 128, /* a packet: its FILL and RECEIVE rings, buffers, and that queue's indices */
+    MAY_SHARE = 256    /* its lists of grants, and how many it gave */
 };
 
 struct change {
@@ -25,6 +26,8 @@ struct change {
     const struct queue *queues;
     const uint16_t *slice_owner;
     const struct snapshot *before;
+    const struct grant *grants;
+    bool changed[EXO_GRANTS]; /* which grants: more than their places on lists */
     uint32_t actor;
     uint32_t may[EXO_ENVS];
 };
@@ -87,6 +90,61 @@ static void declare(struct change *c, uint32_t number, const uint64_t a[6], int6
     c->may[ENV_KERNEL] = MAY_SLICES;
 }
 
+/* Is this the grant, or one of those, that the call is about? */
+static bool is_about(const struct change *c, uint32_t slot, uint32_t number, const uint64_t a[6],
+                     int64_t result)
+{
+    const struct grant *g = &c->grants[slot];
+
+    switch (number) {
+    case EXO_CALL_PAGE_GRANT:
+        return slot == EXO_GRANT_SLOT((uint32_t)result) && !g->frame.n;
+    case EXO_CALL_PAGE_UNGRANT:
+    case EXO_CALL_GRANT_MAP:
+        return slot == EXO_GRANT_SLOT((uint32_t)a[0]);
+    case EXO_CALL_PT_UNMAP:
+        return g->table.n == a[0] && g->index == a[1];
+    case EXO_CALL_ENV_RECLAIM:
+        return g->frame.n && (c->frames[g->frame.n].owner == slot_named(c, a[0]) ||
+                              EXO_ENV_SLOT(g->grantee.n) == slot_named(c, a[0]));
+    default:
+        return false;
+    }
+}
+
+/* Both sides of a grant that a call is about have it on their lists. */
+static bool grants_kept(struct change *c, uint32_t number, const uint64_t a[6], int64_t result)
+{
+    for (uint32_t slot = 1; slot < EXO_GRANTS; slot++) {
+        const struct grant *old = &c->grants[slot], *g = &grants[slot];
+        c->changed[slot] = old->frame.n != g->frame.n || old->grantee.n != g->grantee.n ||
+                           old->perm != g->perm || old->tag != g->tag ||
+                           old->table.n != g->table.n || old->index != g->index;
+        if (!c->changed[slot])
+            continue;
+        if (!is_about(c, slot, number, a, result))
+            return false;
+        c->may[c->frames[old->frame.n].owner] |= MAY_SHARE;
+        c->may[frames[g->frame.n].owner] |= MAY_SHARE;
+        c->may[EXO_ENV_SLOT(old->grantee.n)] |= MAY_SHARE;
+        c->may[EXO_ENV_SLOT(g->grantee.n)] |= MAY_SHARE;
+    }
+    return true;
+}
+
+/* Does a grant that changed name this frame, or is it mapped in this table (at this entry)? */
+static bool is_shared(const struct change *c, uint32_t n, uint32_t index)
+{
+    for (uint32_t slot = 1; slot < EXO_GRANTS; slot++) {
+        const struct grant *old = &c->grants[slot], *g = &grants[slot];
+        if (c->changed[slot] &&
+            (index < 512 ? (old->table.n == n && old->index == index)
+                         : (old->frame.n == n || g->frame.n == n || old->table.n == n)))
+            return true;
+    }
+    return false;
+}
+
 static bool env_kept(const struct change *c, uint32_t slot)
 {
     struct env old = c->envs[slot];
@@ -109,6 +167,10 @@ static bool env_kept(const struct change *c, uint32_t slot)
     }
     if (may & MAY_PARENT)
         old.parent = env->parent;
+    if (may & MAY_SHARE) {
+        memcpy(old.grants, env->grants, sizeof(old.grants));
+        old.used[EXO_R_GRANTS] = env->used[EXO_R_GRANTS];
+    }
     return !memcmp(&old, env, sizeof(old));
 }
 
@@ -116,7 +178,13 @@ static bool record_kept(const struct change *c, uint32_t n)
 {
     const struct frame *old = &c->frames[n], *f = &frames[n];
 
-    if (!memcmp(old, f, sizeof(*f)))
+    struct frame shared = *old;
+    if (is_shared(c, n, 512)) {
+        shared.mapped = f->mapped;
+        shared.granted = f->granted;
+        shared.entries = f->entries;
+    }
+    if (!memcmp(&shared, f, sizeof(*f)))
         return true;
     /* The list of free frames is everybody's. */
     return (old->type == EXO_FREE || c->may[old->owner] & MAY_FRAMES) &&
@@ -146,8 +214,9 @@ static bool contents_kept(const struct change *c, uint32_t n)
     if (c->may[was] & MAY_FRAMES || c->may[owner] & MAY_FRAMES || is_receiving(c, n))
         return true;
     for (uint32_t i = 0; i < EXO_PAGE_SIZE / 8; i++)
-        if (old[i] != now[i] && !(c->may[owner] & MAY_PENDING && envs[owner].control.n == n &&
-                                  i == offsetof(struct exo_control, pending) / 8))
+        if (old[i] != now[i] && !is_shared(c, n, i) &&
+            !(c->may[owner] & MAY_PENDING && envs[owner].control.n == n &&
+              i == offsetof(struct exo_control, pending) / 8))
             return false;
     return true;
 }
@@ -187,9 +256,12 @@ const char *condition(const struct snapshot *before, uint32_t actor, uint32_t nu
                        .queues = *IN(before, &queues),
                        .slice_owner = *IN(before, &slice_owner),
                        .before = before,
+                       .grants = IN(before, grants),
                        .actor = actor};
 
     declare(&c, number, a, result);
+    if (!grants_kept(&c, number, a, result))
+        return "a call changed a grant that it is not about";
     for (uint32_t slot = 0; slot < EXO_ENVS; slot++)
         if (!env_kept(&c, slot))
             return "a call changed an environment that is none of the caller's business";

@@ -140,14 +140,17 @@ static bool forgotten(const struct leaf *leaf)
     return false;
 }
 
-/* The TLB may know everything that could be reached before: what cannot any more was flushed. */
+/*
+ * The TLB may know everything that could be reached before: what cannot any more was flushed. But a
+ * ZOMBIE never runs again, and its root table goes last, with a flush of its own.
+ */
 static const char *check_tlb(void)
 {
     static struct leaf now[WORLD_LEAVES];
     uint32_t count = world_leaves(now);
 
     for (uint32_t i = 0; i < leaf_count; i++) {
-        bool kept = false;
+        bool kept = envs[frames[leaves[i].root].owner].state == EXO_ENV_ZOMBIE;
         for (uint32_t j = 0; j < count && !kept; j++)
             kept = !memcmp(&leaves[i], &now[j], sizeof(now[j]));
         if (!kept && !forgotten(&leaves[i]))

@@ -125,6 +125,42 @@ static const struct choice family_choice[] = {
     CALLED(SLICE_SET, OF(0, 1), OF(EXO_ENV_SELF, CHILD, THIRD)),
     {0}};
 
+/* --- grants: one frame each, shared among three; taken back, given back, and the grantee's death -- */
+
+#define ALIVE(name, pages, root)                                                                   \
+    DO(ENV_CREATE, pages, 0, 0, 1), DO(PAGE_ALLOC, name, EXO_FRAME_ANY, EXO_PML4),                 \
+        DO(PAGE_ALLOC, name, EXO_FRAME_ANY, EXO_CONTROL),                                          \
+        DO(ENV_SET, name, EXO_ENV_SET_ROOT, root),                                                 \
+        DO(ENV_SET, name, EXO_ENV_SET_CONTROL, (root) + 1), DO(ENV_RUN, name, 0x400000)
+
+static const struct step grants_setup[] = {
+    ALIVE(CHILD, 6, 6),                                                         /* 6, 7 */
+    ALIVE(THIRD, 3, 8),                                                         /* 8, 9 */
+    DO(PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_DATA),                      /* 10 */
+    DO_2(PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_DATA),                    /* 11 */
+    DO_2(PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_PT),                      /* 12 */
+    {STEP_CALL, EXO_CALL_PAGE_ALLOC, 3, {EXO_ENV_SELF, EXO_FRAME_ANY, EXO_PT}}, /* 13 */
+    DO_2(PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_PDPT),                    /* 14 */
+    DO_2(PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_PD),
+    DO_2(PT_MAP, 6, 0, 14),
+    DO_2(PT_MAP, 14, 0, 15),
+    DO_2(PT_MAP, 15, 0, 12), /* what the second maps, the TLB may know */
+    {0}};
+
+#define OLD_GRANT (9u << EXO_GRANT_SLOT_BITS | 1)
+
+static const struct choice grants_choice[] = {
+    CALLED(PAGE_GRANT, OF(10, 11, 12), OF(INIT, CHILD, THIRD, OLD), OF(0, EXO_WRITE, 3)),
+    CALLED(GRANT_MAP, OF(1, 2, OLD_GRANT), OF(12, 13), OF(0, 1), OF(0, EXO_WRITE)),
+    CALLED(PAGE_UNGRANT, OF(0, 1, 2, 3, 4, OLD_GRANT)),
+    CALLED(PT_MAP, OF(12, 13), OF(0), OF(10, 11)),
+    CALLED(PT_UNMAP, OF(12, 13), OF(0)),
+    CALLED(PT_PROTECT, OF(12, 13), OF(0), OF(0, EXO_WRITE)),
+    CALLED(PAGE_FREE, OF(10, 11, 12)),
+    CALLED(ENV_KILL, OF(CHILD)),
+    CALLED(ENV_RECLAIM, OF(CHILD)),
+    {0}};
+
 /* --- CPU: two share it; interrupts, faults and time at any moment ------------------------------- */
 
 static const struct step cpu_setup[] = {SECOND(3, 6, 7),
@@ -204,6 +240,7 @@ const struct model models[] = {
     {"tables", 13, 4, false, false, tables_setup, tables_choice},
     {"envs", 12, 6, false, true, NULL, envs_choice},
     {"family", 12, 5, false, true, family_setup, family_choice},
+    {"grants", 16, 0, false, true, grants_setup, grants_choice},
     {"cpu", 9, 6, true, true, cpu_setup, cpu_choice},
     {"queue", 18, 4, false, true, queue_setup, queue_choice},
 };

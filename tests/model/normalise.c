@@ -6,6 +6,8 @@
  *   names        every living slot gets generation 1, a free one 0. The core compares names for
  *                equality and keeps none of an environment that is gone (inv_env_tree); that an old
  *                name names nobody is tried by an argument of another generation.
+ *   grants       have generation 0, and the free ones are listed by number. That an old number names
+ *                none is tried by an argument of another generation.
  *   free slots   are cleared: env_take_slot does that first.
  *   free frames  hold a pattern and are listed by number. page_alloc must zero a frame, which is
  *                checked at each; which one it takes of several makes no difference to anybody.
@@ -108,6 +110,20 @@ static void normalise_queue(struct queue *q)
     }
 }
 
+static void normalise_grants(void)
+{
+    grant_free = 0;
+    for (uint32_t slot = grant_count; slot-- > 1;) {
+        grants[slot].name.n = slot;
+        if (grants[slot].frame.n) {
+            grants[slot].grantee.n = NAME(EXO_ENV_SLOT(grants[slot].grantee.n));
+        } else {
+            grants[slot].next[0] = (uint16_t)grant_free;
+            grant_free = slot;
+        }
+    }
+}
+
 void world_normalise(const struct snapshot *before, bool sort_owned)
 {
     const struct frame *old = IN(before, frames);
@@ -125,6 +141,7 @@ void world_normalise(const struct snapshot *before, bool sort_owned)
     }
     for (uint32_t i = 0; i < EXO_QUEUES; i++)
         normalise_queue(&queues[i]);
+    normalise_grants();
     normalise_time();
     nics[0]->unmatched = nics[0]->interrupts = 0;
 }

@@ -34,6 +34,9 @@ static const char *const call_names[] = {
     [EXO_CALL_BATCH] = "BATCH",
     [EXO_CALL_NOTIFY_ALLOW] = "NOTIFY_ALLOW",
     [EXO_CALL_NOTIFY] = "NOTIFY",
+    [EXO_CALL_PAGE_GRANT] = "PAGE_GRANT",
+    [EXO_CALL_PAGE_UNGRANT] = "PAGE_UNGRANT",
+    [EXO_CALL_GRANT_MAP] = "GRANT_MAP",
 };
 _Static_assert(sizeof(call_names) / sizeof(*call_names) == EXO_CALLS, "each call has its name");
 
@@ -161,7 +164,8 @@ static bool names_env(uint32_t call, uint32_t argument)
 {
     return argument == 0 ? call == EXO_CALL_PAGE_ALLOC ||
                                (call >= EXO_CALL_ENV_SET && call <= EXO_CALL_ENV_RECLAIM)
-           : argument == 1 ? call == EXO_CALL_PAGE_GIVE || call == EXO_CALL_SLICE_SET
+           : argument == 1 ? call == EXO_CALL_PAGE_GIVE || call == EXO_CALL_PAGE_GRANT ||
+                                 call == EXO_CALL_SLICE_SET
                            : false;
 }
 

@@ -17,6 +17,7 @@ uint32_t machine_cpus = 1;
 
 static uint64_t ram[WORLD_FRAMES][EXO_PAGE_SIZE / 8];
 static struct frame frame_table[WORLD_FRAMES];
+static struct grant grant_table[EXO_GRANTS];
 
 /* --- the machine below the core ---------------------------------------------------- */
 
@@ -120,17 +121,18 @@ struct variable {
     void *at;
     size_t size;
 };
-extern const struct variable variables_batch[], variables_notify[];
+extern const struct variable variables_batch[], variables_grant[], variables_notify[];
 extern const struct variable variables_console[], variables_cpu[], variables_env[],
     variables_frame[], variables_info[], variables_queue[], variables_slice[], variables_table[];
 static const struct variable variables_machine[] = {{&world, sizeof(world)},
                                                     {frame_table, sizeof(frame_table)},
+                                                    {grant_table, sizeof(grant_table)},
                                                     {&the_nic, sizeof(the_nic)},
                                                     {NULL, 0}};
 static const struct variable *const all_variables[] = {
-    variables_batch, variables_notify, variables_console, variables_cpu,
-    variables_env,   variables_frame,  variables_info,    variables_queue,
-    variables_slice, variables_table,  variables_machine};
+    variables_batch, variables_grant, variables_notify, variables_console,
+    variables_cpu,   variables_env,   variables_frame,  variables_info,
+    variables_queue, variables_slice, variables_table,  variables_machine};
 
 /* Calls `visit` for each variable and its place in a snapshot until it returns false. */
 static bool each_variable(bool (*visit)(const struct variable *, void *), void *snapshot)
@@ -297,6 +299,8 @@ void world_boot(uint32_t frame_total)
     the_nic.stalled = 0;
     nics[0] = &the_nic;
     nic_count = 1;
+    memset(grant_table, 0, sizeof(grant_table));
+    grant_init(grant_table, EXO_GRANTS);
     frame_init(frame_table, frame_total);
     frame_add_free(WORLD_KERNEL, frame_total - WORLD_KERNEL);
     cpu_reset();

@@ -12,6 +12,7 @@
 #include "exo_calls.h"
 #include "exo_handlers.h"
 #include "frame.h"
+#include "grant.h"
 #include "invariants.h"
 #include "machine.h"
 #include "nic.h"

@@ -167,6 +167,9 @@ struct env *mock_boot(void)
     mock_ready_hook = NULL;
     mock_frame_hook = NULL;
     frame_init(calloc(MOCK_FRAMES, sizeof(struct frame)), MOCK_FRAMES);
+    static struct grant grant_table[MOCK_GRANTS];
+    memset(grant_table, 0, sizeof(grant_table));
+    grant_init(grant_table, MOCK_GRANTS);
     frame_add_free(MOCK_KERNEL, MOCK_FRAMES - MOCK_KERNEL);
     mock_now = 1000;
     mock_console_used = tlb_used = tlb_root = 0;
@@ -331,8 +334,9 @@ static struct {
     struct env envs[EXO_ENVS];
     struct queue queues[EXO_QUEUES];
     uint16_t slices[EXO_SLICES];
+    struct grant grants[MOCK_GRANTS];
     uint8_t ram[MOCK_FRAMES * EXO_PAGE_SIZE];
-    uint32_t free_count, console_used;
+    uint32_t free_count, console_used, grant_free;
 } saved;
 
 #define FEW_ENVS 12u /* slots are taken from below: these are nearly always all */
@@ -342,6 +346,8 @@ void mock_snapshot(bool full)
     memcpy(saved.frames, frames, sizeof(saved.frames));
     memcpy(saved.envs, envs, (full ? EXO_ENVS : FEW_ENVS) * sizeof(*envs));
     memcpy(saved.slices, slice_owner, sizeof(saved.slices));
+    memcpy(saved.grants, grants, sizeof(saved.grants));
+    saved.grant_free = grant_free;
     saved.free_count = frame_free_count;
     saved.console_used = mock_console_used;
     if (full) {
@@ -355,6 +361,7 @@ bool mock_unchanged(bool full)
     return !memcmp(saved.frames, frames, sizeof(saved.frames)) &&
            !memcmp(saved.envs, envs, (full ? EXO_ENVS : FEW_ENVS) * sizeof(*envs)) &&
            !memcmp(saved.slices, slice_owner, sizeof(saved.slices)) &&
+           !memcmp(saved.grants, grants, sizeof(saved.grants)) && saved.grant_free == grant_free &&
            saved.free_count == frame_free_count && saved.console_used == mock_console_used &&
            (!full || (!memcmp(saved.queues, queues, sizeof(queues)) &&
                       !memcmp(saved.ram, ram, sizeof(saved.ram))));

@@ -13,6 +13,7 @@
 #include "exo_calls.h"
 #include "exo_handlers.h"
 #include "frame.h"
+#include "grant.h"
 #include "invariants.h"
 #include "machine.h"
 #include "nic.h"
@@ -20,7 +21,8 @@
 #include "table.h"
 
 #define MOCK_FRAMES 128u
-#define MOCK_KERNEL 4u /* frames 0..3 are the kernel's */
+#define MOCK_KERNEL 4u  /* frames 0..3 are the kernel's */
+#define MOCK_GRANTS 24u /* slot 0 included */
 
 extern uint64_t mock_now;
 extern char mock_console[65536];

@@ -42,6 +42,30 @@ static uint64_t some_env(const struct env *self)
     return steps_dice(2) ? steps_dice(1024) : self->name.n - 0x100; /* an older generation */
 }
 
+/* Any living environment, seldom `self`: a neighbour to share with. */
+static uint64_t some_neighbour(const struct env *self)
+{
+    for (uint32_t tries = 0; tries < 20; tries++) {
+        const struct env *env = &envs[1 + steps_dice(10)];
+        if (env->name.n && (env != self || !steps_dice(10)))
+            return env->name.n;
+    }
+    return some_env(self);
+}
+
+/* A grant that `self` gave or received, as `list` says; sometimes anything. */
+static uint64_t some_grant(const struct env *self, uint32_t list)
+{
+    uint32_t slot = self->grants[list];
+
+    for (uint32_t i = steps_dice(4); i && slot && grants[slot].next[list]; i--)
+        slot = grants[slot].next[list];
+    if (!slot || !steps_dice(12))
+        slot = steps_dice(MOCK_GRANTS + 1);
+    return slot < MOCK_GRANTS ? grants[slot].name.n - (!steps_dice(20) << EXO_GRANT_SLOT_BITS)
+                              : slot;
+}
+
 static uint64_t some_index(void)
 {
     static const uint16_t odd[] = {2, 255, 256, 511, 512, 600};
@@ -183,8 +207,10 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
         a[2] = steps_dice(8);
         break;
     case EXO_CALL_INFO:
-        a[0] = steps_dice(7);
-        a[1] = steps_dice(3) ? some_frame(self, EXO_DATA) : some_env(self);
+        a[0] = steps_dice(8);
+        a[1] = steps_dice(3)   ? some_frame(self, EXO_DATA)
+               : steps_dice(2) ? some_env(self)
+                               : some_grant(self, steps_dice(2));
         a[2] = steps_dice(2) ? steps_dice(18) : EXO_ENV_USED + steps_dice(24);
         break;
     case EXO_CALL_NOTIFY_ALLOW:
@@ -197,6 +223,20 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
             if (envs[i].notifiers >> (self - envs) & 1)
                 a[0] = envs[i].name.n;
         a[1] = steps_dice(20) ? 1ull << steps_dice(64) : 0;
+        break;
+    case EXO_CALL_PAGE_GRANT:
+        a[0] = some_frame(self, EXO_DATA);
+        a[1] = some_neighbour(self);
+        a[2] = steps_dice(5);
+        break;
+    case EXO_CALL_PAGE_UNGRANT:
+        a[0] = some_grant(self, steps_dice(3) ? GRANT_GIVEN : GRANT_RECEIVED);
+        break;
+    case EXO_CALL_GRANT_MAP:
+        a[0] = some_grant(self, GRANT_RECEIVED);
+        a[1] = some_frame(self, steps_dice(12) ? EXO_PT : EXO_PD);
+        a[2] = some_index();
+        a[3] = steps_dice(3) ? 0 : steps_dice(5);
         break;
     case EXO_CALL_BATCH:
         batch_for(self, a);
@@ -293,9 +333,10 @@ static void check_zero(uint32_t n)
 
 static void step_call(bool full)
 {
-    static const uint8_t often[] = {EXO_CALL_PAGE_ALLOC, EXO_CALL_PT_MAP,   EXO_CALL_PT_UNMAP,
-                                    EXO_CALL_ENV_SET,    EXO_CALL_ENV_RUN,  EXO_CALL_ENV_RECLAIM,
-                                    EXO_CALL_PAGE_FREE,  EXO_CALL_SLICE_SET};
+    static const uint8_t often[] = {EXO_CALL_PAGE_ALLOC, EXO_CALL_PT_MAP,    EXO_CALL_PT_UNMAP,
+                                    EXO_CALL_ENV_SET,    EXO_CALL_ENV_RUN,   EXO_CALL_ENV_RECLAIM,
+                                    EXO_CALL_PAGE_FREE,  EXO_CALL_SLICE_SET, EXO_CALL_PAGE_GRANT,
+                                    EXO_CALL_GRANT_MAP};
     struct env *self = current;
     uint32_t number = steps_dice(2) ? often[steps_dice(sizeof(often))] : steps_dice(EXO_CALLS + 1);
     if (number == EXO_CALL_ENV_KILL && steps_dice(4))

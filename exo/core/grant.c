@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * grant.c - frames that their owner shares with other environments, and takes back.
+ *
+ *   G1  a grant names a DATA frame, its grantee lives or is not reclaimed yet, and at most one entry
+ *       maps it: that entry names the grant, lies in a PT of the grantee's and allows no more than
+ *       the grant does; every entry for another's frame is such a one   inv_grant_entries
+ *   G2  a frame's `granted` and an owner's count are what the table says  inv_grant_counts
+ *   G3  each grant is on the list of its granter and on that of its grantee, every other place on
+ *       the free list                                                    inv_grant_lists
+ *   G4  a frame that is granted stays what and whose it is (frame.c checks it before each change)
+ *
+ * The granter is whoever owns the frame. Both sides can end a grant at any time, whatever the other
+ * does: when page_ungrant returns no CPU remembers the translation, and the frame can be freed. A
+ * ZOMBIE's grants, given and received, are taken back in env_reclaim before any of its frames, so a
+ * grantee's name can never be that of a later environment in the same slot.
+ */
+#include "grant.h"
+
+#include "exo_calls.h"
+#include "exo_handlers.h"
+#include "table.h"
+
+struct grant *grants;
+uint32_t grant_count;
+uint32_t grant_free;
+
+_Static_assert(EXO_GRANTS <= 1u << PTE_GRANT_BITS, "an entry has room for a grant's slot");
+
+static struct env *granter(const struct grant *g)
+{
+    return &envs[frames[g->frame.n].owner];
+}
+
+static struct env *grantee(const struct grant *g)
+{
+    return &envs[EXO_ENV_SLOT(g->grantee.n)];
+}
+
+static void list_push(struct env *env, uint32_t list, uint32_t slot)
+{
+    uint16_t *head = &env->grants[list];
+
+    grants[slot].prev[list] = 0;
+    grants[slot].next[list] = *head;
+    if (*head)
+        grants[*head].prev[list] = (uint16_t)slot;
+    *head = (uint16_t)slot;
+}
+
+static void list_remove(struct env *env, uint32_t list, uint32_t slot)
+{
+    struct grant *g = &grants[slot];
+
+    if (g->prev[list])
+        grants[g->prev[list]].next[list] = g->next[list];
+    else
+        env->grants[list] = g->next[list];
+    if (g->next[list])
+        grants[g->next[list]].prev[list] = g->prev[list];
+}
+
+static void free_push(uint32_t slot)
+{
+    uint32_t generation = (EXO_GRANT_GENERATION(grants[slot].name.n) + 1) & EXO_GRANT_GENERATIONS;
+
+    grants[slot] = (struct grant){.name.n = generation << EXO_GRANT_SLOT_BITS | slot,
+                                  .next[0] = (uint16_t)grant_free};
+    grant_free = slot;
+}
+
+void grant_init(struct grant *table, uint32_t count)
+{
+    grants = table;
+    grant_count = count;
+    grant_free = 0;
+    for (uint32_t slot = count; slot-- > 1;)
+        free_push(slot);
+}
+
+/* The grant of this name if there is one, else NULL. */
+static struct grant *grant_find(grant_t name)
+{
+    struct grant *g = &grants[EXO_GRANT_SLOT(name.n)];
+
+    return EXO_GRANT_SLOT(name.n) < grant_count && g->frame.n && g->name.n == name.n ? g : NULL;
+}
+
+void grant_unmapped(uint32_t slot)
+{
+    grants[slot].table = (frame_t){EXO_FRAME_NONE};
+    grants[slot].index = 0;
+}
+
+static void grant_end(struct grant *g)
+{
+    uint32_t slot = EXO_GRANT_SLOT(g->name.n);
+
+    if (g->table.n)
+        table_unmap(g->table.n, g->index);
+    list_remove(granter(g), GRANT_GIVEN, slot);
+    list_remove(grantee(g), GRANT_RECEIVED, slot);
+    granter(g)->used[EXO_R_GRANTS]--;
+    frames[g->frame.n].granted--;
+    free_push(slot);
+}
+
+bool grant_reclaim(struct env *env, uint32_t most)
+{
+    bool any = false;
+
+    for (uint32_t list = GRANT_GIVEN; list <= GRANT_RECEIVED; list++)
+        for (; most && env->grants[list]; most--, any = true)
+            grant_end(&grants[env->grants[list]]);
+    return any;
+}
+
+int64_t call_page_grant(struct env *self, frame_t frame, env_t name, uint32_t perm, uint32_t tag)
+{
+    struct env *to = env_find(self, name);
+
+    if (frame.n >= frame_count || perm > (EXO_WRITE | EXO_EXEC))
+        return -EXO_E_RANGE;
+    struct frame *f = &frames[frame.n];
+    if (!to || to == self || to->state == EXO_ENV_ZOMBIE)
+        return -EXO_E_ENV;
+    if (&envs[f->owner] != self)
+        return -EXO_E_OWNER;
+    if (f->type != EXO_DATA)
+        return -EXO_E_TYPE;
+    if (perm == (EXO_WRITE | EXO_EXEC))
+        return -EXO_E_PERM;
+    if (self->used[EXO_R_GRANTS] >= self->quota[EXO_R_GRANTS])
+        return -EXO_E_QUOTA;
+    if (!grant_free)
+        return -EXO_E_MEMORY;
+
+    uint32_t slot = grant_free;
+    struct grant *g = &grants[slot];
+    grant_free = g->next[0];
+    g->frame = frame;
+    g->grantee = to->name;
+    g->tag = tag;
+    g->perm = (uint8_t)perm;
+    list_push(self, GRANT_GIVEN, slot);
+    list_push(to, GRANT_RECEIVED, slot);
+    self->used[EXO_R_GRANTS]++;
+    f->granted++;
+    return g->name.n;
+}
+
+int64_t call_page_ungrant(struct env *self, grant_t grant)
+{
+    struct grant *g = grant_find(grant);
+
+    if (!g)
+        return -EXO_E_EMPTY;
+    if (granter(g) != self && !env_acts_for(self, grantee(g)))
+        return -EXO_E_OWNER;
+
+    grant_end(g);
+    return 0;
+}
+
+int64_t call_grant_map(struct env *self, grant_t grant, frame_t table, uint32_t index,
+                       uint32_t perm)
+{
+    int64_t error;
+    struct frame *t = table_of(self, table, index, &error);
+    struct grant *g = grant_find(grant);
+
+    if (!t)
+        return error;
+    if (perm > (EXO_WRITE | EXO_EXEC))
+        return -EXO_E_RANGE;
+    if (!g)
+        return -EXO_E_EMPTY;
+    if (grantee(g) != &envs[t->owner])
+        return -EXO_E_OWNER;
+    if (t->type != EXO_PT)
+        return -EXO_E_TYPE;
+    if (perm & ~g->perm)
+        return -EXO_E_PERM;
+    if (g->table.n || !table_entry_empty(table.n, index))
+        return -EXO_E_BUSY;
+
+    table_fill(table.n, index, g->frame.n, perm, EXO_GRANT_SLOT(grant.n));
+    g->table = table;
+    g->index = (uint16_t)index;
+    return 0;
+}
+
+int64_t grant_name(uint32_t slot)
+{
+    return slot ? grants[slot].name.n : 0;
+}
+
+int64_t grant_info(const struct env *self, grant_t grant, uint32_t index)
+{
+    struct grant *g = grant_find(grant);
+
+    if (!g)
+        return -EXO_E_EMPTY;
+    if (granter(g) != self && !env_acts_for(self, grantee(g)))
+        return -EXO_E_OWNER;
+    switch (index) {
+    case EXO_GRANT_FRAME:
+        return g->frame.n;
+    case EXO_GRANT_GRANTER:
+        return granter(g)->name.n;
+    case EXO_GRANT_GRANTEE:
+        return g->grantee.n;
+    case EXO_GRANT_PERM:
+        return g->perm;
+    case EXO_GRANT_TAG:
+        return g->tag;
+    case EXO_GRANT_MAPPED:
+        return g->table.n != 0;
+    case EXO_GRANT_NEXT:
+        return grant_name(g->next[granter(g) == self ? GRANT_GIVEN : GRANT_RECEIVED]);
+    default:
+        return -EXO_E_RANGE;
+    }
+}
