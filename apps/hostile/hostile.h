@@ -32,13 +32,16 @@ struct attack {
 
 /* Ends with an entry whose `what` is NULL. */
 extern const struct attack memory_attacks[], table_attacks[], privileged_attacks[],
-    environment_attacks[], network_attacks[], batch_attacks[], grant_attacks[];
+    environment_attacks[], network_attacks[], batch_attacks[], grant_attacks[], revoke_attacks[];
 
 /* Is this frame ours? */
 bool own_frame(uint32_t n);
 
 /* One call on each frame of the machine that is not ours. */
 int64_t each_foreign(int64_t (*attempt)(frame_t frame));
+
+/* One call on each name that is or might be another's. */
+int64_t each_other(int64_t (*attempt)(env_t env));
 
 /* How many physical frames there are. */
 uint32_t frame_total(void);

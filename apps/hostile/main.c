@@ -123,6 +123,7 @@ int main(int argc, char **argv)
     run(environment_attacks);
     run(batch_attacks);
     run(grant_attacks);
+    run(revoke_attacks);
     run(network_attacks);
     printf("hostile: %u attacks, %u refused, %u not tried\n", tried, refused, untried);
     fflush(stdout);

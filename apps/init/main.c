@@ -69,6 +69,10 @@ static bool tell_end(const struct app *app)
     case EXO_END_KILLED:
         printf("%s was killed\n", name);
         return true;
+    case EXO_END_REVOKED:
+        printf("%s was ended: %u of the pages that it was to give back are missing\n", name,
+               status);
+        return true;
     case EXO_END_UPCALL:
         printf("%s was ended: its control page names no usable upcall entry\n", name);
         return true;

@@ -54,6 +54,9 @@
 #define EXO_UP_FOREIGN     (1u << 7) /* a call number outside the table, in saved.rax */
 #define EXO_UP_NOTIFY      (1u << 8) /* `notified` has bits from another environment */
 
+#define EXO_UP_REVOKE      (1u << 10) /* `revocation`: the parent wants pages back */
+#define EXO_UP_REPOSSESSED (1u << 11) /* pages of the list (prefer.h) were taken */
+
 /* The registers of interrupted user code. Order is part of the contract. */
 struct exo_context {
     uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15;
@@ -65,6 +68,18 @@ struct exo_fault {
     uint64_t vector;  /* exception number (Intel SDM vol. 3, table 6-1) */
     uint64_t error;   /* its error code, 0 if it has none */
     uint64_t address; /* CR2 for a page fault, else 0 */
+};
+
+/*
+ * What the parent wants back of the quota of pages (revoke_start). Until `deadline` the application
+ * may choose: it frees pages and need not say so, the kernel sees that they are unused. After it,
+ * pages are taken along its list (revoke_prefer), and if that does not suffice, it is ended.
+ */
+struct exo_revocation {
+    uint64_t pages;    /* still missing; 0: nothing is wanted (any more) */
+    uint64_t deadline; /* time stamp */
+    uint64_t taken;    /* pages of the list that were taken by force for this demand */
+    uint64_t skipped;  /* entries of it that named what could not be taken */
 };
 
 struct exo_control {
@@ -84,6 +99,9 @@ struct exo_control {
 
     /* Bits of `notify` are added by the kernel before EXO_UP_NOTIFY; exchange it with 0 to take them. */
     uint64_t notified;
+
+    /* Written by the kernel before EXO_UP_REVOKE and EXO_UP_REPOSSESSED and with each revoke_take. */
+    struct exo_revocation revocation;
 };
 
 _Static_assert(sizeof(struct exo_control) <= EXO_PAGE_SIZE, "the control page is one page");

@@ -11,6 +11,8 @@ enum exo_env_set {
     EXO_ENV_SET_CONTROL,
     EXO_ENV_SET_NAME,
     EXO_ENV_SET_MAC,
+    EXO_ENV_SET_FLOOR,
+    EXO_ENV_ADD_QUOTA,
 };
 
 /* info: the first argument. */
@@ -86,11 +88,12 @@ enum exo_info_nic {
 
 /* Why an environment is a ZOMBIE. */
 enum exo_end {
-    EXO_END_NOT,    /* it is not */
-    EXO_END_SELF,   /* it asked for it; a status follows */
-    EXO_END_KILLED, /* an ancestor did; a status follows */
-    EXO_END_FAULT,  /* a fault with upcalls disabled; the vector follows */
-    EXO_END_UPCALL, /* its control page names no usable upcall entry or stack */
+    EXO_END_NOT,     /* it is not */
+    EXO_END_SELF,    /* it asked for it; a status follows */
+    EXO_END_KILLED,  /* an ancestor did; a status follows */
+    EXO_END_FAULT,   /* a fault with upcalls disabled; the vector follows */
+    EXO_END_UPCALL,  /* its control page names no usable upcall entry or stack */
+    EXO_END_REVOKED, /* its parent wanted pages back and did not get them; how many are missing */
 };
 
 #define EXO_ABI_VERSION 3u

@@ -110,6 +110,7 @@ enum exo_resource {
 #define EXO_BUFFER_SIZE   2048u    /* one buffer: half a frame */
 #define EXO_PACKET_MAX    1514u    /* longest Ethernet frame, without its checksum */
 #define EXO_PACKET_MIN    14u      /* an Ethernet header */
+#define EXO_PREFER_MAX    256u     /* entries of a list of preferred pages (prefer.h) */
 #define EXO_CONSOLE_MAX   256u     /* bytes of one console_write */
 
 #endif

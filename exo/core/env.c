@@ -19,6 +19,7 @@
 #include "machine.h"
 #include "notify.h"
 #include "queue.h"
+#include "revoke.h"
 #include "slice.h"
 #include "start.h"
 
@@ -59,14 +60,13 @@ bool env_acts_for(const struct env *self, const struct env *env)
     return env == self || (env->state == EXO_ENV_EMBRYO && env->parent.n == self->name.n);
 }
 
-/* A child that is still being built, or NULL with the reason in *error. */
-static struct env *embryo_of(struct env *self, env_t name, int64_t *error)
+struct env *env_child(struct env *self, env_t name, uint32_t states, int64_t *error)
 {
     struct env *env = env_find(self, name);
 
     if (!env || env->parent.n != self->name.n)
         *error = -EXO_E_ENV;
-    else if (env->state != EXO_ENV_EMBRYO)
+    else if (!(states >> env->state & 1))
         *error = -EXO_E_STATE;
     else
         return env;
@@ -199,10 +199,31 @@ static int64_t set_frame(struct env *env, frame_t *place, uint64_t n, enum exo_f
     return 0;
 }
 
+static int64_t set_floor(struct env *env, uint64_t pages)
+{
+    if (pages > env->quota[EXO_R_PAGES])
+        return -EXO_E_QUOTA;
+    env->revoke.floor = (uint32_t)pages;
+    return 0;
+}
+
+static int64_t add_quota(struct env *self, struct env *env, uint64_t resource, uint64_t amount)
+{
+    if (resource >= EXO_RESOURCES)
+        return -EXO_E_RANGE;
+    if (amount > self->quota[resource] - self->used[resource])
+        return -EXO_E_QUOTA;
+    self->quota[resource] -= (uint32_t)amount;
+    env->quota[resource] += (uint32_t)amount;
+    return 0;
+}
+
 int64_t call_env_set(struct env *self, env_t name, uint32_t what, uint64_t a, uint64_t b)
 {
+    const uint32_t states =
+        1u << EXO_ENV_EMBRYO | (what == EXO_ENV_ADD_QUOTA ? 1u << EXO_ENV_LIVE : 0);
     int64_t error;
-    struct env *env = embryo_of(self, name, &error);
+    struct env *env = env_child(self, name, states, &error);
     if (!env)
         return error;
     switch (what) {
@@ -214,6 +235,10 @@ int64_t call_env_set(struct env *self, env_t name, uint32_t what, uint64_t a, ui
         return set_label(env, a, b);
     case EXO_ENV_SET_MAC:
         return set_mac(self, env, a);
+    case EXO_ENV_SET_FLOOR:
+        return set_floor(env, a);
+    case EXO_ENV_ADD_QUOTA:
+        return add_quota(self, env, a, b);
     default:
         return -EXO_E_RANGE;
     }
@@ -222,7 +247,7 @@ int64_t call_env_set(struct env *self, env_t name, uint32_t what, uint64_t a, ui
 int64_t call_env_run(struct env *self, env_t name, uint64_t rip, uint64_t rsp, uint64_t rdi)
 {
     int64_t error;
-    struct env *env = embryo_of(self, name, &error);
+    struct env *env = env_child(self, name, 1u << EXO_ENV_EMBRYO, &error);
     if (!env)
         return error;
     if (!env->root.n || !env->control.n)
@@ -338,7 +363,8 @@ int64_t call_env_reclaim(struct env *self, env_t name)
     }
     if (grant_reclaim(env, RECLAIM_GRANTS))
         return 1;
-    if (env->root.n || env->control.n) {
+    if (env->root.n || env->control.n || env->revoke.list.n) {
+        revoke_forget(env);
         if (env->root.n)
             frame_unpin(env->root);
         if (env->control.n)

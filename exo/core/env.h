@@ -15,6 +15,17 @@
 
 #define ENV_KERNEL 0u /* slot 0 stands for "nobody" */
 
+/* What the parent wants back, and what its child would rather lose (revoke.c). */
+struct revoke {
+    uint32_t floor;          /* pages that are never asked back */
+    uint32_t missing;        /* asked back and not there yet; 0: nothing is wanted */
+    uint64_t deadline;       /* time stamp from which pages are taken by force */
+    uint32_t taken, skipped; /* entries of the list gone through for this demand */
+    bool forced;             /* taking by force has begun */
+    frame_t list;            /* 0: none */
+    uint32_t listed, next;   /* entries of the list, and how many of them were gone through */
+};
+
 struct env {
     env_t name; /* slot and generation; 0 while FREE */
     enum exo_env_state state;
@@ -30,6 +41,7 @@ struct env {
     uint16_t grants[2];              /* grants that it gave, and received: slots */
     frame_t root, control;
     uint64_t mac;
+    struct revoke revoke;
 
     /* its vCPU */
     struct exo_context context; /* registers while not running; the trap entry saves here */
@@ -61,6 +73,11 @@ struct env *env_find(struct env *self, env_t name);
 
 /* Is `env` a child, grandchild, ... of `ancestor`? Bounded by EXO_ENVS steps. */
 bool env_descends(const struct env *env, const struct env *ancestor);
+
+/*
+ * A child of `self` that is in one of `states` (a bit a state), or NULL with the reason in *error.
+ */
+struct env *env_child(struct env *self, env_t name, uint32_t states, int64_t *error);
 
 /* self is env, or env is an EMBRYO child of self. */
 bool env_acts_for(const struct env *self, const struct env *env);

@@ -101,7 +101,7 @@ const char *inv_frame_pins(void)
             continue;
         }
         const struct env *env = &envs[frames[n].owner];
-        pins += (env->root.n == n) + (env->control.n == n);
+        pins += (env->root.n == n) + (env->control.n == n) + (env->revoke.list.n == n);
         for (uint32_t i = 0; env->used[EXO_R_QUEUES] && i < EXO_QUEUES; i++) {
             if (queues[i].owner != frames[n].owner)
                 continue;
@@ -407,7 +407,7 @@ const char *inv_all(void)
         inv_env_quotas,   inv_env_tree,     inv_env_mac,           inv_notify_names,
         inv_slice_counts, inv_slice_ready,  inv_cpu_expiry,        inv_queue_flights,
         inv_queue_frames, inv_queue_macs,   inv_grant_entries,     inv_grant_counts,
-        inv_grant_lists};
+        inv_grant_lists,  inv_revoke_list,  inv_revoke_floor};
 
     for (uint32_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
         const char *wrong = all[i]();

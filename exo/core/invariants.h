@@ -33,6 +33,8 @@ const char *inv_queue_macs(void);
 const char *inv_grant_entries(void);
 const char *inv_grant_counts(void);
 const char *inv_grant_lists(void);
+const char *inv_revoke_list(void);
+const char *inv_revoke_floor(void);
 
 /* After cpu_next gave `alarm`: nobody sleeps who has a reason to run, and no deadline is later. */
 const char *inv_cpu_waiting(uint64_t alarm);

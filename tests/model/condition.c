@@ -17,7 +17,9 @@ enum {
     MAY_QUOTA = 32,    /* what its children may have, which comes back */
     MAY_PARENT = 64,   /* whose child it is */
     MAY_RECEIVE = 128, /* a packet: its FILL and RECEIVE rings, buffers, and that queue's indices */
-    MAY_SHARE = 256    /* its lists of grants, and how many it gave */
+    MAY_SHARE = 256,   /* its lists of grants, and how many it gave */
+    MAY_REVOKE = 512,  /* what is wanted back, here and in its control page */
+    MAY_GROW = 1024    /* any quota */
 };
 
 struct change {
@@ -71,6 +73,22 @@ static void declare(struct change *c, uint32_t number, const uint64_t a[6], int6
     case EXO_CALL_ENV_RECLAIM:
         if (c->envs[target].parent.n == name)
             c->may[target] |= MAY_SELF | MAY_FRAMES | MAY_QUEUES;
+        break;
+    case EXO_CALL_ENV_SET:
+        if (a[1] == EXO_ENV_ADD_QUOTA && c->envs[target].parent.n == name)
+            c->may[target] |= MAY_GROW;
+        break;
+    case EXO_CALL_REVOKE_START:
+        if (c->envs[target].parent.n == name)
+            c->may[target] |= MAY_REVOKE | MAY_PENDING;
+        break;
+    case EXO_CALL_REVOKE_TAKE:
+        if (c->envs[target].parent.n != name)
+            break;
+        c->may[target] |= MAY_SELF | MAY_FRAMES | MAY_QUEUES;
+        for (uint32_t slot = 1; slot < EXO_ENVS; slot++)
+            if (c->envs[slot].parent.n == c->envs[target].name.n)
+                c->may[slot] |= MAY_PARENT; /* it may have ended */
         break;
     case EXO_CALL_SLICE_SET:
         if (is_below(c, c->slice_owner[a[0]]))
@@ -165,6 +183,10 @@ static bool env_kept(const struct change *c, uint32_t slot)
         old.used[EXO_R_ENVS] = env->used[EXO_R_ENVS];
         old.quota[EXO_R_ENVS] = env->quota[EXO_R_ENVS];
     }
+    if (may & MAY_REVOKE)
+        old.revoke = env->revoke;
+    if (may & MAY_GROW)
+        memcpy(old.quota, env->quota, sizeof(old.quota));
     if (may & MAY_PARENT)
         old.parent = env->parent;
     if (may & MAY_SHARE) {
@@ -206,6 +228,16 @@ static bool is_receiving(const struct change *c, uint32_t n)
     return found;
 }
 
+/* May this word of a control page change? */
+static bool may_be_told(uint32_t may, uint32_t offset)
+{
+    const uint32_t first = offsetof(struct exo_control, revocation),
+                   end = first + sizeof(struct exo_revocation);
+
+    return (may & MAY_PENDING && offset == offsetof(struct exo_control, pending)) ||
+           (may & MAY_REVOKE && offset >= first && offset < end);
+}
+
 static bool contents_kept(const struct change *c, uint32_t n)
 {
     uint32_t was = c->frames[n].owner, owner = frames[n].owner;
@@ -215,8 +247,7 @@ static bool contents_kept(const struct change *c, uint32_t n)
         return true;
     for (uint32_t i = 0; i < EXO_PAGE_SIZE / 8; i++)
         if (old[i] != now[i] && !is_shared(c, n, i) &&
-            !(c->may[owner] & MAY_PENDING && envs[owner].control.n == n &&
-              i == offsetof(struct exo_control, pending) / 8))
+            !(envs[owner].control.n == n && may_be_told(c->may[owner], 8 * i)))
             return false;
     return true;
 }
@@ -244,8 +275,9 @@ static bool slice_kept(const struct change *c, uint32_t i, uint32_t number, cons
         return true;
     if (number == EXO_CALL_SLICE_SET)
         return i == a[0] && slice_owner[i] == slot_named(c, a[1]);
-    return (number == EXO_CALL_ENV_KILL || number == EXO_CALL_ENV_RECLAIM) && was == target &&
-           slice_owner[i] == EXO_ENV_SLOT(c->envs[target].parent.n);
+    return (number == EXO_CALL_ENV_KILL || number == EXO_CALL_ENV_RECLAIM ||
+            number == EXO_CALL_REVOKE_TAKE) &&
+           was == target && slice_owner[i] == EXO_ENV_SLOT(c->envs[target].parent.n);
 }
 
 const char *condition(const struct snapshot *before, uint32_t actor, uint32_t number,

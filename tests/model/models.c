@@ -235,6 +235,42 @@ static const struct choice queue_choice[] = {
     CALLED(ENV_RECLAIM, OF(CHILD)),
     {0}};
 
+/* --- revocation: a child's pages are wanted back; it frees, lies about, or keeps what it has -------- */
+
+static const struct step revoke_setup[] = {
+    SECOND(10, 6, 7),
+    DO(ENV_SET, CHILD, EXO_ENV_SET_FLOOR, 6),
+    DO(ENV_RUN, CHILD, 0x400000),
+    DO_2(PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_PDPT), /* 8 */
+    DO_2(PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_PD),
+    DO_2(PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_PT), /* 10 */
+    DO_2(PT_MAP, 6, 0, 8),
+    DO_2(PT_MAP, 8, 0, 9),
+    DO_2(PT_MAP, 9, 0, 10),
+    DO_2(PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_DATA), /* 11: the list */
+    DO_2(PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_DATA), /* 12 */
+    DO_2(PT_MAP, 10, 0, 12, EXO_WRITE),
+    DO_2(PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_DATA), /* 13 */
+    DO_2(REVOKE_PREFER, 11, 2),
+    {STEP_LIST, .a = {2, 0, 12, 10, 0}},
+    {STEP_LIST, .a = {2, 1, 13, 0, 0}},
+    {0}};
+
+static const struct choice revoke_choice[] = {
+    CALLED(REVOKE_START, OF(EXO_ENV_SELF, INIT, CHILD, OLD), OF(0, 1, 2, 4, 5), OF(0, 3)),
+    CALLED(REVOKE_TAKE, OF(EXO_ENV_SELF, INIT, CHILD, OLD)),
+    CALLED(REVOKE_PREFER, OF(0, 4, 10, 11, 12, 99), OF(0, 1, 3, 4)),
+    {STEP_LIST, .a = {OF(2), OF(0), OF(5, 11, 12, 13), OF(0, 8, 10), OF(0, 1)}},
+    CALLED(PT_MAP, OF(10), OF(1), OF(11, 12, 13)),
+    CALLED(PT_UNMAP, OF(10), OF(0)),
+    CALLED(PAGE_FREE, OF(11, 12, 13)),
+    CALLED(PAGE_ALLOC, OF(EXO_ENV_SELF), OF(EXO_FRAME_ANY), OF(EXO_DATA)),
+    CALLED(ENV_SET, OF(CHILD, INIT), OF(EXO_ENV_ADD_QUOTA), OF(EXO_R_PAGES, EXO_R_ENVS), OF(1)),
+    CALLED(ENV_KILL, OF(CHILD)),
+    CALLED(ENV_RECLAIM, OF(CHILD)),
+    {STEP_TICKS, .a = {OF(3)}},
+    {0}};
+
 const struct model models[] = {
     {"frames", 13, 5, false, false, frames_setup, frames_choice},
     {"tables", 13, 4, false, false, tables_setup, tables_choice},
@@ -243,5 +279,6 @@ const struct model models[] = {
     {"grants", 16, 0, false, true, grants_setup, grants_choice},
     {"cpu", 9, 6, true, true, cpu_setup, cpu_choice},
     {"queue", 18, 4, false, true, queue_setup, queue_choice},
+    {"revoke", 16, 4, false, true, revoke_setup, revoke_choice},
 };
 const uint32_t model_count = sizeof(models) / sizeof(*models);

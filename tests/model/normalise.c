@@ -11,7 +11,7 @@
  *   free slots   are cleared: env_take_slot does that first.
  *   free frames  hold a pattern and are listed by number. page_alloc must zero a frame, which is
  *                checked at each; which one it takes of several makes no difference to anybody.
- *   counters     accounting and statistics are zero: only `info` reads them.
+ *   counters     accounting and statistics are zero: only `info` or the control page tells them.
  *   registers    are zero: the kernel carries them and judges none but a call's arguments, which
  *                come from the explorer. That they are carried unchanged is for the unit tests.
  *   time         now is always the same; every stamp keeps its distance from it, and what is past
@@ -48,11 +48,15 @@ static void normalise_env(uint32_t slot)
         env->parent.n = NAME(EXO_ENV_SLOT(env->parent.n));
     env->slices_run = env->preempts = env->ticks = env->upcalls = env->calls = 0;
     env->end_rip = env->end_address = env->end_status = 0;
+    env->revoke.taken = env->revoke.skipped = 0;
+    if (!env->revoke.missing)
+        env->revoke.deadline = 0;
     memset(&env->context, 0, sizeof(env->context));
     if (env->control.n) {
         struct exo_control *control = machine_frame(env->control);
         memset(&control->saved, 0, sizeof(control->saved));
         memset(&control->fault, 0, sizeof(control->fault));
+        memset(&control->revocation, 0, sizeof(control->revocation));
         control->slices = control->preempts = 0;
     }
 }
@@ -70,6 +74,7 @@ static void normalise_time(void)
         bool lives = envs[slot].state == EXO_ENV_LIVE;
         envs[slot].timer = lives ? moved(envs[slot].timer) : 0;
         envs[slot].deadline = lives ? moved(envs[slot].deadline) : 0;
+        envs[slot].revoke.deadline = moved(envs[slot].revoke.deadline);
     }
     slice_end = moved(slice_end);
     for (uint32_t node = 0; node < 2 * EXO_ENVS; node++)

@@ -15,6 +15,7 @@ TEST = """\
 #include "mock.h"
 #include "nic.h"
 #include "packet_queue.h"
+#include "prefer.h"
 #include <string.h>
 %s
 int main(void)

@@ -29,6 +29,8 @@ LIMITS = {
     "RECLAIM_GRANTS": "1u",
     "KICK_MAX": "2u",
     "FILL_TRIES": "2u",
+    "EXO_PREFER_MAX": "3u",
+    "TAKE_MAX": "2u",
 }
 VARIABLE = re.compile(r"^(?:static )?((?:struct )?\w+ \**)(\w+)((?:\[\w+\])*)( = [^;(]+)?;", re.M)
 # What may be a variable: a line from the first column to a semicolon, without a bracket before it.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* step.c - one step of a model: taken, and printed as C. */
 #include "model.h"
+#include "prefer.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -37,6 +38,9 @@ static const char *const call_names[] = {
     [EXO_CALL_PAGE_GRANT] = "PAGE_GRANT",
     [EXO_CALL_PAGE_UNGRANT] = "PAGE_UNGRANT",
     [EXO_CALL_GRANT_MAP] = "GRANT_MAP",
+    [EXO_CALL_REVOKE_PREFER] = "REVOKE_PREFER",
+    [EXO_CALL_REVOKE_START] = "REVOKE_START",
+    [EXO_CALL_REVOKE_TAKE] = "REVOKE_TAKE",
 };
 _Static_assert(sizeof(call_names) / sizeof(*call_names) == EXO_CALLS, "each call has its name");
 
@@ -47,6 +51,8 @@ static void stamps(const struct step *step, uint64_t a[6])
 {
     if ((step->call == EXO_CALL_WAIT || step->call == EXO_CALL_TIMER) && a[0] > 1)
         a[0] += world.now;
+    if (step->call == EXO_CALL_REVOKE_START && a[2] > 1)
+        a[2] += world.now;
 }
 
 static struct queue *queue_of_slot(uint64_t slot)
@@ -103,6 +109,18 @@ static int64_t take_write(const struct step *step)
     return 0;
 }
 
+static int64_t take_list(const struct step *step)
+{
+    const uint64_t *a = step->a;
+    const struct env *env = &envs[a[0]];
+
+    if (env->state != EXO_ENV_LIVE || !env->revoke.list.n)
+        return STEP_IMPOSSIBLE;
+    struct exo_preferred *entry = machine_frame(env->revoke.list);
+    entry[a[1]] = (struct exo_preferred){(uint32_t)a[2], (uint32_t)a[3], (uint32_t)a[4], 0};
+    return 0;
+}
+
 static int64_t take_event(const struct step *step)
 {
     const uint64_t *a = step->a;
@@ -133,6 +151,8 @@ static int64_t take_event(const struct step *step)
         put_mac(packet, a[0]);
         nic_received(nics[0], packet, sizeof(packet));
         return 0;
+    case STEP_LIST:
+        return take_list(step);
     case STEP_SENT:
         if (!world.flight.busy)
             return STEP_IMPOSSIBLE;
@@ -163,7 +183,8 @@ int64_t step_take(const struct model *model, const struct step *step)
 static bool names_env(uint32_t call, uint32_t argument)
 {
     return argument == 0 ? call == EXO_CALL_PAGE_ALLOC ||
-                               (call >= EXO_CALL_ENV_SET && call <= EXO_CALL_ENV_RECLAIM)
+                               (call >= EXO_CALL_ENV_SET && call <= EXO_CALL_ENV_RECLAIM) ||
+                               call == EXO_CALL_REVOKE_START || call == EXO_CALL_REVOKE_TAKE
            : argument == 1 ? call == EXO_CALL_PAGE_GIVE || call == EXO_CALL_PAGE_GRANT ||
                                  call == EXO_CALL_SLICE_SET
                            : false;
@@ -178,7 +199,9 @@ static void print_argument(const struct step *step, uint32_t i, int64_t result)
                value >> 8 == 1 ? "" : " + 0x7e00");
     else if (step->call == EXO_CALL_PAGE_ALLOC && i == 1 && value == EXO_FRAME_ANY && result > 0)
         printf(", %" PRId64, result); /* the one that was taken */
-    else if ((step->call == EXO_CALL_WAIT || step->call == EXO_CALL_TIMER) && value > 1)
+    else if ((step->call == EXO_CALL_WAIT || step->call == EXO_CALL_TIMER ||
+              (step->call == EXO_CALL_REVOKE_START && i == 2)) &&
+             value > 1)
         printf(", mock_now + %" PRIu64, value);
     else
         printf(value > 0xffff ? ", 0x%" PRIx64 : ", %" PRIu64, value);
@@ -255,6 +278,11 @@ void step_print(const struct model *model, const struct step *step, int64_t resu
     case STEP_RECEIVE:
         printf("    nic_received(nics[0], (uint8_t[15]){0x%02x, 0, 0, 0, 0, %u}, 15);\n",
                (uint32_t)(a[0] >> 40), (uint32_t)a[0] & 0xff);
+        break;
+    case STEP_LIST:
+        printf("    ((struct exo_preferred *)machine_frame(envs[%" PRIu64 "].revoke.list))[%" PRIu64
+               "] = (struct exo_preferred){%" PRIu64 ", %" PRIu64 ", %" PRIu64 ", 0};\n",
+               a[0], a[1], a[2], a[3], a[4]);
         break;
     case STEP_SENT:
         printf("    nics[0]->poll(nics[0]);\n");

@@ -123,16 +123,17 @@ struct variable {
 };
 extern const struct variable variables_batch[], variables_grant[], variables_notify[];
 extern const struct variable variables_console[], variables_cpu[], variables_env[],
-    variables_frame[], variables_info[], variables_queue[], variables_slice[], variables_table[];
+    variables_frame[], variables_info[], variables_queue[], variables_revoke[], variables_slice[],
+    variables_table[];
 static const struct variable variables_machine[] = {{&world, sizeof(world)},
                                                     {frame_table, sizeof(frame_table)},
                                                     {grant_table, sizeof(grant_table)},
                                                     {&the_nic, sizeof(the_nic)},
                                                     {NULL, 0}};
 static const struct variable *const all_variables[] = {
-    variables_batch, variables_grant, variables_notify, variables_console,
-    variables_cpu,   variables_env,   variables_frame,  variables_info,
-    variables_queue, variables_slice, variables_table,  variables_machine};
+    variables_batch, variables_grant, variables_notify, variables_console, variables_cpu,
+    variables_env,   variables_frame, variables_info,   variables_queue,   variables_revoke,
+    variables_slice, variables_table, variables_machine};
 
 /* Calls `visit` for each variable and its place in a snapshot until it returns false. */
 static bool each_variable(bool (*visit)(const struct variable *, void *), void *snapshot)

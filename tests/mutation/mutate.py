@@ -25,13 +25,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "exo/core"
 TESTS = ROOT / "tests/unit/core"
-PROGRAMS = {"queue": [], "batch": [], "notify": [], "env": [], "grant": [], "memory": [], "cpu": [], "random": ["20240611", "150000"]}
+PROGRAMS = {"queue": [], "revoke": [], "batch": [], "notify": [], "env": [], "grant": [], "memory": [], "cpu": [], "random": ["20240611", "150000"]}
 # Sanitizers cost most of the time and find little more: only what survives is tried with them.
 FLAGS = ["-std=gnu11", "-O1", "-w"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 CPU_SECONDS = 20  # of one test program: a mutant that loops for ever is one that was noticed
 LIKELY = {"frame": "memory", "grant": "grant", "table": "memory", "slice": "env", "info": "env", "console": "env", "batch": "batch",
-          "notify": "notify"}
+          "notify": "notify", "revoke": "revoke"}
 NOT_MUTATED = "invariants"  # how the names of files begin that are tests themselves
 
 # (file, the line of the mutant, what is gone) -> why no test can notice.
@@ -148,7 +148,7 @@ def prepare(folder: Path, build: Path, more: list[str]) -> dict[str, Path]:
     flags = compile_flags(build, more)
     folder.mkdir()
     objects = {}
-    for source in [*CORE.glob("*.c"), TESTS / "mock.c", TESTS / "steps.c", build / "exo/abi/exo_dispatch.c"]:
+    for source in [*CORE.glob("*.c"), TESTS / "mock.c", *TESTS.glob("steps*.c"), build / "exo/abi/exo_dispatch.c"]:
         objects[source.name] = folder / f"{source.name}.o"
         compile_one(source, objects[source.name], flags)
     for name in PROGRAMS:

@@ -45,7 +45,8 @@ static void test_create_and_set(void)
 
     uint64_t pml4 = take(init, n, EXO_PML4), control = take(init, n, EXO_CONTROL);
     uint64_t own = take(init, 0, EXO_PML4);
-    REFUSED(RANGE, CALL(init, ENV_SET, n, 4, 0), "a property that does not exist");
+    REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_ADD_QUOTA + 1, 0),
+            "a property that does not exist");
     REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_ROOT, MOCK_FRAMES), "a root outside");
     REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_ROOT, 1ull << 40 | pml4), "a 41-bit root");
     REFUSED(OWNER, CALL(init, ENV_SET, n, EXO_ENV_SET_ROOT, own), "the parent's table as root");

@@ -92,7 +92,8 @@ static void batch_for(struct env *self, uint64_t a[6])
         uint64_t arguments[6];
         operation.call =
             steps_dice(3) ? common[steps_dice(sizeof(common))] : steps_dice(EXO_CALLS + 1);
-        if (operation.call != EXO_CALL_BATCH)
+        /* These two write into memory of the caller, of which this may be a part. */
+        if (operation.call != EXO_CALL_BATCH && operation.call != EXO_CALL_REVOKE_PREFER)
             arguments_for(self, (uint32_t)operation.call, arguments);
         memcpy(operation.argument, arguments, sizeof(operation.argument));
         operation.result = -1;
@@ -162,10 +163,12 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
         break;
     case EXO_CALL_ENV_SET:
         a[0] = some_env(self);
-        a[1] = steps_dice(5);
+        a[1] = steps_dice(8);
         a[2] = a[1] == EXO_ENV_SET_ROOT      ? some_frame(self, EXO_PML4)
                : a[1] == EXO_ENV_SET_CONTROL ? some_frame(self, EXO_CONTROL)
                : a[1] == EXO_ENV_SET_NAME    ? 'a' + steps_dice(26)
+               : a[1] == EXO_ENV_SET_FLOOR   ? steps_dice(12)
+               : a[1] == EXO_ENV_ADD_QUOTA   ? steps_dice(EXO_RESOURCES + 1)
                                              : 2ull << 40 | steps_dice(5);
         a[3] = steps_dice(10) ? 0 : 9;
         break;
@@ -241,6 +244,11 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
     case EXO_CALL_BATCH:
         batch_for(self, a);
         break;
+    case EXO_CALL_REVOKE_PREFER:
+    case EXO_CALL_REVOKE_START:
+    case EXO_CALL_REVOKE_TAKE:
+        steps_revoke_arguments(self, number, a);
+        break;
     default:
         break;
     }
@@ -269,6 +277,10 @@ static void scribble(const struct env *self)
 /* What single random calls would seldom find together: a living child, a bound queue. */
 static void build(struct env *self)
 {
+    if (!steps_dice(4)) {
+        steps_revoke_build(self);
+        return;
+    }
     if (steps_dice(2)) {
         struct env *child =
             mock_child_with(self, 6 + steps_dice(24), steps_dice(2), steps_dice(2), steps_dice(4));
@@ -362,6 +374,8 @@ static void step_call(bool full)
         if ((mock_control(env)->notified & a[1]) != a[1] || !(env->pending & EXO_UP_NOTIFY))
             steps.failed = "a notification was lost";
     }
+    if (number == EXO_CALL_REVOKE_TAKE)
+        steps_revoke_check(self, a, result);
     if (number == EXO_CALL_PAGE_ALLOC && result >= 0)
         check_zero((uint32_t)result);
 }
