@@ -33,6 +33,10 @@
  * were built for another kernel. While `disabled` is set the call comes back
  * with the error CALL instead.
  *
+ * A call through a gate of this environment's (gate_create) is delivered as
+ * EXO_UP_CALL with `call` filled in. There is one at a time: until gate_reply
+ * has answered it, others wait in the order they came.
+ *
  * A fault (page fault, invalid opcode, ...) is delivered as EXO_UP_FAULT with
  * `fault` filled in. A fault while `disabled` is set, or with no usable
  * control page, ends the environment (reason EXO_END_FAULT): its own upcall
@@ -53,6 +57,7 @@
 #define EXO_UP_DEADLINE    (1u << 6) /* `wait` alone: its deadline has passed */
 #define EXO_UP_FOREIGN     (1u << 7) /* a call number outside the table, in saved.rax */
 #define EXO_UP_NOTIFY      (1u << 8) /* `notified` has bits from another environment */
+#define EXO_UP_CALL        (1u << 9) /* `call` is a call through a gate, to be answered */
 
 #define EXO_UP_REVOKE      (1u << 10) /* `revocation`: the parent wants pages back */
 #define EXO_UP_REPOSSESSED (1u << 11) /* pages of the list (prefer.h) were taken */
@@ -68,6 +73,13 @@ struct exo_fault {
     uint64_t vector;  /* exception number (Intel SDM vol. 3, table 6-1) */
     uint64_t error;   /* its error code, 0 if it has none */
     uint64_t address; /* CR2 for a page fault, else 0 */
+};
+
+/* A call through a gate of this environment's. */
+struct exo_incoming {
+    uint64_t tag;    /* the gate's, as given to gate_create */
+    uint64_t caller; /* the name of the environment that called (env_t) */
+    struct exo_words words;
 };
 
 /*
@@ -99,6 +111,13 @@ struct exo_control {
 
     /* Bits of `notify` are added by the kernel before EXO_UP_NOTIFY; exchange it with 0 to take them. */
     uint64_t notified;
+
+    /* Written by the kernel before EXO_UP_CALL, private to the application after. */
+    struct exo_incoming call;
+
+    /* Written by the application, read once by gate_call: the time stamp at which it gives that call
+     * up, 0: never. */
+    uint64_t call_deadline;
 
     /* Written by the kernel before EXO_UP_REVOKE and EXO_UP_REPOSSESSED and with each revoke_take. */
     struct exo_revocation revocation;

@@ -8,8 +8,10 @@ usage: generate.py calls.toml {numbers,stubs,dispatch,prototypes,manual} OUTPUT
 import sys
 import tomllib
 
-C_TYPE = {"env": "env_t", "frame": "frame_t", "queue": "queue_t", "grant": "grant_t", "u32": "uint32_t", "u64": "uint64_t"}
+C_TYPE = {"env": "env_t", "frame": "frame_t", "queue": "queue_t", "grant": "grant_t", "gate": "gate_t", "u32": "uint32_t", "u64": "uint64_t"}
+UNITS = ("env", "frame", "queue", "grant", "gate")  # structs with one member
 REGISTERS = ["rdi", "rsi", "rdx", "r10", "r8", "r9"]
+ANSWER = 5  # registers of an answer: struct exo_words in types.h
 BATCH_ARGUMENTS = 4  # EXO_BATCH_ARGUMENTS in batch.h
 HEAD = "/* SPDX-License-Identifier: MIT */\n/* Written by exo/abi/generate.py from calls.toml: do not edit. */\n"
 
@@ -39,6 +41,10 @@ def check(spec):
                 fail(f"argument {name} of {call['name']} has the unknown type {kind}")
         if call.get("batch") and len(call["args"]) > BATCH_ARGUMENTS:
             fail(f"{call['name']} has too many arguments for a batch: {BATCH_ARGUMENTS} at most")
+        if call.get("answer") and len(call["args"]) < ANSWER:
+            fail(f"{call['name']} has an answer of {ANSWER} words and needs as many arguments")
+        if call.get("answer") and call.get("batch"):
+            fail(f"{call['name']} has an answer in registers, which a batch has not")
         if "CALL" in call["errors"]:
             fail(f"{call['name']} may not return CALL: the kernel takes it for a number outside the table")
         for error in call["errors"]:
@@ -76,15 +82,33 @@ def parameters(call, first=None):
     return ", ".join(words) or "void"
 
 
+def answered_stub(call):
+    """A stub for a call whose answer comes in the first five registers: *answer, if it is not refused."""
+    yield f"static inline int64_t exo_{call['name']}({parameters(call)}, struct exo_words *answer)\n{{\n"
+    for (name, kind), register in zip(call["args"], REGISTERS):
+        value = f"{name}.n" if kind in UNITS else name
+        yield f'    register uint64_t {register} __asm__("{register}") = {value};\n'
+    changed = ", ".join(f'"+r"({register})' for register in REGISTERS[:ANSWER])
+    kept = "".join(f', "r"({register})' for register in REGISTERS[ANSWER : len(call["args"])])
+    yield "    int64_t result;\n"
+    yield f'    __asm__ volatile("syscall" : "=a"(result), {changed}\n'
+    yield f'                     : "a"((uint64_t)EXO_CALL_{call["name"].upper()}){kept} : "rcx", "r11", "memory");\n'
+    yield f"    if (result >= 0)\n        *answer = (struct exo_words){{{{{', '.join(REGISTERS[:ANSWER])}}}}};\n"
+    yield "    return result;\n}\n\n"
+
+
 def stubs(spec):
     yield HEAD + '#ifndef EXO_STUBS_H\n#define EXO_STUBS_H\n\n#include "exo_calls.h"\n#include "types.h"\n\n'
     for call in spec["call"]:
         yield f"/* Returns {call['returns']}; or -EXO_E_...: {', '.join(call['errors']) or 'none'}. */\n"
+        if call.get("answer"):
+            yield from answered_stub(call)
+            continue
         yield f"static inline int64_t exo_{call['name']}({parameters(call)})\n{{\n"
         inputs = [f'"a"((uint64_t)EXO_CALL_{call["name"].upper()})']
         constraint = {"rdi": "D", "rsi": "S", "rdx": "d"}
         for (name, kind), register in zip(call["args"], REGISTERS):
-            value = f"{name}.n" if kind in ("env", "frame", "queue", "grant") else name
+            value = f"{name}.n" if kind in UNITS else name
             if register in constraint:
                 inputs.append(f'"{constraint[register]}"((uint64_t){value})')
             else:
@@ -146,6 +170,7 @@ def manual(spec):
         yield f"| {call['number']} | [`{call['name']}`](#{call['name']}) | {call['returns']} |\n"
     for call in spec["call"]:
         arguments = ", ".join(f"{C_TYPE[kind]} {name}" for name, kind in call["args"])
+        arguments += ", struct exo_words *answer" if call.get("answer") else ""
         yield f"\n## {call['name']}\n\n`exo_{call['name']}({arguments})`\n\n{call['doc'].strip()}\n\n"
         yield f"Returns {call['returns']}.\n\nErrors: {', '.join(call['errors']) or 'none'}.\n"
         if call.get("batch"):

@@ -55,6 +55,26 @@ typedef struct {
 #define EXO_GRANT_GENERATION(name) ((name) >> EXO_GRANT_SLOT_BITS)
 #define EXO_GRANT_GENERATIONS      0x3ffffu /* the highest; then from 0 again */
 
+/*
+ * A gate: its place in the kernel's table in the low 12 bits, generation in the 20 above. A number
+ * kept after its gate was deleted therefore names nothing. 0 is no gate.
+ */
+typedef struct {
+    uint32_t n;
+} gate_t;
+
+#define EXO_GATE_SLOTS       4096u
+#define EXO_GATE_GENERATIONS (1u << 20)
+#define EXO_GATE_SLOT(gate)  ((gate) % EXO_GATE_SLOTS)
+
+#define EXO_GATE_HOLDERS     8u /* who may call one gate */
+#define EXO_GATE_DEPTH       8u /* calls that hang one on another */
+
+/* What passes through a gate, each way. */
+struct exo_words {
+    uint64_t word[5];
+};
+
 /* What a frame is used as. The order is part of the contract. */
 enum exo_frame_type {
     EXO_FREE = 0,

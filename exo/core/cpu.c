@@ -3,7 +3,8 @@
  * cpu.c - who has the CPU, until when, and how it is told what happened meanwhile.
  *
  *   C1  time is given by walking the slice vector; positions of environments that cannot run are
- *       skipped, so nobody spins for an absent owner                 inv_slice_ready
+ *       skipped, so nobody spins for an absent owner; the time of one that is in a call through a
+ *       gate goes to whom it waits for                               inv_slice_ready
  *   C2  an environment in `wait` runs again as soon as a reason is pending: the check and the sleep
  *       are one step, so no wake-up is lost                         inv_cpu_waiting
  *   C3  never an upcall while `disabled` is set: reasons collect in `pending`
@@ -17,6 +18,7 @@
 #include "env.h"
 #include "exo_calls.h"
 #include "exo_handlers.h"
+#include "gate.h"
 #include "machine.h"
 #include "slice.h"
 #include "start.h"
@@ -24,6 +26,7 @@
 struct env *current;
 
 static uint32_t position;  /* in the slice vector */
+static struct env *payer;  /* its owner: `current`, or one that waits for `current` */
 static uint64_t slice_end; /* time stamp */
 static uint64_t since;     /* `current` has the CPU since then */
 static bool yielded;       /* `current` gave up the rest of its slice */
@@ -40,7 +43,7 @@ uint64_t cpu_expiry[EXPIRY_NODES];
 
 void cpu_reset(void)
 {
-    current = NULL;
+    current = payer = NULL;
     position = 0;
     slice_end = since = cpu_idle_ticks = 0;
     yielded = false;
@@ -55,7 +58,7 @@ static uint64_t slice_ticks(void)
 
 static bool env_can_run(const struct env *env)
 {
-    return env->state == EXO_ENV_LIVE &&
+    return env->state == EXO_ENV_LIVE && !env->gate.callee &&
            (!env->waiting || (env->pending & ~(uint32_t)EXO_UP_SLICE_BEGIN));
 }
 
@@ -68,7 +71,7 @@ static uint64_t env_expiry(const struct env *env)
         return first;
     if (env->timer)
         first = env->timer;
-    if (env->waiting && env->deadline && env->deadline < first)
+    if ((env->waiting || env->gate.callee) && env->deadline && env->deadline < first)
         first = env->deadline;
     return first;
 }
@@ -110,19 +113,26 @@ static void timers_expire(uint64_t now)
             env->deadline = 0;
             env_pend(env, EXO_UP_DEADLINE);
         }
+        if (env->gate.callee && env->deadline && env->deadline <= now)
+            gate_abandon(env);
         cpu_consider(env);
     }
 }
 
-/* The next position whose owner can run; `current` itself comes last. NULL: nobody can. */
+/*
+ * Who runs on the time of the next position that is of use: its owner, or whom that one waits for.
+ * The position that had the CPU comes last. NULL: nobody can.
+ */
 static struct env *slice_next(void)
 {
     uint32_t next = set_after(&slice_ready, position);
 
+    payer = NULL;
     if (next == SET_NONE)
         return NULL;
     position = next;
-    return &envs[slice_owner[next]];
+    payer = &envs[slice_owner[next]];
+    return gate_runner(payer);
 }
 
 static void account(uint64_t now)
@@ -139,7 +149,7 @@ uint64_t cpu_ticks(const struct env *env)
     return env->ticks + (env == current ? machine_time() - since : 0);
 }
 
-/* Give the CPU to the owner of the next position. */
+/* Go to the next position. */
 static void slice_switch(uint64_t now)
 {
     struct env *before = current, *env = slice_next();
@@ -168,6 +178,17 @@ static bool upcalls_off(const struct env *env)
     return *(const volatile uint64_t *)&control->disabled;
 }
 
+/* What is pending, and pends no more. A call among it is in the control page. */
+static uint32_t reasons_take(struct env *env)
+{
+    uint32_t reasons = env->pending;
+
+    if (reasons & EXO_UP_CALL && !gate_deliver(env))
+        reasons &= ~EXO_UP_CALL;
+    env_unpend(env, reasons & ~EXO_UP_CALL);
+    return reasons;
+}
+
 /* Reasons become the result of `wait` or an upcall. False: the environment ended over it. */
 static bool deliver(struct env *env)
 {
@@ -177,7 +198,7 @@ static bool deliver(struct env *env)
     if (env->waiting) {
         env->waiting = false;
         env->deadline = 0;
-        env->context.rax = env->pending;
+        env->context.rax = reasons_take(env);
         cpu_consider(env);
     } else {
         if (upcalls_off(env))
@@ -188,18 +209,19 @@ static bool deliver(struct env *env)
             env_end(env, EXO_END_UPCALL, 0, entry);
             return false;
         }
+        uint32_t reasons = reasons_take(env);
+        if (!reasons)
+            return true;
         control->saved = env->context;
         control->disabled = 1;
         env->context = (struct exo_context){.rip = entry,
                                             .rsp = stack,
-                                            .rdi = env->pending,
+                                            .rdi = reasons,
                                             .rflags = FLAGS_UPCALL,
                                             .fs_base = env->context.fs_base,
                                             .gs_base = env->context.gs_base};
         env->upcalls++;
     }
-    env->pending = 0;
-    control->pending = 0;
     return true;
 }
 
@@ -209,10 +231,15 @@ struct env *cpu_next(uint64_t now, uint64_t *alarm)
 
     timers_expire(now);
     do {
-        if (ended++ == ENDED_MAX)
-            current = NULL; /* the alarm, which is now, finds the others */
-        else if (!current || yielded || now >= slice_end || !current->ready)
+        struct env *env = payer && !yielded && now < slice_end ? gate_runner(payer) : NULL;
+        if (ended++ == ENDED_MAX) {
+            current = payer = NULL; /* the alarm, which is now, finds the others */
+        } else if (!env || !env->ready) {
             slice_switch(now);
+        } else if (env != current) {
+            account(now);
+            current = env;
+        }
     } while (current && !deliver(current));
     *alarm = ended > ENDED_MAX ? now : cpu_expiry[1];
     if (current && slice_end < *alarm)

@@ -15,6 +15,7 @@
 #include "exo_calls.h"
 #include "exo_handlers.h"
 #include "frame.h"
+#include "gate.h"
 #include "grant.h"
 #include "machine.h"
 #include "notify.h"
@@ -112,6 +113,7 @@ struct env *env_first(uint32_t pages)
     env->mac = EXO_MAC_ANY;
     __builtin_memcpy(env->label, "init", 5);
     slice_give_all(env);
+    gate_init();
     return env;
 }
 
@@ -278,6 +280,14 @@ void env_pend(struct env *env, uint32_t reasons)
         ((struct exo_control *)machine_frame(env->control))->pending = env->pending;
 }
 
+void env_unpend(struct env *env, uint32_t reasons)
+{
+    env->pending &= ~reasons;
+    if (env->waiting)
+        cpu_consider(env);
+    ((struct exo_control *)machine_frame(env->control))->pending = env->pending;
+}
+
 /* The children of an environment that ends become its parent's, with the quota that they took. */
 static void orphans_hand_over(struct env *env, struct env *parent)
 {
@@ -299,6 +309,7 @@ void env_end(struct env *env, enum exo_end why, uint32_t status, uint64_t addres
     env->state = EXO_ENV_ZOMBIE;
     env->waiting = false;
     cpu_consider(env);
+    gate_env_ended(env);
     env->end = why;
     env->end_status = status;
     env->end_rip = env->context.rip;
@@ -357,6 +368,8 @@ int64_t call_env_reclaim(struct env *self, env_t name)
         env->end = EXO_END_KILLED;
         slice_hand_over(env, self);
     }
+    if (gate_reclaim(env))
+        return 1;
     if (env->used[EXO_R_QUEUES]) {
         int64_t result = queue_reclaim(env);
         return result < 0 ? result : 1;

@@ -15,6 +15,27 @@
 
 #define ENV_KERNEL 0u /* slot 0 stands for "nobody" */
 
+/* Its part in calls through gates (gate.c). Environments by their slots, 0: none. */
+struct env_gate {
+    uint16_t own; /* first of its gates */
+
+    /* as one who called */
+    uint16_t callee;        /* whom it waits for */
+    bool served;            /* that one has the call; else it is in that one's list */
+    uint16_t prev, next;    /* in that list */
+    gate_t name;            /* what it called through */
+    struct exo_words words; /* what it said */
+
+    /* as one who is called */
+    uint16_t first, last; /* those who wait for it to take their calls, in order */
+    bool serves;          /* it took a call and has not replied */
+    uint16_t caller;      /* whose; none if that one has ended or given up */
+
+    struct set lent;                  /* positions of all who wait for it, however indirectly */
+    uint8_t height;                   /* calls that hang above it, one on another */
+    uint16_t waiters[EXO_GATE_DEPTH]; /* how many wait for it with so many above themselves */
+};
+
 /* What the parent wants back, and what its child would rather lose (revoke.c). */
 struct revoke {
     uint32_t floor;          /* pages that are never asked back */
@@ -50,9 +71,10 @@ struct env {
     uint32_t pending;                 /* reasons not yet delivered */
     bool waiting;                     /* in `wait`: runs when pending or past the deadline */
     bool ready;                       /* it can run: cpu_consider keeps it so */
-    uint64_t deadline;                /* of `wait`; 0: none */
+    uint64_t deadline;                /* of `wait` or of a call through a gate; 0: none */
     uint64_t timer;                   /* of `timer`; 0: none */
-    uint64_t notifiers;               /* whom it allowed to notify it, a bit a slot */
+    struct env_gate gate;
+    uint64_t notifiers; /* whom it allowed to notify it, a bit a slot */
 
     /* accounting */
     uint64_t slices_run, preempts, ticks, upcalls, calls;
@@ -90,6 +112,9 @@ void env_start(struct env *env, uint64_t rip, uint64_t rsp, uint64_t rdi);
 
 /* Add reasons for an upcall. Marks them in the control page and wakes a waiting vCPU. */
 void env_pend(struct env *env, uint32_t reasons);
+
+/* Take reasons back, or away since they are delivered. */
+void env_unpend(struct env *env, uint32_t reasons);
 
 /* End `env`. Safe for the current one: the machine asks cpu_next afterwards. */
 void env_end(struct env *env, enum exo_end why, uint32_t status, uint64_t address);

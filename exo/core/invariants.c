@@ -382,19 +382,33 @@ const char *inv_queue_macs(void)
     return NULL;
 }
 
+/* Can it run by itself? Also if it is yet to be told that its call has no answer. */
+static bool can_run(const struct env *env)
+{
+    const struct env_gate *g = &env->gate;
+
+    if (env->state != EXO_ENV_LIVE)
+        return false;
+    if (g->callee)
+        return envs[g->callee].state != EXO_ENV_LIVE;
+    return !env->waiting || (env->pending & ~(uint32_t)EXO_UP_SLICE_BEGIN);
+}
+
 const char *inv_cpu_waiting(uint64_t alarm)
 {
     for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
         const struct env *env = &envs[slot];
         if (env->state != EXO_ENV_LIVE)
             continue;
-        bool can_run = !env->waiting || (env->pending & ~(uint32_t)EXO_UP_SLICE_BEGIN);
-        REQUIRE(current || !can_run || !env->slices || alarm <= machine_time(),
+        const struct env *runner = env;
+        while (runner->gate.callee && !can_run(runner))
+            runner = &envs[runner->gate.callee];
+        REQUIRE(current || !can_run(runner) || !env->slices || alarm <= machine_time(),
                 "nobody runs though somebody could");
         REQUIRE(!env->timer || alarm <= env->timer, "the alarm comes after a timer");
-        REQUIRE(!env->waiting || !env->deadline || alarm <= env->deadline,
+        REQUIRE(!(env->waiting || env->gate.callee) || !env->deadline || alarm <= env->deadline,
                 "the alarm comes after a deadline");
-        REQUIRE(env != current || can_run, "an environment runs that waits");
+        REQUIRE(env != current || can_run(env), "an environment runs that waits");
     }
     return NULL;
 }
@@ -405,7 +419,8 @@ const char *inv_all(void)
         inv_frame_free,   inv_frame_lists,  inv_frame_pins,        inv_table_tree,
         inv_table_leaves, inv_table_counts, inv_table_kernel_half, inv_env_states,
         inv_env_quotas,   inv_env_tree,     inv_env_mac,           inv_notify_names,
-        inv_slice_counts, inv_slice_ready,  inv_cpu_expiry,        inv_queue_flights,
+        inv_slice_counts, inv_gate_table,   inv_gate_calls,        inv_gate_depth,
+        inv_gate_time,    inv_slice_ready,  inv_cpu_expiry,        inv_queue_flights,
         inv_queue_frames, inv_queue_macs,   inv_grant_entries,     inv_grant_counts,
         inv_grant_lists,  inv_revoke_list,  inv_revoke_floor};
 

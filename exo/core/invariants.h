@@ -27,6 +27,10 @@ const char *inv_notify_names(void);
 const char *inv_slice_counts(void);
 const char *inv_slice_ready(void);
 const char *inv_cpu_expiry(void);
+const char *inv_gate_table(void); /* invariants_gate.c */
+const char *inv_gate_calls(void);
+const char *inv_gate_depth(void);
+const char *inv_gate_time(void);
 const char *inv_queue_flights(void);
 const char *inv_queue_frames(void);
 const char *inv_queue_macs(void);

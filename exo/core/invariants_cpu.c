@@ -21,12 +21,22 @@ static bool set_is_sound(const struct set *set)
     return true;
 }
 
+/* The owner, or whom it waits for, can run; or it waits for one that has ended and is to be told. */
+static bool is_of_use(uint32_t owner)
+{
+    uint32_t end = owner;
+
+    while (envs[end].gate.callee)
+        end = envs[end].gate.callee;
+    return envs[end].ready || (end != owner && envs[end].state == EXO_ENV_ZOMBIE);
+}
+
 const char *inv_slice_ready(void)
 {
     REQUIRE(set_is_sound(&slice_ready), "a word of the ready positions is not known as such");
     for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
         const struct env *env = &envs[slot];
-        bool can_run = env->state == EXO_ENV_LIVE &&
+        bool can_run = env->state == EXO_ENV_LIVE && !env->gate.callee &&
                        (!env->waiting || (env->pending & ~(uint32_t)EXO_UP_SLICE_BEGIN));
         REQUIRE(env->ready == can_run, "whether an environment can run is not known");
         REQUIRE(set_is_sound(&env->positions), "a word of positions is not known as such");
@@ -35,7 +45,7 @@ const char *inv_slice_ready(void)
                     "an environment's set of positions is not what it owns");
     }
     for (uint32_t i = 0; i < SET_MAX; i++)
-        REQUIRE(set_has(&slice_ready, i) == (i < EXO_SLICES && envs[slice_owner[i]].ready),
+        REQUIRE(set_has(&slice_ready, i) == (i < EXO_SLICES && is_of_use(slice_owner[i])),
                 "a position is ready and its owner is not, or the other way round");
     return NULL;
 }
@@ -47,7 +57,8 @@ const char *inv_cpu_expiry(void)
         uint64_t first = UINT64_MAX;
         if (env->state == EXO_ENV_LIVE && env->timer)
             first = env->timer;
-        if (env->state == EXO_ENV_LIVE && env->waiting && env->deadline && env->deadline < first)
+        if (env->state == EXO_ENV_LIVE && (env->waiting || env->gate.callee) && env->deadline &&
+            env->deadline < first)
             first = env->deadline;
         REQUIRE(cpu_expiry[EXO_ENVS + slot] == first, "an environment's next time is not known");
     }

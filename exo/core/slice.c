@@ -4,8 +4,11 @@
  *
  *   S1  every position has one owner, and an environment's `slices` is how many
  *       it owns                                                   inv_slice_counts
- *   S2  `slice_ready` holds exactly the positions whose owner can run: the next is found without
- *       looking at those that cannot                              inv_slice_ready
+ *   S2  `slice_ready` holds exactly the positions whose owner, or whom that one waits for in a
+ *       call, can run: the next is found without looking at those that cannot
+ *                                                                 inv_slice_ready
+ *   S3  of those who wait for it an environment knows the positions, so that it wakes and sleeps
+ *       with theirs however many they are                         inv_gate_time
  */
 #include "slice.h"
 
@@ -15,23 +18,62 @@
 uint16_t slice_owner[EXO_SLICES];
 struct set slice_ready;
 
+/* The end of the chain of those that `env` waits for; `env` itself if it waits for nobody. */
+static const struct env *end_of(const struct env *env)
+{
+    while (env->gate.callee)
+        env = &envs[env->gate.callee];
+    return env;
+}
+
+/* Is a position of use whose owner waits for `end`, or is it? Who has ended leaves callers to be told. */
+static bool is_of_use(const struct env *end)
+{
+    return end->ready || end->state == EXO_ENV_ZOMBIE;
+}
+
+static void lent_put(const struct env *owner, uint32_t position, bool in)
+{
+    for (uint32_t slot = owner->gate.callee; slot; slot = envs[slot].gate.callee)
+        set_put(&envs[slot].gate.lent, position, in);
+}
+
 static void slice_move(uint32_t position, struct env *to)
 {
     struct env *owner = &envs[slice_owner[position]];
 
     owner->slices--;
     set_remove(&owner->positions, position);
+    lent_put(owner, position, false);
     slice_owner[position] = to ? (uint16_t)EXO_ENV_SLOT(to->name.n) : ENV_KERNEL;
     owner = &envs[slice_owner[position]];
     owner->slices++;
     set_add(&owner->positions, position);
-    set_put(&slice_ready, position, owner->ready);
+    lent_put(owner, position, true);
+    set_put(&slice_ready, position, is_of_use(end_of(owner)));
+}
+
+static void ready_put(const struct env *env, bool ready)
+{
+    set_put_all(&slice_ready, &env->positions, ready);
+    set_put_all(&slice_ready, &env->gate.lent, ready);
 }
 
 void slice_ready_set(struct env *env, bool ready)
 {
     env->ready = ready;
-    set_put_all(&slice_ready, &env->positions, ready);
+    if (!env->gate.callee) /* else it is its callee that counts */
+        ready_put(env, is_of_use(env));
+}
+
+void slice_lend(struct env *env, bool lend)
+{
+    for (uint32_t slot = env->gate.callee; slot; slot = envs[slot].gate.callee) {
+        set_put_all(&envs[slot].gate.lent, &env->positions, lend);
+        set_put_all(&envs[slot].gate.lent, &env->gate.lent, lend);
+    }
+    if (lend)
+        ready_put(env, is_of_use(end_of(env)));
 }
 
 void slice_give_all(struct env *env)

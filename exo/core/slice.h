@@ -8,11 +8,18 @@
 /* Slot of the owner of each position; ENV_KERNEL: nobody. */
 extern uint16_t slice_owner[EXO_SLICES];
 
-/* Positions whose owner can run. */
+/* Positions that are of use: their owner, or whom it waits for, can run or is to be told that the call
+ * has no answer. */
 extern struct set slice_ready;
 
 /* `env` can run from now on (env->ready), or no more. */
 void slice_ready_set(struct env *env, bool ready);
+
+/*
+ * `env` has begun to wait for env->gate.callee: its positions, and those lent to it, are lent on
+ * down the chain. Or (`lend` false) it is about to wait no more: they come back.
+ */
+void slice_lend(struct env *env, bool lend);
 
 /* Boot: the first environment owns them all. */
 void slice_give_all(struct env *env);

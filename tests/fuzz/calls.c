@@ -27,6 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     steps_dice = dice;
     steps.failed = NULL;
     memset(envs, 0, EXO_ENVS * sizeof(envs[0])); /* generations as well: names repeat */
+    memset(gates, 0, sizeof(gates));
     mock_boot();
     for (uint32_t i = 0;
          i < STEPS_MAX && input.left && steps_anybody_runs() && envs[1].state == EXO_ENV_LIVE;

@@ -19,7 +19,9 @@ enum {
     MAY_RECEIVE = 128, /* a packet: its FILL and RECEIVE rings, buffers, and that queue's indices */
     MAY_SHARE = 256,   /* its lists of grants, and how many it gave */
     MAY_REVOKE = 512,  /* what is wanted back, here and in its control page */
-    MAY_GROW = 1024    /* any quota */
+    MAY_GROW = 1024,   /* any quota */
+    MAY_GATE = 2048,   /* who waits for whom */
+    MAY_ANSWER = 4096, /* registers and deadline, as its call ends, and that it can run */
 };
 
 struct change {
@@ -27,6 +29,7 @@ struct change {
     const struct frame *frames;
     const struct queue *queues;
     const uint16_t *slice_owner;
+    const struct gate *gates;
     const struct snapshot *before;
     const struct grant *grants;
     bool changed[EXO_GRANTS]; /* which grants: more than their places on lists */
@@ -45,6 +48,42 @@ static bool is_below(const struct change *c, uint32_t slot)
     while (slot && slot != c->actor)
         slot = EXO_ENV_SLOT(c->envs[slot].parent.n);
     return slot;
+}
+
+/* Whom `slot` waits for, however indirectly, is lent its time and knows of it. */
+static void declare_chain(struct change *c, uint32_t slot)
+{
+    while ((slot = c->envs[slot].gate.callee))
+        c->may[slot] |= MAY_GATE;
+}
+
+/* `slot` gains or loses a slice, if the caller may do that to it. */
+static void declare_slice(struct change *c, uint32_t slot)
+{
+    if (!is_below(c, slot))
+        return;
+    c->may[slot] |= MAY_SLICES;
+    declare_chain(c, slot);
+}
+
+/* Somebody begins or ends to wait for `callee`, which is noted there and with neighbours in the list. */
+static void declare_waiting(struct change *c, uint32_t callee, uint32_t prev, uint32_t next)
+{
+    c->may[callee] |= MAY_PENDING;
+    c->may[prev] |= MAY_GATE;
+    c->may[next] |= MAY_GATE;
+    c->may[callee] |= MAY_GATE;
+    declare_chain(c, callee);
+}
+
+/* All whose calls `slot` has, or is to have, get an answer. */
+static void declare_answers(struct change *c, uint32_t slot)
+{
+    const struct env_gate *g = &c->envs[slot].gate;
+
+    c->may[g->caller] |= MAY_GATE | MAY_ANSWER;
+    for (uint32_t i = g->first; i; i = c->envs[i].gate.next)
+        c->may[i] |= MAY_GATE | MAY_ANSWER;
 }
 
 /* The declared effects of each call. Who has no right to a call's target has none of them. */
@@ -69,10 +108,21 @@ static void declare(struct change *c, uint32_t number, const uint64_t a[6], int6
         for (uint32_t slot = 1; slot < EXO_ENVS; slot++)
             if (c->envs[slot].parent.n == c->envs[target].name.n)
                 c->may[slot] |= MAY_PARENT;
+        const struct env_gate *g = &c->envs[target].gate;
+        declare_waiting(c, g->callee, g->prev, g->next);
+        declare_chain(c, EXO_ENV_SLOT(c->envs[target].parent.n));
         break;
     case EXO_CALL_ENV_RECLAIM:
         if (c->envs[target].parent.n == name)
             c->may[target] |= MAY_SELF | MAY_FRAMES | MAY_QUEUES;
+        declare_answers(c, target);
+        break;
+    case EXO_CALL_GATE_CALL:
+        target = c->gates[EXO_GATE_SLOT((uint32_t)a[0])].owner;
+        declare_waiting(c, target, c->envs[target].gate.last, 0);
+        break;
+    case EXO_CALL_GATE_REPLY:
+        c->may[c->envs[c->actor].gate.caller] |= MAY_GATE | MAY_ANSWER;
         break;
     case EXO_CALL_ENV_SET:
         if (a[1] == EXO_ENV_ADD_QUOTA && c->envs[target].parent.n == name)
@@ -91,10 +141,8 @@ static void declare(struct change *c, uint32_t number, const uint64_t a[6], int6
                 c->may[slot] |= MAY_PARENT; /* it may have ended */
         break;
     case EXO_CALL_SLICE_SET:
-        if (is_below(c, c->slice_owner[a[0]]))
-            c->may[c->slice_owner[a[0]]] |= MAY_SLICES;
-        if (is_below(c, slot_named(c, a[1])))
-            c->may[slot_named(c, a[1])] |= MAY_SLICES;
+        declare_slice(c, c->slice_owner[a[0]]);
+        declare_slice(c, slot_named(c, a[1]));
         break;
     case EXO_CALL_QUEUE_KICK:
         for (uint32_t i = 0; i < EXO_QUEUES; i++)
@@ -193,6 +241,13 @@ static bool env_kept(const struct change *c, uint32_t slot)
         memcpy(old.grants, env->grants, sizeof(old.grants));
         old.used[EXO_R_GRANTS] = env->used[EXO_R_GRANTS];
     }
+    if (may & MAY_GATE)
+        old.gate = env->gate;
+    if (may & MAY_ANSWER) {
+        old.context = env->context;
+        old.deadline = env->deadline;
+        old.ready = env->ready;
+    }
     return !memcmp(&old, env, sizeof(old));
 }
 
@@ -267,6 +322,16 @@ static bool queue_kept(const struct change *c, uint32_t i)
     return !memcmp(&old, q, sizeof(old));
 }
 
+static bool gate_kept(const struct change *c, uint32_t i)
+{
+    const struct gate *old = &c->gates[i], *gate = &gates[i];
+
+    /* Entry 0 is the list of the free ones, which is everybody's. */
+    return !i || !memcmp(old, gate, sizeof(*gate)) ||
+           ((!old->owner || c->may[old->owner] & MAY_SELF) &&
+            (!gate->owner || c->may[gate->owner] & MAY_SELF));
+}
+
 static bool slice_kept(const struct change *c, uint32_t i, uint32_t number, const uint64_t a[6])
 {
     uint32_t was = c->slice_owner[i], target = slot_named(c, a[0]);
@@ -287,6 +352,7 @@ const char *condition(const struct snapshot *before, uint32_t actor, uint32_t nu
                        .frames = IN(before, frames),
                        .queues = *IN(before, &queues),
                        .slice_owner = *IN(before, &slice_owner),
+                       .gates = *IN(before, &gates),
                        .before = before,
                        .grants = IN(before, grants),
                        .actor = actor};
@@ -306,6 +372,9 @@ const char *condition(const struct snapshot *before, uint32_t actor, uint32_t nu
     for (uint32_t i = 0; i < EXO_QUEUES; i++)
         if (!queue_kept(&c, i))
             return "a call changed a queue of somebody else's";
+    for (uint32_t i = 0; i < GATE_TABLE; i++)
+        if (!gate_kept(&c, i))
+            return "a call changed a gate of somebody else's";
     for (uint32_t i = 0; i < EXO_SLICES; i++)
         if (!slice_kept(&c, i, number, a))
             return "a call moved a slice that it did not name";

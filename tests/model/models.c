@@ -186,6 +186,61 @@ static const struct choice cpu_choice[] = {CALLED(YIELD),
                                            {STEP_CONTROL, .a = {OF(0), OF(0, 0x401000)}},
                                            {0}};
 
+/* --- gates: three call one another in every way that their gates allow, and end at any moment ----- */
+
+#define STALE_GATE    (0x7fu * EXO_GATE_SLOTS + 1)
+#define CALL_DEADLINE (offsetof(struct exo_control, call_deadline) / 8)
+#define UPCALLS(slot)                                                                              \
+    {STEP_CONTROL, .a = {0, 0x401000}}, {STEP_CONTROL, .a = {1, 0x501000}},                        \
+    {                                                                                              \
+        STEP_CONTROL, .a = { 2, 0 }                                                                \
+    }
+#define DO_3(name, ...)                                                                            \
+    {                                                                                              \
+        STEP_CALL, EXO_CALL_##name, 3,                                                             \
+        {                                                                                          \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
+
+static const struct step gates_setup[] = {SECOND(3, 6, 7),
+                                          DO(ENV_RUN, CHILD, 0x400000),
+                                          DO(SLICE_SET, 2, CHILD),
+                                          DO(ENV_CREATE, 2, 0, 0, 0, 1, 0),
+                                          DO(PAGE_ALLOC, THIRD, EXO_FRAME_ANY, EXO_PML4),
+                                          DO(PAGE_ALLOC, THIRD, EXO_FRAME_ANY, EXO_CONTROL),
+                                          DO(ENV_SET, THIRD, EXO_ENV_SET_ROOT, 8),
+                                          DO(ENV_SET, THIRD, EXO_ENV_SET_CONTROL, 9),
+                                          DO(ENV_RUN, THIRD, 0x400000),
+                                          DO(SLICE_SET, 0, THIRD),
+                                          {.kind = STEP_TICKS}, /* now the second has the CPU */
+                                          UPCALLS(),
+                                          DO_2(GATE_CREATE, 7), /* GATE(1) */
+                                          DO_2(GATE_GRANT, GATE(1), INIT, 1),
+                                          DO_2(GATE_GRANT, GATE(1), THIRD, 1),
+                                          {.kind = STEP_TICKS}, /* and now the third */
+                                          UPCALLS(),
+                                          DO_3(GATE_CREATE, 8), /* GATE(2) */
+                                          DO_3(GATE_GRANT, GATE(2), CHILD, 1),
+                                          {0}};
+
+/* The third has a slice of its own to begin with; the first can take all of them. */
+static const struct choice gates_choice[] = {
+    CALLED(GATE_CALL, OF(0, GATE(1), GATE(2), STALE_GATE)),
+    CALLED(GATE_REPLY),
+    CALLED(GATE_CREATE),
+    CALLED(GATE_DELETE, OF(GATE(1), GATE(2), STALE_GATE)),
+    CALLED(GATE_GRANT, OF(GATE(1), GATE(2)), OF(INIT, CHILD), OF(0, 1)),
+    CALLED(WAIT, OF(0)),
+    CALLED(SLICE_SET, OF(0), OF(INIT)),
+    CALLED(ENV_KILL, OF(EXO_ENV_SELF, CHILD, THIRD)),
+    CALLED(ENV_RECLAIM, OF(CHILD, THIRD)),
+    {STEP_TICKS, .a = {OF(0, 1)}},
+    {STEP_NEWS, .a = {OF(2)}},
+    {STEP_CONTROL, .a = {OF(2), OF(0, 1)}},
+    {STEP_CONTROL, .a = {OF(CALL_DEADLINE), OF(0, 1, WORLD_NOW + 2)}},
+    {0}};
+
 /* --- queue: rings of two, words that lie, a neighbour, and a device at any moment ---------------- */
 
 #define MAC_1     0x020000000001
@@ -278,6 +333,7 @@ const struct model models[] = {
     {"family", 12, 5, false, true, family_setup, family_choice},
     {"grants", 16, 0, false, true, grants_setup, grants_choice},
     {"cpu", 9, 6, true, true, cpu_setup, cpu_choice},
+    {"gates", 12, 6, true, true, gates_setup, gates_choice},
     {"queue", 18, 4, false, true, queue_setup, queue_choice},
     {"revoke", 16, 4, false, true, revoke_setup, revoke_choice},
 };

@@ -18,6 +18,9 @@
  *                is as past as can be. Stamps are only ever compared.
  *   ring indices are smaller by a multiple of the ring's size, ours and the shared ones alike: only
  *                their differences and their places in the ring are looked at.
+ *   gates        are named like environments, with generation 1; a name that names nobody, or no gate,
+ *                is 0. The lists of gates are sorted: which free one is taken makes no difference.
+ *   words        that wait to be delivered, or were, are zero like registers.
  *   owned lists  are sorted if the machine has no step that depends on their order (env_reclaim).
  */
 #include "world.h"
@@ -29,6 +32,34 @@ extern uint64_t slice_end, since, cpu_expiry[];
 extern uint32_t free_head;
 
 #define FREE_PATTERN 0xa5 /* what lies in a free frame: not zero */
+
+/* Before the names of environments change. */
+static void normalise_gates(void)
+{
+    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+        struct env_gate *g = &envs[slot].gate;
+        uint32_t i = EXO_GATE_SLOT(g->name.n);
+        bool there = g->callee && i < GATE_TABLE && gates[i].owner && gates[i].name.n == g->name.n;
+        g->name.n = there ? GATE(i) : 0;
+        memset(&g->words, 0, sizeof(g->words));
+        g->own = 0;
+    }
+    gates[0].next = 0;
+    for (uint32_t i = GATE_TABLE - 1; i; i--) {
+        struct gate *gate = &gates[i];
+        uint16_t *head = gate->owner ? &envs[gate->owner].gate.own : &gates[0].next;
+        gate->name.n = gate->owner ? GATE(i) : 0;
+        for (uint32_t h = 0; h < EXO_GATE_HOLDERS; h++) {
+            const struct env *holder = env_find(NULL, gate->holder[h]);
+            gate->holder[h].n = holder ? NAME(holder - envs) : 0;
+        }
+        gate->prev = 0;
+        gate->next = *head;
+        if (gate->owner && gate->next)
+            gates[gate->next].prev = (uint16_t)i;
+        *head = (uint16_t)i;
+    }
+}
 
 static void normalise_env(uint32_t slot)
 {
@@ -57,6 +88,7 @@ static void normalise_env(uint32_t slot)
         memset(&control->saved, 0, sizeof(control->saved));
         memset(&control->fault, 0, sizeof(control->fault));
         memset(&control->revocation, 0, sizeof(control->revocation));
+        memset(&control->call, 0, sizeof(control->call));
         control->slices = control->preempts = 0;
     }
 }
@@ -137,6 +169,7 @@ void world_normalise(const struct snapshot *before, bool sort_owned)
         if (frames[n].type == EXO_FREE && old[n].type != EXO_FREE)
             memset(machine_frame((frame_t){n}), FREE_PATTERN, EXO_PAGE_SIZE);
     list_sort(&free_head, 0, true, false);
+    normalise_gates();
     for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
         if (sort_owned && envs[slot].state != EXO_ENV_FREE) {
             list_sort(&envs[slot].table_head, slot, false, true);

@@ -21,6 +21,8 @@ LIMITS = {
     "EXO_SLICES": "3u",
     "SET_WORDS": "1u",
     "EXO_GRANTS": "4u",
+    "EXO_GATE_HOLDERS": "2u",
+    "EXO_GATE_DEPTH": "2u",
     "EXO_GATES": "2u",
     "EXO_FILTERS": "2u",
     "EXO_QUEUE_BUFFERS": "8u",

@@ -38,6 +38,11 @@ static const char *const call_names[] = {
     [EXO_CALL_PAGE_GRANT] = "PAGE_GRANT",
     [EXO_CALL_PAGE_UNGRANT] = "PAGE_UNGRANT",
     [EXO_CALL_GRANT_MAP] = "GRANT_MAP",
+    [EXO_CALL_GATE_CREATE] = "GATE_CREATE",
+    [EXO_CALL_GATE_DELETE] = "GATE_DELETE",
+    [EXO_CALL_GATE_GRANT] = "GATE_GRANT",
+    [EXO_CALL_GATE_CALL] = "GATE_CALL",
+    [EXO_CALL_GATE_REPLY] = "GATE_REPLY",
     [EXO_CALL_REVOKE_PREFER] = "REVOKE_PREFER",
     [EXO_CALL_REVOKE_START] = "REVOKE_START",
     [EXO_CALL_REVOKE_TAKE] = "REVOKE_TAKE",
@@ -186,7 +191,7 @@ static bool names_env(uint32_t call, uint32_t argument)
                                (call >= EXO_CALL_ENV_SET && call <= EXO_CALL_ENV_RECLAIM) ||
                                call == EXO_CALL_REVOKE_START || call == EXO_CALL_REVOKE_TAKE
            : argument == 1 ? call == EXO_CALL_PAGE_GIVE || call == EXO_CALL_PAGE_GRANT ||
-                                 call == EXO_CALL_SLICE_SET
+                                 call == EXO_CALL_SLICE_SET || call == EXO_CALL_GATE_GRANT
                            : false;
 }
 
@@ -197,6 +202,9 @@ static void print_argument(const struct step *step, uint32_t i, int64_t result)
     if (names_env(step->call, i) && value && EXO_ENV_SLOT(value) < EXO_ENVS)
         printf(", envs[%u].name.n%s", (uint32_t)EXO_ENV_SLOT(value),
                value >> 8 == 1 ? "" : " + 0x7e00");
+    else if (step->call >= EXO_CALL_GATE_DELETE && step->call <= EXO_CALL_GATE_CALL && !i && value)
+        printf(", gates[%u].name.n%s", (uint32_t)EXO_GATE_SLOT(value),
+               value / EXO_GATE_SLOTS == 1 ? "" : " + 0x7e000");
     else if (step->call == EXO_CALL_PAGE_ALLOC && i == 1 && value == EXO_FRAME_ANY && result > 0)
         printf(", %" PRId64, result); /* the one that was taken */
     else if ((step->call == EXO_CALL_WAIT || step->call == EXO_CALL_TIMER ||
@@ -273,7 +281,10 @@ void step_print(const struct model *model, const struct step *step, int64_t resu
         printf("    env_pend(&envs[%" PRIu64 "], EXO_UP_QUEUE);\n", a[0]);
         break;
     case STEP_CONTROL:
-        printf("    mock_control(current)->%s = 0x%" PRIx64 ";\n", words[a[0]], a[1]);
+        printf("    mock_control(current)->%s = %s0x%" PRIx64 ";\n",
+               a[0] < 3 ? words[a[0]] : "call_deadline",
+               a[1] > WORLD_NOW && a[0] > 2 ? "mock_now + " : "",
+               a[1] > WORLD_NOW && a[0] > 2 ? a[1] - WORLD_NOW : a[1]);
         break;
     case STEP_RECEIVE:
         printf("    nic_received(nics[0], (uint8_t[15]){0x%02x, 0, 0, 0, 0, %u}, 15);\n",

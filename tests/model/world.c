@@ -121,7 +121,8 @@ struct variable {
     void *at;
     size_t size;
 };
-extern const struct variable variables_batch[], variables_grant[], variables_notify[];
+extern const struct variable variables_batch[], variables_gate[], variables_grant[],
+    variables_notify[];
 extern const struct variable variables_console[], variables_cpu[], variables_env[],
     variables_frame[], variables_info[], variables_queue[], variables_revoke[], variables_slice[],
     variables_table[];
@@ -131,9 +132,9 @@ static const struct variable variables_machine[] = {{&world, sizeof(world)},
                                                     {&the_nic, sizeof(the_nic)},
                                                     {NULL, 0}};
 static const struct variable *const all_variables[] = {
-    variables_batch, variables_grant, variables_notify, variables_console, variables_cpu,
-    variables_env,   variables_frame, variables_info,   variables_queue,   variables_revoke,
-    variables_slice, variables_table, variables_machine};
+    variables_batch,  variables_gate,  variables_grant, variables_notify, variables_console,
+    variables_cpu,    variables_env,   variables_frame, variables_info,   variables_queue,
+    variables_revoke, variables_slice, variables_table, variables_machine};
 
 /* Calls `visit` for each variable and its place in a snapshot until it returns false. */
 static bool each_variable(bool (*visit)(const struct variable *, void *), void *snapshot)
@@ -294,6 +295,7 @@ void world_boot(uint32_t frame_total)
     memset(ram, 0xa5, sizeof(ram));
     memset(envs, 0, sizeof(envs));
     memset(queues, 0, sizeof(queues));
+    memset(gates, 0, sizeof(gates));
     queue_env_ended(&envs[ENV_KERNEL]); /* forgets the filters of the machine before */
     memset(&world, 0, sizeof(world));
     world.now = WORLD_NOW;

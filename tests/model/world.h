@@ -12,6 +12,7 @@
 #include "exo_calls.h"
 #include "exo_handlers.h"
 #include "frame.h"
+#include "gate.h"
 #include "grant.h"
 #include "invariants.h"
 #include "machine.h"
@@ -43,6 +44,8 @@ extern struct world world;
 
 /* Names are kept at generation 1 by world_normalise, so they are constants. */
 #define NAME(slot) (1u << 8 | (slot))
+
+#define GATE(slot) (EXO_GATE_SLOTS | (slot)) /* the same of gates */
 
 struct snapshot {
     _Alignas(16) uint8_t variables[WORLD_VARIABLES];

@@ -333,6 +333,7 @@ static struct {
     struct frame frames[MOCK_FRAMES];
     struct env envs[EXO_ENVS];
     struct queue queues[EXO_QUEUES];
+    struct gate gates[GATE_TABLE];
     uint16_t slices[EXO_SLICES];
     struct grant grants[MOCK_GRANTS];
     uint8_t ram[MOCK_FRAMES * EXO_PAGE_SIZE];
@@ -348,6 +349,7 @@ void mock_snapshot(bool full)
     memcpy(saved.slices, slice_owner, sizeof(saved.slices));
     memcpy(saved.grants, grants, sizeof(saved.grants));
     saved.grant_free = grant_free;
+    memcpy(saved.gates, gates, sizeof(saved.gates));
     saved.free_count = frame_free_count;
     saved.console_used = mock_console_used;
     if (full) {
@@ -362,6 +364,7 @@ bool mock_unchanged(bool full)
            !memcmp(saved.envs, envs, (full ? EXO_ENVS : FEW_ENVS) * sizeof(*envs)) &&
            !memcmp(saved.slices, slice_owner, sizeof(saved.slices)) &&
            !memcmp(saved.grants, grants, sizeof(saved.grants)) && saved.grant_free == grant_free &&
+           !memcmp(saved.gates, gates, sizeof(saved.gates)) &&
            saved.free_count == frame_free_count && saved.console_used == mock_console_used &&
            (!full || (!memcmp(saved.queues, queues, sizeof(queues)) &&
                       !memcmp(saved.ram, ram, sizeof(saved.ram))));

@@ -13,6 +13,7 @@
 #include "exo_calls.h"
 #include "exo_handlers.h"
 #include "frame.h"
+#include "gate.h"
 #include "grant.h"
 #include "invariants.h"
 #include "machine.h"

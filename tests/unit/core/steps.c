@@ -73,6 +73,27 @@ static uint64_t some_index(void)
     return steps_dice(8) ? steps_dice(2) : odd[steps_dice(6)];
 }
 
+static bool may_call(const struct env *self, const struct gate *gate)
+{
+    bool may = false;
+
+    for (uint32_t i = 0; i < EXO_GATE_HOLDERS; i++)
+        may |= gate->owner && gate->holder[i].n == self->name.n;
+    return may;
+}
+
+/* A gate of `self`'s, or one that it may call through; sometimes anything. */
+static uint64_t some_gate(const struct env *self, bool to_call)
+{
+    for (uint32_t tries = 0; tries < 30; tries++) {
+        const struct gate *gate = &gates[1 + steps_dice(10)];
+        if (to_call ? may_call(self, gate) : gate->owner == self - envs)
+            return gate->name.n;
+    }
+    return steps_dice(3) ? gates[1 + steps_dice(10)].name.n - (steps_dice(4) ? 0 : EXO_GATE_SLOTS)
+                         : steps_dice(2 * EXO_GATES);
+}
+
 static void arguments_for(struct env *self, uint32_t number, uint64_t a[6]);
 
 /* Operations, each with a chance, in a frame of the caller's. */
@@ -241,6 +262,15 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
         a[2] = some_index();
         a[3] = steps_dice(3) ? 0 : steps_dice(5);
         break;
+    case EXO_CALL_GATE_DELETE:
+    case EXO_CALL_GATE_GRANT:
+        a[0] = some_gate(self, false);
+        a[1] = some_env(self);
+        a[2] = steps_dice(8) ? steps_dice(4) != 0 : steps_dice(4);
+        break;
+    case EXO_CALL_GATE_CALL:
+        a[0] = some_gate(self, true);
+        break;
     case EXO_CALL_BATCH:
         batch_for(self, a);
         break;
@@ -272,11 +302,28 @@ static void scribble(const struct env *self)
     control->disabled = !first && steps_dice(2);
     control->upcall_entry = first || steps_dice(300) ? 0x401000 : 1ull << 63;
     control->upcall_stack = first || steps_dice(300) ? 0x501000 : 0;
+    control->call_deadline =
+        steps_dice(3) ? mock_now + steps_dice(20000000) : !first && steps_dice(2);
 }
 
-/* What single random calls would seldom find together: a living child, a bound queue. */
+/* Somebody lets somebody call it. */
+static void build_gate(void)
+{
+    struct env *owner = &envs[1 + steps_dice(10)];
+    const struct env *holder = &envs[1 + steps_dice(10)];
+
+    if (owner->state != EXO_ENV_LIVE || holder->state == EXO_ENV_FREE)
+        return;
+    int64_t gate = CALL(owner, GATE_CREATE, steps_dice(4));
+    if (gate > 0)
+        CALL(owner, GATE_GRANT, (uint64_t)gate, holder->name.n, 1);
+}
+
+/* What single random calls would seldom find together: a living child, a bound queue, a gate. */
 static void build(struct env *self)
 {
+    for (uint32_t i = steps_dice(6); i; i--)
+        build_gate();
     if (!steps_dice(4)) {
         steps_revoke_build(self);
         return;
@@ -353,6 +400,8 @@ static void step_call(bool full)
     uint32_t number = steps_dice(2) ? often[steps_dice(sizeof(often))] : steps_dice(EXO_CALLS + 1);
     if (number == EXO_CALL_ENV_KILL && steps_dice(4))
         number = EXO_CALL_PT_MAP;
+    if (!steps_dice(self->gate.serves ? 4 : 10))
+        number = self->gate.serves ? EXO_CALL_GATE_REPLY : EXO_CALL_GATE_CALL;
     uint64_t a[6];
 
     arguments_for(self, number, a);

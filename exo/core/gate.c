@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate.c - protected control transfer: a call with five words, one reply, and the caller's time.
+ *
+ *   G1  a gate has one owner, hangs in its list, and counts against its quota  inv_gate_table
+ *   G2  a caller waits in its callee's list or is the one that it serves; a callee serves one call
+ *       at a time, and has EXO_UP_CALL pending exactly while callers wait and it serves none, so no
+ *       call is lost and none comes within another                             inv_gate_calls
+ *   G3  waiting goes in no circle and nests at most EXO_GATE_DEPTH deep         inv_gate_depth
+ *   G4  what passes is five words each way, the gate's tag and the caller's name
+ *   G5  a reply right works once: for the call that was delivered last
+ *
+ * `height` is how many calls hang one on another at most above an environment; `waiters` counts
+ * those that wait for it by their own height, so that it stays exact when one of many leaves.
+ *
+ * Nothing here goes through all callers: one whose callee has ended is told when the CPU comes to it,
+ * and in any case before the dead one's slot is free; one whose gate is gone while it still waits,
+ * when it would have been served.
+ */
+#include "gate.h"
+
+#include "exo_calls.h"
+#include "exo_handlers.h"
+#include "machine.h"
+#include "slice.h"
+
+struct gate gates[GATE_TABLE];
+
+#define SWEEP   8u  /* calls for gates that are gone, passed over by one delivery */
+#define RECLAIM 64u /* callers or gates taken back by one call */
+
+static uint16_t slot_of(const struct env *env)
+{
+    return (uint16_t)EXO_ENV_SLOT(env->name.n);
+}
+
+/* --- the table -------------------------------------------------------------------- */
+
+void gate_init(void)
+{
+    gates[0].next = 1;
+    for (uint32_t i = 1; i <= EXO_GATES; i++) {
+        gates[i].owner = ENV_KERNEL;
+        gates[i].next = (uint16_t)(i < EXO_GATES ? i + 1 : 0);
+    }
+}
+
+static struct gate *gate_find(gate_t name)
+{
+    uint32_t i = EXO_GATE_SLOT(name.n);
+
+    if (i > EXO_GATES || !gates[i].owner || gates[i].name.n != name.n)
+        return NULL;
+    return &gates[i];
+}
+
+/* A gate of `self`, or NULL with the reason in *error. */
+static struct gate *gate_of(const struct env *self, gate_t name, int64_t *error)
+{
+    struct gate *gate = gate_find(name);
+
+    *error = gate ? -EXO_E_OWNER : -EXO_E_EMPTY;
+    return gate && gate->owner == slot_of(self) ? gate : NULL;
+}
+
+int64_t call_gate_create(struct env *self, uint64_t tag)
+{
+    uint32_t i = gates[0].next;
+
+    if (self->used[EXO_R_GATES] >= self->quota[EXO_R_GATES])
+        return -EXO_E_QUOTA;
+    if (!i)
+        return -EXO_E_MEMORY;
+
+    struct gate *gate = &gates[i];
+    gates[0].next = gate->next;
+    uint32_t generation = (gate->name.n / EXO_GATE_SLOTS + 1) % EXO_GATE_GENERATIONS;
+    if (!generation)
+        generation = 1;
+    *gate = (struct gate){.name = {generation * EXO_GATE_SLOTS + i},
+                          .owner = slot_of(self),
+                          .next = self->gate.own,
+                          .tag = tag};
+    if (gate->next)
+        gates[gate->next].prev = (uint16_t)i;
+    self->gate.own = (uint16_t)i;
+    self->used[EXO_R_GATES]++;
+    return gate->name.n;
+}
+
+static void gate_free(struct env *owner, struct gate *gate)
+{
+    uint16_t i = (uint16_t)(gate - gates);
+
+    if (gate->next)
+        gates[gate->next].prev = gate->prev;
+    *(gate->prev ? &gates[gate->prev].next : &owner->gate.own) = gate->next;
+    owner->used[EXO_R_GATES]--;
+    *gate = (struct gate){.name = gate->name, .next = gates[0].next};
+    gates[0].next = i;
+}
+
+int64_t call_gate_delete(struct env *self, gate_t name)
+{
+    int64_t error;
+    struct gate *gate = gate_of(self, name, &error);
+    if (!gate)
+        return error;
+
+    gate_free(self, gate);
+    return 0;
+}
+
+int64_t call_gate_grant(struct env *self, gate_t name, env_t to, uint32_t allow)
+{
+    int64_t error;
+    struct gate *gate = gate_of(self, name, &error);
+    if (!gate)
+        return error;
+    const struct env *env = env_find(self, to);
+    if (!env || env->state == EXO_ENV_ZOMBIE)
+        return -EXO_E_ENV;
+    if (allow > 1)
+        return -EXO_E_RANGE;
+    env_t *place = NULL;
+    for (uint32_t i = 0; i < EXO_GATE_HOLDERS; i++) {
+        env_t *holder = &gate->holder[i];
+        if (holder->n == env->name.n) {
+            *holder = (env_t){allow ? env->name.n : 0};
+            return 0;
+        }
+        if (!place && (!holder->n || !env_find(NULL, *holder)))
+            place = holder;
+    }
+    if (allow && !place)
+        return -EXO_E_BUSY;
+
+    if (allow)
+        *place = env->name;
+    return 0;
+}
+
+/* --- who waits for whom ------------------------------------------------------------ */
+
+/*
+ * Of those that wait for `env`, one had `was` calls above it, itself included, and now has `is`;
+ * 0: it did not or does not wait. Goes down the chain as far as that matters.
+ */
+static void waiter_changed(struct env *env, uint32_t was, uint32_t is)
+{
+    for (;;) {
+        struct env_gate *g = &env->gate;
+        if (was)
+            g->waiters[was - 1]--;
+        if (is)
+            g->waiters[is - 1]++;
+        uint32_t before = g->height, now = is > before ? is : before;
+        while (now && !g->waiters[now - 1])
+            now--;
+        g->height = (uint8_t)now;
+        if (now == before || !g->callee)
+            return;
+        was = before + 1;
+        is = now + 1;
+        env = &envs[g->callee];
+    }
+}
+
+/* G2, after callers or `serves` changed. */
+static void callee_tell(struct env *env)
+{
+    bool due = env->gate.first && !env->gate.serves;
+
+    if (env->state != EXO_ENV_LIVE || due == !!(env->pending & EXO_UP_CALL))
+        return;
+    if (due)
+        env_pend(env, EXO_UP_CALL);
+    else
+        env_unpend(env, EXO_UP_CALL);
+}
+
+static void waiting_remove(struct env *callee, struct env *env)
+{
+    struct env_gate *g = &env->gate;
+
+    *(g->prev ? &envs[g->prev].gate.next : &callee->gate.first) = g->next;
+    *(g->next ? &envs[g->next].gate.prev : &callee->gate.last) = g->prev;
+    g->prev = g->next = 0;
+}
+
+static void waiting_append(struct env *callee, struct env *env)
+{
+    env->gate.prev = callee->gate.last;
+    *(env->gate.prev ? &envs[env->gate.prev].gate.next : &callee->gate.first) = slot_of(env);
+    callee->gate.last = slot_of(env);
+}
+
+/* `env` is in its call no more: it goes on with this result. */
+static void call_end(struct env *env, int64_t result)
+{
+    struct env *callee = &envs[env->gate.callee];
+
+    if (env->gate.served)
+        callee->gate.caller = 0;
+    else
+        waiting_remove(callee, env);
+    waiter_changed(callee, env->gate.height + 1u, 0);
+    slice_lend(env, false);
+    env->gate.callee = 0;
+    env->gate.served = false;
+    env->deadline = 0;
+    env->context.rax = (uint64_t)result;
+    cpu_consider(env);
+    callee_tell(callee);
+}
+
+struct env *gate_runner(struct env *env)
+{
+    while (env->gate.callee) {
+        struct env *callee = &envs[env->gate.callee];
+        if (callee->state != EXO_ENV_LIVE) {
+            call_end(env, -EXO_E_DIED);
+            break;
+        }
+        env = callee;
+    }
+    return env;
+}
+
+void gate_abandon(struct env *env)
+{
+    call_end(env, -EXO_E_TIME);
+}
+
+void gate_env_ended(struct env *env)
+{
+    if (env->gate.callee)
+        call_end(env, -EXO_E_DIED);
+    slice_ready_set(env, false); /* who waits for it has its time again, to be told */
+}
+
+bool gate_reclaim(struct env *env)
+{
+    uint32_t i;
+
+    if (env->gate.caller)
+        call_end(&envs[env->gate.caller], -EXO_E_DIED);
+    env->gate.serves = false;
+    for (i = 0; i < RECLAIM && env->gate.first; i++)
+        call_end(&envs[env->gate.first], -EXO_E_DIED);
+    for (; i < RECLAIM && env->gate.own; i++)
+        gate_free(env, &gates[env->gate.own]);
+    return i;
+}
+
+/* --- call and reply ---------------------------------------------------------------- */
+
+static bool may_call(const struct gate *gate, const struct env *env)
+{
+    for (uint32_t i = 0; i < EXO_GATE_HOLDERS; i++)
+        if (gate->holder[i].n == env->name.n)
+            return true;
+    return false;
+}
+
+int64_t call_gate_call(struct env *self, gate_t name, uint64_t a, uint64_t b, uint64_t c,
+                       uint64_t d, uint64_t e)
+{
+    const struct gate *gate = gate_find(name);
+    if (!gate)
+        return -EXO_E_EMPTY;
+    if (!may_call(gate, self))
+        return -EXO_E_OWNER;
+    struct env *callee = &envs[gate->owner], *end = callee;
+    if (callee->state != EXO_ENV_LIVE)
+        return -EXO_E_DIED;
+    uint32_t depth = self->gate.height + 1u;
+    for (; end != self && end->gate.callee && depth <= EXO_GATE_DEPTH; depth++)
+        end = &envs[end->gate.callee];
+    if (end == self || depth > EXO_GATE_DEPTH)
+        return -EXO_E_STATE;
+
+    const struct exo_control *control = machine_frame(self->control);
+    struct env_gate *g = &self->gate;
+    g->name = name;
+    g->callee = slot_of(callee);
+    g->words = (struct exo_words){{a, b, c, d, e}};
+    self->deadline = *(const volatile uint64_t *)&control->call_deadline;
+    waiting_append(callee, self);
+    waiter_changed(callee, 0, g->height + 1u);
+    cpu_consider(self);
+    slice_lend(self, true);
+    callee_tell(callee);
+    return 0;
+}
+
+bool gate_deliver(struct env *env)
+{
+    for (uint32_t i = 0; i < SWEEP && env->gate.first; i++) {
+        struct env *caller = &envs[env->gate.first];
+        const struct gate *gate = gate_find(caller->gate.name);
+        if (!gate) {
+            call_end(caller, -EXO_E_EMPTY);
+            continue;
+        }
+        struct exo_control *control = machine_frame(env->control);
+        control->call = (struct exo_incoming){gate->tag, caller->name.n, caller->gate.words};
+        waiting_remove(env, caller);
+        caller->gate.served = true;
+        env->gate.caller = slot_of(caller);
+        env->gate.serves = true;
+        callee_tell(env);
+        return true;
+    }
+    return false;
+}
+
+int64_t call_gate_reply(struct env *self, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                        uint64_t e)
+{
+    if (!self->gate.serves)
+        return -EXO_E_EMPTY;
+
+    struct env *caller = self->gate.caller ? &envs[self->gate.caller] : NULL;
+    self->gate.serves = false;
+    if (caller) {
+        struct exo_context *to = &caller->context;
+        call_end(caller, 0);
+        to->rdi = a;
+        to->rsi = b;
+        to->rdx = c;
+        to->r10 = d;
+        to->r8 = e;
+    } else {
+        callee_tell(self);
+    }
+    return !caller;
+}

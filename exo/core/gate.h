@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* gate.h - gates, and what else the core asks of gate.c. */
+#ifndef EXO_CORE_GATE_H
+#define EXO_CORE_GATE_H
+
+#include "env.h"
+
+struct gate {
+    gate_t name;         /* slot and generation; kept while free */
+    uint16_t owner;      /* slot in envs[]; ENV_KERNEL: the gate is free */
+    uint16_t prev, next; /* of its owner's gates, or of the free ones; 0 ends a list */
+    uint64_t tag;
+    env_t holder[EXO_GATE_HOLDERS]; /* who may call, by full names: a stale one names nobody */
+};
+
+/* Entry 0 is no gate: its `next` is the first of the free ones. */
+#define GATE_TABLE (EXO_GATES + 1u)
+extern struct gate gates[GATE_TABLE];
+
+/* Boot: every gate is free. */
+void gate_init(void);
+
+/*
+ * Whom the CPU goes to when `env` has it: `env`, or the end of the chain of those that it waits for.
+ * Who waits there for one that has ended is told so, and has it.
+ */
+struct env *gate_runner(struct env *env);
+
+/*
+ * Checked by the caller: `env` has EXO_UP_CALL pending. Moves the first call into its control page.
+ * False: those that came first were for gates that are gone, and there is none to deliver now.
+ */
+bool gate_deliver(struct env *env);
+
+/* The deadline of the call that `env` is in has passed. */
+void gate_abandon(struct env *env);
+
+/* `env` became a ZOMBIE: its own call is over. */
+void gate_env_ended(struct env *env);
+
+/* Take back a bounded piece of what a ZOMBIE has of gates and callers. False: there is none left. */
+bool gate_reclaim(struct env *env);
+
+#endif

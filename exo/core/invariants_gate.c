@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* invariants_gate.c - what holds of gates and of the calls through them (gate.c). */
+#include "gate.h"
+#include "invariants.h"
+#include "slice.h"
+
+#define REQUIRE(condition, sentence)                                                               \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            return sentence;                                                                       \
+    } while (0)
+
+const char *inv_gate_table(void)
+{
+    uint32_t listed = 0;
+
+    for (uint32_t i = gates[0].next; i; i = gates[i].next) {
+        REQUIRE(i <= EXO_GATES && !gates[i].owner, "a free gate has an owner");
+        REQUIRE(++listed <= EXO_GATES, "the list of free gates has no end");
+    }
+    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+        const struct env *env = &envs[slot];
+        uint32_t own = 0, before = 0;
+        REQUIRE(env->state == EXO_ENV_LIVE || env->state == EXO_ENV_ZOMBIE || !env->gate.own,
+                "somebody who does not live has gates");
+        for (uint32_t i = env->gate.own; i; i = gates[i].next) {
+            REQUIRE(i <= EXO_GATES && gates[i].owner == slot && gates[i].prev == before &&
+                        EXO_GATE_SLOT(gates[i].name.n) == i && gates[i].name.n > EXO_GATES,
+                    "a gate is in the wrong list or has no name");
+            REQUIRE(++own <= EXO_GATES, "an owner's list of gates has no end");
+            before = i;
+        }
+        REQUIRE(env->state == EXO_ENV_FREE || own == env->used[EXO_R_GATES],
+                "an owner's count of gates is wrong");
+        listed += own;
+    }
+    REQUIRE(listed == EXO_GATES, "a gate is in no list");
+    return NULL;
+}
+
+/* How many wait in this environment's list; UINT32_MAX if the list is broken. */
+static uint32_t waiting_in(uint32_t slot)
+{
+    uint32_t count = 0, before = 0;
+
+    for (uint32_t i = envs[slot].gate.first; i; i = envs[i].gate.next) {
+        const struct env_gate *g = &envs[i].gate;
+        if (i >= EXO_ENVS || g->callee != slot || g->served || g->prev != before ||
+            ++count > EXO_ENVS)
+            return UINT32_MAX;
+        before = i;
+    }
+    return envs[slot].gate.last == before ? count : UINT32_MAX;
+}
+
+const char *inv_gate_calls(void)
+{
+    uint32_t in_lists = 0, served = 0, wait = 0;
+
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
+        const struct env *env = &envs[slot];
+        const struct env_gate *g = &env->gate;
+        uint32_t waiting = waiting_in(slot);
+        REQUIRE(waiting != UINT32_MAX, "a list of those who wait for an answer is broken");
+        in_lists += waiting;
+        served += g->caller != 0;
+        wait += g->callee != 0;
+        REQUIRE(!g->callee || (env->state == EXO_ENV_LIVE && !env->waiting),
+                "somebody waits for an answer who does not live, or sleeps at the same time");
+        REQUIRE(!g->caller || (g->serves && g->caller < EXO_ENVS &&
+                               envs[g->caller].gate.callee == slot && envs[g->caller].gate.served),
+                "somebody serves who does not wait for it");
+        REQUIRE(env->state == EXO_ENV_LIVE || env->state == EXO_ENV_ZOMBIE ||
+                    (!waiting && !g->serves),
+                "somebody is called who does not live");
+        REQUIRE(env->state != EXO_ENV_LIVE ||
+                    !!(env->pending & EXO_UP_CALL) == (waiting && !g->serves),
+                "a call pends that cannot be delivered, or one that can does not");
+    }
+    REQUIRE(in_lists + served == wait, "somebody waits for an answer of nobody");
+    return NULL;
+}
+
+const char *inv_gate_time(void)
+{
+    static struct set lent[EXO_ENVS];
+
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++)
+        lent[slot] = (struct set){0};
+    for (uint32_t i = 0; i < EXO_SLICES; i++)
+        for (uint32_t at = envs[slice_owner[i]].gate.callee; at; at = envs[at].gate.callee)
+            set_add(&lent[at], i);
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
+        const struct set *set = &envs[slot].gate.lent;
+        bool same = lent[slot].some == set->some;
+        for (uint32_t w = 0; w < SET_WORDS; w++)
+            same &= lent[slot].word[w] == set->word[w];
+        REQUIRE(same, "the time that is lent to an environment is not that of its callers");
+    }
+    return NULL;
+}
+
+const char *inv_gate_depth(void)
+{
+    uint32_t waiters[EXO_ENVS][EXO_GATE_DEPTH] = {0}, height[EXO_ENVS] = {0};
+
+    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+        uint32_t depth = 0;
+        for (uint32_t i = slot; envs[i].gate.callee; i = envs[i].gate.callee) {
+            uint32_t below = envs[i].gate.callee;
+            REQUIRE(++depth <= EXO_GATE_DEPTH, "calls go in a circle or too deep");
+            height[below] = height[below] < depth ? depth : height[below];
+        }
+    }
+    for (uint32_t slot = 1; slot < EXO_ENVS; slot++)
+        if (envs[slot].gate.callee)
+            waiters[envs[slot].gate.callee][height[slot]]++;
+    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+        REQUIRE(envs[slot].gate.height == height[slot], "a height is not what hangs above");
+        for (uint32_t i = 0; i < EXO_GATE_DEPTH; i++)
+            REQUIRE(envs[slot].gate.waiters[i] == waiters[slot][i],
+                    "a count of those who wait is wrong");
+    }
+    return NULL;
+}
