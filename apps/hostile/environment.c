@@ -115,6 +115,15 @@ static int64_t notify_others(void)
     return each_other(notify_one);
 }
 
+static int64_t use_channel(void)
+{
+    int64_t worst = 0;
+
+    let_through(exo_channel_read(), &worst);
+    let_through(exo_channel_write(1, 'x', 0), &worst);
+    return worst;
+}
+
 static int64_t set_itself(void)
 {
     return exo_env_set(SELF, EXO_ENV_SET_MAC, 0x020000000001, 0);
@@ -223,6 +232,7 @@ const struct attack environment_attacks[] = {
     {"notify every other environment", notify_others},
     {"give its slices to strangers", slices_for_others},
     {"steal the slices of others", steal_slices},
+    {"read and write the machine's channel", use_channel},
     {"change itself", set_itself},
     {"make a child with more than it has", child_with_everything},
     {"make calls that do not exist", calls_that_are_not},

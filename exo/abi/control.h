@@ -61,6 +61,7 @@
 
 #define EXO_UP_REVOKE      (1u << 10) /* `revocation`: the parent wants pages back */
 #define EXO_UP_REPOSSESSED (1u << 11) /* pages of the list (prefer.h) were taken */
+#define EXO_UP_CHANNEL     (1u << 12) /* bytes have come over the channel */
 
 /* The registers of interrupted user code. Order is part of the contract. */
 struct exo_context {

@@ -12,6 +12,7 @@
  */
 #include "env.h"
 
+#include "channel.h"
 #include "exo_calls.h"
 #include "exo_handlers.h"
 #include "frame.h"
@@ -114,6 +115,7 @@ struct env *env_first(uint32_t pages)
     __builtin_memcpy(env->label, "init", 5);
     slice_give_all(env);
     gate_init();
+    channel_owner = env->name;
     return env;
 }
 

@@ -33,6 +33,13 @@ uint64_t machine_time(void);
 /* One line, with its end, to the console(s), as it is. Bounded time a byte; never waits. */
 void machine_console(const char *text, size_t length);
 
+/*
+ * The channel: up to `room` bytes that have come, or as many of `length` as can be sent at once. Never
+ * waits. -1: the machine has no such port. The first call opens it; then channel_arrived() tells.
+ */
+int32_t machine_channel_read(uint8_t *to, uint32_t room);
+int32_t machine_channel_write(const uint8_t *from, uint32_t length);
+
 /* A kernel fault that cannot go on: a whole sentence with the values that matter. */
 _Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

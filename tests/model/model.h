@@ -17,6 +17,7 @@ enum kind {
     STEP_INDEX,   /* slot [0] writes ring [1]'s shared index: the kernel's + [2] */
     STEP_DESC,    /* slot [0] writes ring [1]'s descriptor [2]: buffer [3], length [4] */
     STEP_ARM,     /* slot [0] asks to be woken by ring [1] */
+    STEP_ARRIVE,  /* [0] bytes come over the channel */
     STEP_LIST,    /* slot [0] writes entry [1] of its list: frame [2], table [3], index [4] */
     STEP_PACKET,  /* slot [0] writes into its buffer 0 a packet to the MAC [1] from the MAC [2] */
 };

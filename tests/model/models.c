@@ -123,6 +123,9 @@ static const struct choice family_choice[] = {
     CALLED(ENV_KILL, OF(EXO_ENV_SELF, INIT, CHILD, THIRD, LAST)),
     CALLED(ENV_RECLAIM, OF(CHILD, THIRD, LAST)),
     CALLED(SLICE_SET, OF(0, 1), OF(EXO_ENV_SELF, CHILD, THIRD)),
+    {STEP_ARRIVE, .a = {OF(1)}},
+    CALLED(CHANNEL_READ),
+    CALLED(CHANNEL_WRITE, OF(16, 17)),
     {0}};
 
 /* --- grants: one frame each, shared among three; taken back, given back, and the grantee's death -- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* step.c - one step of a model: taken, and printed as C. */
+#include "channel.h"
 #include "model.h"
 #include "prefer.h"
 
@@ -46,6 +47,8 @@ static const char *const call_names[] = {
     [EXO_CALL_REVOKE_PREFER] = "REVOKE_PREFER",
     [EXO_CALL_REVOKE_START] = "REVOKE_START",
     [EXO_CALL_REVOKE_TAKE] = "REVOKE_TAKE",
+    [EXO_CALL_CHANNEL_READ] = "CHANNEL_READ",
+    [EXO_CALL_CHANNEL_WRITE] = "CHANNEL_WRITE",
 };
 _Static_assert(sizeof(call_names) / sizeof(*call_names) == EXO_CALLS, "each call has its name");
 
@@ -155,6 +158,10 @@ static int64_t take_event(const struct step *step)
     case STEP_RECEIVE:
         put_mac(packet, a[0]);
         nic_received(nics[0], packet, sizeof(packet));
+        return 0;
+    case STEP_ARRIVE:
+        world.arrived = a[0];
+        channel_arrived();
         return 0;
     case STEP_LIST:
         return take_list(step);
@@ -289,6 +296,9 @@ void step_print(const struct model *model, const struct step *step, int64_t resu
     case STEP_RECEIVE:
         printf("    nic_received(nics[0], (uint8_t[15]){0x%02x, 0, 0, 0, 0, %u}, 15);\n",
                (uint32_t)(a[0] >> 40), (uint32_t)a[0] & 0xff);
+        break;
+    case STEP_ARRIVE:
+        printf("    mock_arrived_count = %" PRIu64 ";\n    channel_arrived();\n", a[0]);
         break;
     case STEP_LIST:
         printf("    ((struct exo_preferred *)machine_frame(envs[%" PRIu64 "].revoke.list))[%" PRIu64

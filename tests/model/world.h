@@ -38,6 +38,7 @@ struct flight {
 /* The machine's own variables; they are state as the core's are. */
 struct world {
     uint64_t now, alarm;
+    uint64_t arrived; /* bytes over the channel that nobody has read */
     struct flight flight;
 };
 extern struct world world;

@@ -25,13 +25,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "exo/core"
 TESTS = ROOT / "tests/unit/core"
-PROGRAMS = {"queue": [], "revoke": [], "batch": [], "notify": [], "env": [], "grant": [], "memory": [], "cpu": [], "random": ["20240611", "150000"]}
+PROGRAMS = {"queue": [], "revoke": [], "channel": [], "batch": [], "notify": [], "env": [], "grant": [], "memory": [], "cpu": [], "random": ["20240611", "150000"]}
 # Sanitizers cost most of the time and find little more: only what survives is tried with them.
 FLAGS = ["-std=gnu11", "-O1", "-w"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 CPU_SECONDS = 20  # of one test program: a mutant that loops for ever is one that was noticed
 LIKELY = {"frame": "memory", "grant": "grant", "table": "memory", "slice": "env", "info": "env", "console": "env", "batch": "batch",
-          "notify": "notify", "revoke": "revoke"}
+          "notify": "notify", "revoke": "revoke", "channel": "channel"}
 NOT_MUTATED = "invariants"  # how the names of files begin that are tests themselves
 
 # (file, the line of the mutant, what is gone) -> why no test can notice.

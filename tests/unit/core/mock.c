@@ -129,6 +129,33 @@ void machine_console(const char *text, size_t length)
     mock_console_used += (uint32_t)length;
 }
 
+uint8_t mock_arrived[MOCK_ARRIVED], mock_left[MOCK_ARRIVED];
+uint32_t mock_arrived_count, mock_left_count;
+bool mock_no_channel;
+
+int32_t machine_channel_read(uint8_t *to, uint32_t room)
+{
+    uint32_t count = mock_arrived_count < room ? mock_arrived_count : room;
+
+    if (mock_no_channel)
+        return -1;
+    memcpy(to, mock_arrived, count);
+    mock_arrived_count -= count;
+    memmove(mock_arrived, mock_arrived + count, mock_arrived_count);
+    return (int32_t)count;
+}
+
+int32_t machine_channel_write(const uint8_t *from, uint32_t length)
+{
+    uint32_t room = MOCK_ARRIVED - mock_left_count, count = length < room ? length : room;
+
+    if (mock_no_channel)
+        return -1;
+    memcpy(mock_left + mock_left_count, from, count);
+    mock_left_count += count;
+    return (int32_t)count;
+}
+
 void panic(const char *format, ...)
 {
     va_list arguments;
@@ -172,6 +199,7 @@ struct env *mock_boot(void)
     grant_init(grant_table, MOCK_GRANTS);
     frame_add_free(MOCK_KERNEL, MOCK_FRAMES - MOCK_KERNEL);
     mock_now = 1000;
+    mock_arrived_count = mock_left_count = mock_no_channel = 0;
     mock_console_used = tlb_used = tlb_root = 0;
     cpu_reset();
 

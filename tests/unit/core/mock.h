@@ -46,6 +46,12 @@ extern uint32_t mock_sent_count, mock_capacity, mock_polls;
 extern void (*mock_ready_hook)(void);
 extern void (*mock_frame_hook)(uint32_t frame);
 
+/* The channel: what has come and was not read, and what was sent and not taken by the wire. */
+#define MOCK_ARRIVED 40u
+extern uint8_t mock_arrived[MOCK_ARRIVED], mock_left[MOCK_ARRIVED];
+extern uint32_t mock_arrived_count, mock_left_count;
+extern bool mock_no_channel;
+
 /* A machine just booted: the first environment is LIVE, has root and control page, and runs. */
 struct env *mock_boot(void);
 

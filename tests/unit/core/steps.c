@@ -7,6 +7,7 @@
 #include "mock.h"
 
 #include "batch.h"
+#include "channel.h"
 #include "nic.h"
 #include "packet_queue.h"
 
@@ -274,6 +275,9 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
     case EXO_CALL_BATCH:
         batch_for(self, a);
         break;
+    case EXO_CALL_CHANNEL_WRITE:
+        a[0] = steps_dice(18);
+        break;
     case EXO_CALL_REVOKE_PREFER:
     case EXO_CALL_REVOKE_START:
     case EXO_CALL_REVOKE_TAKE:
@@ -474,6 +478,10 @@ void steps_one(bool full)
         } else {
             step_call(full);
         }
+    } else if (!steps_dice(4)) {
+        mock_left_count = 0;
+        mock_arrived_count = steps_dice(MOCK_ARRIVED);
+        channel_arrived();
     } else if (steps_dice(2)) {
         nics[0]->poll(nics[0]);
     } else {
