@@ -38,7 +38,8 @@ void console_flush(void);
 void console_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* --- vm.c: this application's address space */
-enum { VM_NONE = 4 }; /* as a permission: reserved, every access faults */
+enum { VM_NONE = 4 };   /* as a permission: reserved, every access faults */
+enum { VM_SHARED = 8 }; /* likewise: others' pages are mapped here, and no page on demand */
 void vm_init(void);
 void vm_wipe_start(uint64_t offset, uint64_t length); /* zero that part of the start page */
 bool vm_fault(uint64_t address, uint64_t error);      /* true: mended */
@@ -46,6 +47,7 @@ long vm_map(uint64_t hint, uint64_t size, uint32_t perm, bool fixed);
 long vm_unmap(uint64_t address, uint64_t size);
 long vm_protect(uint64_t address, uint64_t size, uint32_t perm);
 long vm_discard(uint64_t address, uint64_t size);
+bool vm_map_grant(uint64_t address, grant_t grant, uint32_t perm); /* in a VM_SHARED range */
 bool vm_mapped(uint64_t address);
 frame_t vm_frame(uint64_t address); /* EXO_FRAME_NONE if not mapped */
 /* `pages` new frames of `type`, mapped at once and for ever, writable, with a page that is never
@@ -55,7 +57,14 @@ void *vm_alloc(uint32_t pages, uint32_t type);
  * cannot be mapped. EXO_FRAME_NONE: show none. */
 void *vm_window(frame_t frame);
 extern uint64_t vm_faults; /* pages given on demand */
-enum vm_why { VM_UNKNOWN, VM_GUARD, VM_RESIDENT_GUARD, VM_PERMISSION, VM_OUT_OF_MEMORY };
+enum vm_why {
+    VM_UNKNOWN,
+    VM_GUARD,
+    VM_RESIDENT_GUARD,
+    VM_PERMISSION,
+    VM_OUT_OF_MEMORY,
+    VM_TAKEN_BACK
+};
 enum vm_why vm_why(uint64_t address, uint64_t error);
 
 /* --- thread.c */

@@ -290,6 +290,9 @@ long vm_protect(uint64_t address, uint64_t size, uint32_t perm)
     }
     if (!range_split(address) || !range_split(address + size))
         return -ENOMEM;
+    for (int i = range_at(address); i < range_count && ranges[i].start < address + size; i++)
+        if (ranges[i].perm == VM_SHARED)
+            return -EACCES; /* what may be done with it its owner says */
     for (int i = range_at(address); i < range_count && ranges[i].start < address + size; i++) {
         ranges[i].perm = perm;
         protect(ranges[i].start, ranges[i].end, perm);
@@ -304,6 +307,13 @@ long vm_discard(uint64_t address, uint64_t size)
         return -EINVAL;
     empty(address, address + size);
     return 0;
+}
+
+bool vm_map_grant(uint64_t address, grant_t grant, uint32_t perm)
+{
+    frame_t table = table_for(address, true);
+
+    return table.n && exo_grant_map(grant, table, index_of(address), perm) == 0;
 }
 
 /* --- faults ---------------------------------------------------------------------------- */
@@ -326,6 +336,8 @@ enum vm_why vm_why(uint64_t address, uint64_t error)
                                                                             : VM_UNKNOWN;
     if (range->perm == VM_NONE)
         return VM_GUARD;
+    if (range->perm == VM_SHARED)
+        return vm_mapped(address) ? VM_PERMISSION : VM_TAKEN_BACK;
     if ((error & FAULT_WRITE && !(range->perm & EXO_WRITE)) ||
         (error & FAULT_FETCH && !(range->perm & EXO_EXEC)))
         return VM_PERMISSION;

@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "directory.h"
 #include "libos.h"
+#include "peers.h"
 
 #define SELF ((env_t){EXO_ENV_SELF})
 #define ANY  ((frame_t){EXO_FRAME_ANY})
@@ -37,7 +39,8 @@ static void check(struct build *b, int64_t result)
         b->error = result;
 }
 
-static void place(struct build *b, uint64_t address, frame_t frame, uint32_t perm)
+/* The PT for an address; made if it is not there. */
+static frame_t table_for(struct build *b, uint64_t address)
 {
     frame_t table = b->root;
 
@@ -53,8 +56,27 @@ static void place(struct build *b, uint64_t address, frame_t frame, uint32_t per
         }
         table.n = (uint32_t)next;
     }
+    return table;
+}
+
+static void place(struct build *b, uint64_t address, frame_t frame, uint32_t perm)
+{
+    frame_t table = table_for(b, address);
+
     if (!b->error)
         check(b, exo_pt_map(table, address >> EXO_PAGE_SHIFT & 511, frame, perm));
+}
+
+/* The directory stays ours: the child is granted it. */
+static void place_directory(struct build *b)
+{
+    frame_t table = table_for(b, EXO_DIRECTORY_ADDRESS);
+    int64_t grant = b->error ? 0 : exo_page_grant(peers_frame(), b->env, EXO_READ, 0);
+
+    check(b, grant);
+    if (!b->error)
+        check(b, exo_grant_map((grant_t){(uint32_t)grant}, table,
+                               EXO_DIRECTORY_ADDRESS >> EXO_PAGE_SHIFT & 511, EXO_READ));
 }
 
 /* A page of the child with this content at `offset`, zero elsewhere. */
@@ -137,6 +159,8 @@ static void set_up(struct build *b, const char *bundle, const struct bundle_app 
     for (uint64_t i = 1; i <= EXO_STACK_PAGES; i++)
         place(b, EXO_STACK_TOP - i * EXO_PAGE_SIZE, take(b, b->env, EXO_DATA), EXO_WRITE);
     place_start(b, bundle, app, image_end);
+    if (right_given(bundle, app, "directory"))
+        place_directory(b);
     if (b->error)
         return;
     check(b, exo_env_set(b->env, EXO_ENV_SET_ROOT, b->root.n, 0));

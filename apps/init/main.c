@@ -12,6 +12,7 @@
 #include "bundle_check.h"
 #include "child.h"
 #include "libos.h"
+#include "peers.h"
 #include "plan.h"
 
 #define SECOND     UINT64_C(1000000000)
@@ -50,6 +51,7 @@ static void start(uint32_t i)
     if (!app->env.n)
         return;
     slices_give(i);
+    peers_tell(i, app->env);
     app->started = time_ns();
     printf("started %s (environment %u, %u pages, %u slices)\n", app->told->name,
            EXO_ENV_SLOT(app->env.n), app->told->pages, app->told->slices);
@@ -106,8 +108,10 @@ static void settle(struct app *app)
 
 static void take_back(struct app *app)
 {
-    if (!app->over)
+    if (!app->over) {
         app->failed = tell_end(app);
+        peers_tell((uint32_t)(app - apps), (env_t){EXO_ENV_SELF});
+    }
     app->over = true;
     if (child_reclaim(app->env))
         settle(app);
@@ -153,6 +157,8 @@ static void tell_silence(void)
 static void start_all(void)
 {
     plan_make(&plan, bundle_apps(bundle), app_count);
+    if (!peers_make(bundle_apps(bundle), app_count))
+        printf("There is no memory for the directory: who asks for it is not started.\n");
     for (uint32_t i = 0; i < app_count; i++) {
         apps[i].told = &bundle_apps(bundle)[i];
         if (plan.lacks[i])

@@ -67,6 +67,41 @@ def test_two_notify_each_other(boot, kind, policy):
         assert f"[init] {name} ended with status 0" in machine.text()
 
 
+@pytest.mark.parametrize("kind", ["qemu", "bochs"])
+def test_three_share_memory(boot, kind):
+    """An owner, one that may read and one that may write; it is taken back while they use it."""
+    roles = ("third", "reader", "writer")
+    apps = [
+        {"name": role, "test": "share", "arguments": [role], "rights": ["directory"], "restart": "never"}
+        for role in roles
+    ]
+    machine = boot(apps, kind=kind, nic=None)
+    for role in roles:
+        machine.wait_for(rf"^\[init\] {role} (ended|was)", TIMEOUT)
+    text = machine.text()
+    assert not re.findall(r"^\[\w+\] not ok.*", text, re.M)
+    for role, checks in {"writer": 10, "reader": 9, "third": 3}.items():
+        assert len(re.findall(rf"^\[{role}\] ok: ", text, re.M)) == checks, role
+    assert "[init] writer ended with status 0" in text
+    assert "[init] third ended with status 0" in text
+    taken = r"^\[reader\] crash: page fault reading .*: another application shared that page and has taken it back$"
+    assert re.search(taken, text, re.M)
+
+
+def test_the_directory_follows_restarts(boot):
+    apps = [
+        {"name": "watcher", "test": "peers", "arguments": ["mortal"], "rights": ["directory"], "restart": "never"},
+        {"name": "mortal", "test": "crash", "arguments": ["null"], "restart": "always"},
+        {"name": "blind", "test": "peers", "arguments": ["mortal"], "restart": "never"},
+    ]
+    machine = boot(apps, nic=None)
+    machine.wait_for(r"^\[init\] watcher (ended|was)", TIMEOUT)
+    text = machine.text()
+    assert "[watcher] ok: mortal was started 3 times" in text
+    assert "[init] watcher ended with status 0" in text
+    assert "[blind] has no directory" in text
+
+
 # Way to die: what the crash report says, and where the backtrace begins.
 DEATHS = {
     "null": (r"page fault writing 0x8 .*: nothing is mapped there", "null"),

@@ -32,6 +32,7 @@ DEFAULT_SLICES = 4
 DEFAULT_POLICY = "round_robin"
 RESTARTS = {"never": "BUNDLE_NEVER", "on-failure": "BUNDLE_ON_FAILURE", "always": "BUNDLE_ALWAYS"}
 DEFAULT_RESTART = "on-failure"
+RIGHTS = ("directory",)
 DHCP = "dhcp"
 # What the kernel's log begins its own lines, the loader's and init's with.
 RESERVED_NAMES = ("exo", "uefi", "init")
@@ -40,6 +41,7 @@ RESERVED_SETTINGS = {
     "FREEHOLD_SCHED": "sched",
     "FREEHOLD_ADDRESS": "address",
     "FREEHOLD_GATEWAY": "gateway",
+    "FREEHOLD_RIGHTS": "rights",
 }
 # OVMF (2022.11) starts in 48 MiB and not in 40.
 MEMORY_MIN, MEMORY_MAX = 48 << 20, 64 << 30
@@ -62,7 +64,7 @@ _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MACHINE_KEYS = ("name", "memory")
 _APP_KEYS = (
     ("name", "image", "arguments", "environment", "memory", "slices", "sched", "address")
-    + ("gateway", "mac", "restart", "forward")
+    + ("gateway", "mac", "restart", "forward", "rights")
 )
 
 
@@ -96,6 +98,7 @@ class App:
     gateway: IPv4Address | None
     mac: int | None  # None: no network
     restart: str  # one of RESTARTS
+    rights: tuple[str, ...]  # of RIGHTS
     forwards: tuple[Forward, ...]
 
     @property
@@ -110,6 +113,8 @@ class App:
             made["FREEHOLD_ADDRESS"] = str(self.address)
         if self.gateway:
             made["FREEHOLD_GATEWAY"] = str(self.gateway)
+        if self.rights:
+            made["FREEHOLD_RIGHTS"] = ",".join(self.rights)
         return [f"{key}={value}" for key, value in (made | self.environment).items()]
 
     @property
@@ -299,6 +304,7 @@ class _AppReader:
         app |= {"arguments": self.arguments(), "environment": self.environment()}
         app["sched"] = table.choice("sched", policies(), DEFAULT_POLICY)
         app["restart"] = table.choice("restart", tuple(RESTARTS), DEFAULT_RESTART)
+        app["rights"] = self.rights()
         app["address"] = self.address()
         app["gateway"] = self.gateway(app["address"])
         app["mac"] = self.mac()
@@ -382,6 +388,13 @@ class _AppReader:
             elif "\0" in value:
                 self.table.wrong("environment", f"has a NUL character in the value of {key}", key)
         return settings
+
+    def rights(self) -> tuple[str, ...]:
+        given = self.table.strings("rights")
+        for index, right in given.items():
+            if right not in RIGHTS:
+                self.table.wrong("rights", f"has {quote(right)}; the rights are {', '.join(RIGHTS)}", index)
+        return tuple(dict.fromkeys(given.values()))
 
     def strings(self, app: dict) -> None:
         """Arguments and settings share one page of the application's."""

@@ -10,8 +10,10 @@
 #include <elf.h>
 #include <stdlib.h>
 
+#include "directory.h"
 #include "libos.h"
 #include "nic.h"
+#include "peers.h"
 #include "table.h"
 
 #undef printf
@@ -291,6 +293,80 @@ static void test_failing_calls(void)
            failed);
 }
 
+static void give_rights(const char *rights)
+{
+    static const char strings[] = "www\0-v\0FREEHOLD_RIGHTS=";
+
+    memcpy(bundle + 8, strings, sizeof(strings));
+    strcpy(bundle + 8 + sizeof(strings) - 1, rights);
+    app.strings_size = (uint32_t)(sizeof(strings) + strlen(rights));
+}
+
+static void test_rights(void)
+{
+    boot();
+    tap_ok(!right_given(bundle, &app, "directory"), "who is given no right has none");
+    give_rights("tables,directory");
+    tap_ok(right_given(bundle, &app, "directory") && right_given(bundle, &app, "tables") &&
+               !right_given(bundle, &app, "direct") && !right_given(bundle, &app, "able"),
+           "a right is a whole word");
+    give_rights("directorys,");
+    tap_ok(!right_given(bundle, &app, "directory") && !right_given(bundle, &app, "tables"),
+           "a longer word is another");
+    memcpy(bundle + 8, "www\0FREEHOLD_RIGHTS=directory", 30);
+    app.strings_size = 34;
+    memcpy(bundle + 8 + 30, "A=1", 4);
+    tap_ok(!right_given(bundle, &app, "directory"), "an argument gives no right");
+}
+
+/* The directory is granted to the one that may know, and tells who runs as what. */
+static void test_directory(void)
+{
+    boot();
+    struct bundle_app both[2] = {app, app};
+    strcpy(both[1].name, "other");
+    tap_ok(peers_make(both, 2), "a directory is made");
+    const struct exo_directory *page = machine_frame(peers_frame());
+    tap_ok(page->magic == EXO_DIRECTORY_MAGIC && page->count == 2 &&
+               !strcmp(page->entries[1].name, "other") && !page->entries[1].env.n,
+           "it names all applications, and none runs");
+    give_rights("directory");
+    env_t name = start();
+    struct env *child = mock_env(name.n);
+    if (!tap_ok(child && !*fake_said, "one that may know is started"))
+        return;
+    uint64_t entry = leaf(child, EXO_DIRECTORY_ADDRESS);
+    tap_ok(PTE_FRAME(entry) == peers_frame().n && !(entry & PTE_WRITE) && entry & PTE_NX,
+           "it finds the directory, to be read alone");
+    tap_ok(child->used[EXO_R_PAGES] == pages_of(EXO_IMAGE_BASE, EXO_IMAGE_BASE + DATA, 0x1800),
+           "which costs it no page");
+    uint32_t change = page->change;
+    peers_tell(1, name);
+    tap_ok(page->entries[1].env.n == name.n && page->entries[1].starts == 1 &&
+               page->change == change + 2 && page->change % 2 == 0,
+           "a start is told");
+    peers_tell(1, (env_t){EXO_ENV_SELF});
+    peers_tell(1, name);
+    tap_ok(page->entries[1].env.n == name.n && page->entries[1].starts == 2, "so is the next");
+    CALL(fake_init, ENV_KILL, name.n, 9);
+    tap_ok(child_reclaim(name) && !inv_all() && !fake_init->used[EXO_R_GRANTS],
+           "when it ends the grant does");
+
+    int failed = 0;
+    bool clean = true;
+    for (int n = 1;; n++) {
+        uint32_t pages = fake_init->used[EXO_R_PAGES];
+        fake_fail_at = n;
+        name = start();
+        if (fake_fail_at)
+            break;
+        failed++;
+        clean &= !name.n && !inv_all() && fake_init->used[EXO_R_PAGES] == pages &&
+                 !fake_init->used[EXO_R_GRANTS];
+    }
+    tap_ok(clean && name.n && failed > 30, "each of %d calls fails once: nothing is left", failed);
+}
+
 static void test_busy(void)
 {
     boot();
@@ -376,6 +452,8 @@ int main(void)
     test_quota();
     test_too_much();
     test_failing_calls();
+    test_rights();
+    test_directory();
     test_busy();
     test_broken_image();
     test_random();

@@ -33,6 +33,9 @@ FAKE(page_alloc, (env_t env, frame_t frame, uint32_t type), env, frame, type)
 FAKE(page_give, (frame_t frame, env_t env), frame, env)
 FAKE(pt_map, (frame_t table, uint32_t index, frame_t frame, uint32_t perm), table, index, frame,
      perm)
+FAKE(page_grant, (frame_t frame, env_t env, uint32_t perm, uint32_t tag), frame, env, perm, tag)
+FAKE(grant_map, (grant_t grant, frame_t table, uint32_t index, uint32_t perm), grant, table, index,
+     perm)
 FAKE(env_create,
      (uint32_t pages, uint32_t envs, uint32_t queues, uint32_t grants, uint32_t gates,
       uint32_t filters),
@@ -59,6 +62,23 @@ static inline int64_t exo_env_reclaim(env_t env)
 static inline int64_t exo_info(uint32_t what, uint64_t which, uint32_t index)
 {
     return call_info(fake_init, what, which, index);
+}
+
+/* Memory of init's is a frame of the mock's. */
+static inline void *vm_alloc(uint32_t pages, uint32_t type)
+{
+    int64_t frame =
+        call_page_alloc(fake_init, (env_t){EXO_ENV_SELF}, (frame_t){EXO_FRAME_ANY}, type);
+
+    return frame < 0 || pages != 1 ? NULL : machine_frame((frame_t){(uint32_t)frame});
+}
+
+static inline frame_t vm_frame(uint64_t address)
+{
+    for (uint32_t n = MOCK_KERNEL; n < frame_count; n++)
+        if ((uint64_t)machine_frame((frame_t){n}) == address)
+            return (frame_t){n};
+    return (frame_t){EXO_FRAME_NONE};
 }
 
 static inline void *vm_window(frame_t frame)
