@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Requests from the host to applications, and what must come back. Loopback alone."""
+"""Requests from the host to applications, and what must come back.
+
+By the loopback address, or within a network namespace of the test's own (frames.py).
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,14 @@ HOST = "127.0.0.1"
 PATIENCE = 20  # seconds for one answer; an emulator on a busy host is slow at times
 
 
-def http_requests(port: int, count: int, path: str, content: bytes) -> None:
+def http_requests(port: int, count: int, path: str, content: bytes, host: str = HOST) -> None:
     """`count` GETs on connections that are kept alive for 100 requests each."""
     connection = None
     for number in range(count):
         if number % 100 == 0:
             if connection:
                 connection.close()
-            connection = http.client.HTTPConnection(HOST, port, timeout=PATIENCE)
+            connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
         connection.request("GET", path)
         answer = connection.getresponse()
         body = answer.read()
@@ -33,7 +36,7 @@ def _payload(random_: random.Random, limit: int) -> bytes:
     return random_.randbytes(random_.randint(1, limit))
 
 
-def tcp_echoes(port: int, count: int) -> None:
+def tcp_echoes(port: int, count: int, host: str = HOST) -> None:
     """`count` messages of up to 3,000 bytes, 50 a connection."""
     random_ = random.Random(7)
     connection = None
@@ -41,7 +44,7 @@ def tcp_echoes(port: int, count: int) -> None:
         if number % 50 == 0:
             if connection:
                 connection.close()
-            connection = socket.create_connection((HOST, port), timeout=PATIENCE)
+            connection = socket.create_connection((host, port), timeout=PATIENCE)
         sent = _payload(random_, 3000)
         connection.sendall(sent)
         got = b""
@@ -53,12 +56,12 @@ def tcp_echoes(port: int, count: int) -> None:
     connection.close()
 
 
-def udp_echoes(port: int, count: int) -> None:
+def udp_echoes(port: int, count: int, host: str = HOST) -> None:
     """`count` datagrams of up to 1,472 bytes, one after another; none may be lost."""
     random_ = random.Random(8)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         udp.settimeout(PATIENCE)
-        udp.connect((HOST, port))
+        udp.connect((host, port))
         for number in range(count):
             sent = _payload(random_, 1472)
             udp.send(sent)

@@ -46,6 +46,7 @@ PACKAGES = (
     Package("gdb", "debugs kernel and applications", "gdb"),
     Package("curl", "asks the demo machine's web servers something", "curl"),
     Package("netcat-openbsd", "talks to the demo machine's echo server (nc)", "nc"),
+    Package("iproute2", "gives tests a network of their own (ip)", "ip"),
     Package("python3-pytest", "runs the tests of tools and of whole machines", "pytest"),
     Package("clang", "compiles everything a second time, for its warnings", "clang"),
     Package("libclang-rt-dev", "clang's sanitizers, for the unit tests", ""),
