@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * acpi.c - the CPUs that a MADT lists.
+ * acpi.c - the way to a table, and the CPUs that a MADT lists.
  *
- * ACPI specification 6.5, 5.2.12 "Multiple APIC Description Table". No byte outside the table is
- * read, whatever lengths its entries claim; an entry that contradicts itself ends the list.
+ * ACPI specification 6.5, 5.2.5 to 5.2.8 and 5.2.12 "Multiple APIC Description Table". No byte
+ * outside the table is read, whatever lengths its entries claim; an entry that contradicts itself ends the list.
  */
 #include "acpi.h"
 
@@ -31,6 +31,62 @@ bool acpi_sum_is_zero(const void *table, uint64_t size)
     for (uint64_t i = 0; i < size; i++)
         sum = (uint8_t)(sum + bytes[i]);
     return sum == 0;
+}
+
+/* Reads of ACPI structures may be unaligned: an XSDT's entries lie at multiples of 4. */
+struct __attribute__((packed)) acpi_header {
+    char signature[4];
+    uint32_t length;
+    uint8_t rest[28];
+};
+
+struct __attribute__((packed)) acpi_rsdp {
+    char signature[8];
+    uint8_t checksum;
+    char oem[6];
+    uint8_t revision;
+    uint32_t rsdt;
+    uint32_t length;
+    uint64_t xsdt;
+};
+
+static const struct acpi_header *table_check(uint64_t address, const char *signature)
+{
+    const struct acpi_header *table = (const struct acpi_header *)address;
+
+    if (!table || __builtin_memcmp(table->signature, signature, 4) != 0 ||
+        table->length < sizeof(*table) || !acpi_sum_is_zero(table, table->length))
+        return NULL;
+    return table;
+}
+
+const void *acpi_find(uint64_t rsdp_address, const char *signature, uint64_t *size)
+{
+    const struct acpi_rsdp *rsdp = (const struct acpi_rsdp *)rsdp_address;
+    const struct acpi_header *root = NULL;
+    uint64_t width = 8;
+
+    if (!rsdp)
+        return NULL;
+    if (rsdp->revision >= 2)
+        root = table_check(rsdp->xsdt, "XSDT");
+    if (!root) {
+        root = table_check(rsdp->rsdt, "RSDT");
+        width = 4;
+    }
+    if (!root)
+        return NULL;
+    const uint8_t *entries = (const uint8_t *)(root + 1);
+    for (uint64_t at = 0; at + width <= root->length - sizeof(*root); at += width) {
+        uint64_t address = 0;
+        __builtin_memcpy(&address, entries + at, width);
+        const struct acpi_header *table = table_check(address, signature);
+        if (table) {
+            *size = table->length;
+            return table;
+        }
+    }
+    return NULL;
 }
 
 uint32_t madt_cpus(const void *madt, uint64_t size, uint32_t *ids, uint32_t limit)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * acpi.h - the two ACPI tables that the loader reads, without trusting them.
+ * acpi.h - ACPI's tables, and the CPUs that its MADT lists, without trusting them.
  *
  * No firmware and no hardware in here: tests/unit builds the same file for the host.
  */
@@ -11,6 +11,12 @@
 
 /* True when `size` bytes add up to 0 modulo 256, as every ACPI table's do. */
 bool acpi_sum_is_zero(const void *table, uint64_t size);
+
+/*
+ * The first table of that signature that the RSDP (0: there is none) leads to, its header and its
+ * sum checked; NULL if there is none. *size becomes its length.
+ */
+const void *acpi_find(uint64_t rsdp, const char *signature, uint64_t *size);
 
 /*
  * The APIC ids of the CPUs that a MADT of `size` bytes calls enabled, in its order, at most `limit`

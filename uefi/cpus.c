@@ -26,60 +26,6 @@ struct mp_services {
     /* Further members are not used here. */
 };
 
-/* Reads of ACPI structures may be unaligned: an XSDT's entries lie at multiples of 4. */
-struct __attribute__((packed)) acpi_header {
-    char signature[4];
-    uint32_t length;
-    uint8_t rest[28];
-};
-
-struct __attribute__((packed)) acpi_rsdp {
-    char signature[8];
-    uint8_t checksum;
-    char oem[6];
-    uint8_t revision;
-    uint32_t rsdt;
-    uint32_t length;
-    uint64_t xsdt;
-};
-
-static const struct acpi_header *table_check(uint64_t address, const char *signature)
-{
-    const struct acpi_header *table = (const struct acpi_header *)address;
-
-    if (!table || __builtin_memcmp(table->signature, signature, 4) != 0 ||
-        table->length < sizeof(*table) || !acpi_sum_is_zero(table, table->length))
-        return NULL;
-    return table;
-}
-
-static const struct acpi_header *madt_find(uint64_t rsdp_address)
-{
-    const struct acpi_rsdp *rsdp = (const struct acpi_rsdp *)rsdp_address;
-    const struct acpi_header *root = NULL;
-    uint64_t width = 8;
-
-    if (!rsdp)
-        return NULL;
-    if (rsdp->revision >= 2)
-        root = table_check(rsdp->xsdt, "XSDT");
-    if (!root) {
-        root = table_check(rsdp->rsdt, "RSDT");
-        width = 4;
-    }
-    if (!root)
-        return NULL;
-    const uint8_t *entries = (const uint8_t *)(root + 1);
-    for (uint64_t at = 0; at + width <= root->length - sizeof(*root); at += width) {
-        uint64_t address = 0;
-        __builtin_memcpy(&address, entries + at, width);
-        const struct acpi_header *madt = table_check(address, "APIC");
-        if (madt)
-            return madt;
-    }
-    return NULL;
-}
-
 static uint32_t cpus_by_firmware(uint32_t *ids, uint32_t limit)
 {
     static EFI_GUID guid = {
@@ -132,11 +78,12 @@ static void boot_cpu_first(struct boot_info *info)
 
 void cpus_find(struct boot_info *info)
 {
-    const struct acpi_header *madt = madt_find(info->rsdp);
+    uint64_t size;
+    const void *madt = acpi_find(info->rsdp, "APIC", &size);
     uint32_t count = 0;
 
     if (madt)
-        count = madt_cpus(madt, madt->length, info->cpus, EXO_BOOT_CPUS);
+        count = madt_cpus(madt, size, info->cpus, EXO_BOOT_CPUS);
     if (count == 0)
         count = cpus_by_firmware(info->cpus, EXO_BOOT_CPUS);
     if (count > EXO_BOOT_CPUS)

@@ -78,7 +78,7 @@ uint64_t tables_build(const struct memory_map *map, const struct placed_segment 
 /* Say which needed features this CPU lacks, if any, and fail. */
 void cpu_check(void);
 bool cpu_has_gigabyte_pages(void);
-/* Fill the CPUs, RSDP, framebuffer and wall clock. */
+/* Fill the CPUs, RSDP, DMA units, framebuffer and wall clock. */
 void machine_describe(struct boot_info *info);
 
 /* --- cpus.c --- */

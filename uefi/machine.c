@@ -4,7 +4,9 @@
  *
  * Each of them but the CPU may be missing; the kernel is then told so, and starts all the same.
  */
+#include "acpi.h"
 #include "calendar.h"
+#include "dmar.h"
 #include "loader.h"
 
 struct feature {
@@ -153,9 +155,29 @@ static uint64_t clock_read(void)
     return seconds;
 }
 
+/* PCI Local Bus Specification 3.0, 3.2.2.3.2: every PC has these two ports. */
+static uint8_t pci_read_byte(uint16_t id, uint32_t offset)
+{
+    uint32_t address = 1u << 31 | (uint32_t)id << 8 | (offset & 0xfc), value;
+
+    __asm__ volatile("outl %0, %1" : : "a"(address), "Nd"((uint16_t)0xcf8));
+    __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"((uint16_t)0xcfc));
+    return (uint8_t)(value >> (offset % 4 * 8));
+}
+
+static void dma_describe(struct boot_info *info)
+{
+    uint64_t size;
+    const void *dmar = acpi_find(info->rsdp, "DMAR", &size);
+
+    if (dmar)
+        dmar_read(dmar, size, pci_read_byte, &info->dma);
+}
+
 void machine_describe(struct boot_info *info)
 {
     info->rsdp = rsdp_find();
+    dma_describe(info);
     framebuffer_find(&info->framebuffer);
     info->wall_clock = clock_read();
     cpus_find(info);

@@ -26,7 +26,7 @@
 #include "types.h"
 
 #define EXO_BOOT_MAGIC    0x31746f6f62657266ull /* "freboot1" */
-#define EXO_BOOT_VERSION  1u
+#define EXO_BOOT_VERSION  2u
 
 #define EXO_DIRECT_MAP    0xffff800000000000ull /* PML4 slot 256 */
 #define EXO_MMIO_BASE     0xfffffe8000000000ull /* PML4 slot 509 */
@@ -35,6 +35,9 @@
 #define EXO_BOOT_REGIONS  256u
 #define EXO_BOOT_CPUS     64u
 #define EXO_BOOT_SEGMENTS 8u
+#define EXO_BOOT_UNITS    8u
+#define EXO_BOOT_COVERED  64u
+#define EXO_BOOT_RESERVED 32u
 
 /* A run of usable physical frames. Runs are sorted and do not overlap. */
 struct boot_region {
@@ -57,6 +60,39 @@ struct boot_framebuffer {
     uint32_t bgr;    /* 1: blue in the lowest byte (the usual), 0: red */
 };
 
+/* What ACPI's DMAR says of Intel VT-d, by which devices can be kept from memory. */
+enum exo_boot_dma {
+    EXO_DMA_NONE, /* no such table */
+    EXO_DMA_UNITS,
+    EXO_DMA_BROKEN, /* the table contradicts itself */
+    EXO_DMA_MANY    /* more units, devices or reservations than fit here */
+};
+
+struct boot_unit {
+    uint64_t registers; /* physical address of the first page of them, a multiple of 4096 */
+    uint64_t segment;   /* of PCI */
+};
+
+/* Devices of segment 0, from one to another in the order of bus << 8 | device << 3 | function. */
+struct boot_devices {
+    uint16_t first, last;
+};
+
+/* Memory that firmware wants a device to reach for ever. */
+struct boot_reserved {
+    uint64_t first, last; /* physical addresses; the first and the last byte of pages */
+    uint64_t id;          /* the device: a number as in boot_devices */
+};
+
+struct boot_dma {
+    uint32_t state; /* enum exo_boot_dma; only EXO_DMA_UNITS comes with any of the rest */
+    uint32_t unit_count;
+    struct boot_unit units[EXO_BOOT_UNITS];
+    uint32_t covered_count, reserved_count;
+    struct boot_devices covered[EXO_BOOT_COVERED]; /* which devices are under some unit */
+    struct boot_reserved reserved[EXO_BOOT_RESERVED];
+};
+
 struct boot_info {
     uint64_t magic;
     uint32_t version;
@@ -69,6 +105,7 @@ struct boot_info {
     uint32_t cpus[EXO_BOOT_CPUS]; /* APIC ids, the boot CPU first */
 
     uint64_t rsdp; /* physical address of the ACPI RSDP, 0: none */
+    struct boot_dma dma;
     struct boot_framebuffer framebuffer;
     uint64_t wall_clock; /* seconds since 1970-01-01 UTC, 0: unknown */
     uint8_t seed[64];    /* random bytes */

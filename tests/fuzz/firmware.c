@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * firmware.c - what the loader reads of the firmware's tables: ACPI's MADT and the memory map.
+ * firmware.c - what the loader reads of the firmware's tables: ACPI's MADT and DMAR, and the memory
+ * map.
  *
  * The first byte chooses. Runs of frames are compared with what each descriptor says of each frame.
  */
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #include "../../uefi/acpi.h"
+#include "../../uefi/dmar.h"
 #include "../../uefi/regions.h"
 
 enum { LIMIT = 4, DESCRIPTORS = 40, HOLES = 4, STRIDE = 48, FRAMES = 600, RUNS = 3 };
@@ -26,6 +28,40 @@ static void madt(const uint8_t *bytes, size_t size)
     acpi_sum_is_zero(table + 16, size);
     free(ids);
     free(table);
+}
+
+/* Any bridge leads anywhere, but always to the same place. */
+static uint8_t pci(uint16_t id, uint32_t offset)
+{
+    return (uint8_t)(id * 7 + offset * 31);
+}
+
+static void dmar(const uint8_t *bytes, size_t size)
+{
+    struct boot_dma *dma = malloc(sizeof(*dma));
+    uint8_t *table = malloc(40 + size); /* of the 48 bytes before its structures, some are there */
+
+    memcpy(table + 40, bytes, size);
+    dmar_read(table, 40 + size, pci, dma);
+    MUST(dma->unit_count <= EXO_BOOT_UNITS && dma->covered_count <= EXO_BOOT_COVERED &&
+             dma->reserved_count <= EXO_BOOT_RESERVED,
+         "a list is longer than its place");
+    MUST(dma->state == EXO_DMA_UNITS
+             ? dma->unit_count > 0
+             : !dma->unit_count && !dma->covered_count && !dma->reserved_count,
+         "state %u with %u units", dma->state, dma->unit_count);
+    for (uint32_t i = 0; i < dma->unit_count; i++)
+        MUST(dma->units[i].registers && dma->units[i].registers % EXO_PAGE_SIZE == 0,
+             "registers that are no page");
+    for (uint32_t i = 0; i < dma->covered_count; i++)
+        MUST(dma->covered[i].first <= dma->covered[i].last, "devices in the wrong order");
+    for (uint32_t i = 0; i < dma->reserved_count; i++)
+        MUST(dma->reserved[i].first < dma->reserved[i].last &&
+                 dma->reserved[i].first % EXO_PAGE_SIZE == 0 &&
+                 (dma->reserved[i].last + 1) % EXO_PAGE_SIZE == 0,
+             "reserved memory that is no pages");
+    free(table);
+    free(dma);
 }
 
 struct map {
@@ -111,7 +147,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct input in = {bytes, size};
 
-    if (take(&in, 1) % 2)
+    uint32_t kind = take(&in, 1);
+    if (kind >= 0xc0)
+        dmar(in.at, in.left);
+    else if (kind % 2)
         madt(in.at, in.left);
     else
         map(&in);
