@@ -21,6 +21,7 @@ struct nic {
     uint64_t interrupts;
     uint64_t unmatched;
     uint32_t stalled; /* queues that wait for room to send; the core's */
+    uint64_t window;  /* behind an IOMMU: see dma_map; else 0, and addresses are physical */
 
     /* Room for at least one more packet to send? */
     bool (*send_ready)(struct nic *nic);
@@ -52,6 +53,14 @@ extern uint32_t nic_count;
 
 /* For drivers' interrupt handlers: poll, and come back if there is more (exo/dev/nics.c). */
 void nic_interrupt(struct nic *nic);
+
+/*
+ * exo/dev/dma.c: the card may read `frame`, number `index` of a queue's buffer frames. Behind an IOMMU, that is at the address nic->window +
+ * (queue * EXO_QUEUE_FRAMES + index) * EXO_PAGE_SIZE from now on.
+ */
+void dma_map(const struct nic *nic, uint32_t queue, uint32_t index, frame_t frame);
+/* The card reaches none of the queue's frames when this returns. */
+void dma_unmap(const struct nic *nic, uint32_t queue);
 
 /* Up-calls of drivers into the core (queue.c). */
 void nic_received(struct nic *nic, const uint8_t *packet, uint32_t length);

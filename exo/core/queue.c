@@ -154,9 +154,15 @@ static void filter_remove(struct queue *q)
 
 /* --- receiving ------------------------------------------------------------------- */
 
+/* As the card sees it. */
 static uint64_t buffer_address(const struct queue *q, uint32_t buffer)
 {
-    return ((uint64_t)q->buffer[buffer / 2].n << EXO_PAGE_SHIFT) + buffer % 2 * EXO_BUFFER_SIZE;
+    uint64_t window = nics[q->nic]->window, frame = buffer / 2;
+    uint64_t page =
+        window ? (window >> EXO_PAGE_SHIFT) + (uint64_t)(q - queues) * EXO_QUEUE_FRAMES + frame
+               : q->buffer[frame].n;
+
+    return (page << EXO_PAGE_SHIFT) + buffer % 2 * EXO_BUFFER_SIZE;
 }
 
 static uint8_t *buffer_memory(const struct queue *q, uint32_t buffer)
@@ -400,6 +406,7 @@ static void queue_release(struct queue *q)
         filter_remove(q);
     if (q->stalled)
         nics[q->nic]->stalled--;
+    dma_unmap(nics[q->nic], (uint32_t)(q - queues)); /* before a frame may be used again */
     for (uint32_t i = 0; i < EXO_RINGS; i++)
         frame_unpin(q->ring[i]);
     for (uint32_t i = 0; i < EXO_QUEUE_BUFFERS / 2; i++)
@@ -438,6 +445,7 @@ int64_t call_queue_buffer(struct env *self, queue_t queue, uint32_t index, frame
 
     q->buffer[index] = frame;
     frame_pin(frame);
+    dma_map(nics[q->nic], queue.n, index, frame);
     return 0;
 }
 

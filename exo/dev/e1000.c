@@ -6,6 +6,7 @@
  * Receive buffers are kernel memory. A packet to send is one or two descriptors: our copy of its
  * header, and the rest where the application has it.
  */
+#include "dma.h"
 #include "io.h"
 #include "machine.h"
 #include "mmio.h"
@@ -255,12 +256,12 @@ static uint64_t eeprom_mac(struct e1000 *e)
     return mac;
 }
 
-static void start_receive(struct e1000 *e)
+static void start_receive(struct e1000 *e, const struct pci_device *p)
 {
     uint64_t address, buffers;
 
-    e->rx = boot_alloc(1, &address);
-    e->rx_memory = boot_alloc(RX_SIZE * RX_BUFFER / EXO_PAGE_SIZE, &buffers);
+    e->rx = dma_alloc(p, 1, DMA_READ | DMA_WRITE, &address);
+    e->rx_memory = dma_alloc(p, RX_SIZE * RX_BUFFER / EXO_PAGE_SIZE, DMA_WRITE, &buffers);
     for (uint32_t i = 0; i < RX_SIZE; i++)
         e->rx[i].address = buffers + (uint64_t)i * RX_BUFFER;
     reg_write(e, RDBAL, (uint32_t)address);
@@ -272,12 +273,12 @@ static void start_receive(struct e1000 *e)
               RCTL_ENABLE | RCTL_ALL_UNICAST | RCTL_ALL_GROUP | RCTL_BROADCAST | RCTL_STRIP_CRC);
 }
 
-static void start_send(struct e1000 *e)
+static void start_send(struct e1000 *e, const struct pci_device *p)
 {
     uint64_t address;
 
-    e->tx = boot_alloc(1, &address);
-    e->tx_memory = boot_alloc(TX_SIZE * NIC_HEADER / EXO_PAGE_SIZE, &e->tx_address);
+    e->tx = dma_alloc(p, 1, DMA_READ | DMA_WRITE, &address);
+    e->tx_memory = dma_alloc(p, TX_SIZE * NIC_HEADER / EXO_PAGE_SIZE, DMA_READ, &e->tx_address);
     reg_write(e, TDBAL, (uint32_t)address);
     reg_write(e, TDBAH, (uint32_t)(address >> 32));
     reg_write(e, TDLEN, TX_SIZE * sizeof(struct tx_desc));
@@ -296,7 +297,7 @@ struct nic *e1000_probe(const struct pci_device *p)
 
     for (uint32_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         match |= p->vendor == VENDOR && p->device == known[i];
-    if (!match || device_count == NICS)
+    if (!match || device_count == NICS || !dma_attach(p))
         return NULL;
     struct e1000 *e = &devices[device_count];
     pci_enable(p);
@@ -318,8 +319,8 @@ struct nic *e1000_probe(const struct pci_device *p)
         klog("The e1000 card at %02x:%02x.%u has no interrupt.", p->bus, p->slot, p->function);
         return NULL;
     }
-    start_receive(e);
-    start_send(e);
+    start_receive(e, p);
+    start_send(e, p);
     e->nic.link = reg_read(e, STATUS) & STATUS_LINK;
     reg_write(e, IMS, INTERRUPTS);
     device_count++;

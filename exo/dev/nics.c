@@ -8,9 +8,11 @@
  *       work raises no interrupts until it has none, and is polled every 50 us; what does not fit
  *       its ring meanwhile the card drops itself
  */
+#include "dma.h"
 #include "machine.h"
 #include "nic.h"
 #include "pci.h"
+#include "vtd.h"
 #include "x86_64.h"
 
 struct nic *virtio_net_probe(const struct pci_device *device);
@@ -36,6 +38,7 @@ static bool visit(const struct pci_device *device)
              (unsigned)(nic->mac >> 24 & 255), (unsigned)(nic->mac >> 16 & 255),
              (unsigned)(nic->mac >> 8 & 255), (unsigned)(nic->mac & 255),
              nic->link ? "up" : "down");
+        dma_bind(device, nic);
         nics[nic_count++] = nic;
     } else {
         pci_disable(device);
@@ -45,6 +48,7 @@ static bool visit(const struct pci_device *device)
 
 void nic_init(void)
 {
+    dma_init();
     pci_scan(visit);
 }
 
@@ -61,6 +65,7 @@ uint64_t nic_poll_pending(uint64_t now, bool idle)
 {
     bool any = false;
 
+    faults_resume(now);
     for (uint32_t i = 0; i < nic_count; i++)
         any |= pending[i];
     if (!any)

@@ -81,12 +81,17 @@ void pci_enable(const struct pci_device *device)
     pci_write(device, PCI_COMMAND, command & ~PCI_COMMAND_NO_INTX);
 }
 
+/* PCI Code and ID Assignment Specification, 1. */
+enum { DISPLAY = 3, BRIDGE = 6 };
+
+bool pci_is_display(const struct pci_device *device)
+{
+    return pci_read(device, CLASS) >> 24 == DISPLAY;
+}
+
 bool pci_disable(const struct pci_device *device)
 {
-    enum { DISPLAY = 3, BRIDGE = 6 }; /* PCI Code and ID Assignment Specification, 1 */
-    uint32_t class = pci_read(device, CLASS) >> 24;
-
-    if (class == DISPLAY || class == BRIDGE)
+    if (pci_is_display(device) || pci_read(device, CLASS) >> 24 == BRIDGE)
         return false;
     uint32_t command = pci_read(device, PCI_COMMAND) & 0xffff & ~PCI_COMMAND_MASTER;
     pci_write(device, PCI_COMMAND, command | PCI_COMMAND_NO_INTX);

@@ -39,6 +39,9 @@ void pci_enable(const struct pci_device *device);
  */
 bool pci_disable(const struct pci_device *device);
 
+/* Is it there, and a display controller? */
+bool pci_is_display(const struct pci_device *device);
+
 /* Physical address of memory BAR `bar`, 0 if it is not one or not set; *size becomes its length. */
 uint64_t pci_bar(const struct pci_device *device, uint32_t bar, uint64_t *size);
 

@@ -8,6 +8,7 @@
  *
  * The device is trusted with DMA, not with numbers: indices and lengths that it writes are checked.
  */
+#include "dma.h"
 #include "io.h"
 #include "machine.h"
 #include "mmio.h"
@@ -36,6 +37,7 @@ enum { ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8, FAILED = 128
 #define FEATURE_MAC       (1ull << 5)
 #define FEATURE_STATUS    (1ull << 16)
 #define FEATURE_VERSION_1 (1ull << 32)
+#define FEATURE_PLATFORM  (1ull << 33) /* 6: the device's addresses go through the IOMMU */
 #define NO_VECTOR         0xffffu
 
 /* 2.6: split virtqueues. */
@@ -245,6 +247,9 @@ static bool negotiate(volatile struct common *c)
     offered = c->device_feature;
     c->device_feature_select = 1;
     offered |= (uint64_t)c->device_feature << 32;
+    wanted |= offered & FEATURE_PLATFORM; /* a device that offers it may insist */
+    if (dma_confined())
+        wanted |= FEATURE_PLATFORM;
     if ((offered & wanted) != wanted)
         return false;
     c->driver_feature_select = 0;
@@ -256,8 +261,8 @@ static bool negotiate(volatile struct common *c)
 }
 
 /* One virtqueue: descriptors, available and used ring on pages of their own. */
-static bool queue_start(struct virtio_net *v, struct virtqueue *q, uint16_t index,
-                        volatile uint8_t *notify_base, uint32_t multiplier)
+static bool queue_start(struct virtio_net *v, const struct pci_device *p, struct virtqueue *q,
+                        uint16_t index, volatile uint8_t *notify_base, uint32_t multiplier)
 {
     uint64_t address;
     uint8_t *memory;
@@ -267,7 +272,7 @@ static bool queue_start(struct virtio_net *v, struct virtqueue *q, uint16_t inde
     if (c->queue_size < SIZE)
         return false;
     c->queue_size = SIZE;
-    memory = boot_alloc(3, &address);
+    memory = dma_alloc(p, 3, DMA_READ | DMA_WRITE, &address);
     q->desc = (struct desc *)memory;
     q->avail = (volatile struct avail *)(memory + EXO_PAGE_SIZE);
     q->used = (volatile struct used *)(memory + 2 * EXO_PAGE_SIZE);
@@ -283,10 +288,10 @@ static bool queue_start(struct virtio_net *v, struct virtqueue *q, uint16_t inde
     return true;
 }
 
-static void fill(struct virtio_net *v)
+static void fill(struct virtio_net *v, const struct pci_device *p)
 {
-    v->rx_memory = boot_alloc(SIZE * RX_BUFFER / EXO_PAGE_SIZE, &v->rx_address);
-    v->tx_memory = boot_alloc(TX_PACKETS * TX_SLOT / EXO_PAGE_SIZE, &v->tx_address);
+    v->rx_memory = dma_alloc(p, SIZE * RX_BUFFER / EXO_PAGE_SIZE, DMA_WRITE, &v->rx_address);
+    v->tx_memory = dma_alloc(p, TX_PACKETS * TX_SLOT / EXO_PAGE_SIZE, DMA_READ, &v->tx_address);
     for (uint16_t i = 0; i < SIZE; i++) {
         v->rx.desc[i] =
             (struct desc){v->rx_address + (uint64_t)i * RX_BUFFER, RX_BUFFER, DESC_WRITE, 0};
@@ -323,10 +328,10 @@ static bool start(struct virtio_net *v, const struct pci_device *p)
         return false;
     v->common->msix_config = NO_VECTOR;
     uint32_t multiplier = pci_read(p, notify_cap + 16);
-    if (!queue_start(v, &v->rx, 0, notify_base, multiplier) ||
-        !queue_start(v, &v->tx, 1, notify_base, multiplier))
+    if (!queue_start(v, p, &v->rx, 0, notify_base, multiplier) ||
+        !queue_start(v, p, &v->tx, 1, notify_base, multiplier))
         return false;
-    fill(v);
+    fill(v, p);
     v->common->status = ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK;
     notify(&v->rx);
     return true;
@@ -334,14 +339,16 @@ static bool start(struct virtio_net *v, const struct pci_device *p)
 
 struct nic *virtio_net_probe(const struct pci_device *p)
 {
-    if (p->vendor != VENDOR || (p->device != MODERN && p->device != LEGACY) || device_count == NICS)
+    if (p->vendor != VENDOR || (p->device != MODERN && p->device != LEGACY) ||
+        device_count == NICS || !dma_attach(p))
         return NULL;
     struct virtio_net *v = &devices[device_count];
     if (!start(v, p)) {
         if (v->common)
             v->common->status = FAILED;
         klog("The virtio network card at %02x:%02x.%u cannot be driven: it lacks the modern "
-             "interface (disable-legacy=on), a MAC, or an interrupt.",
+             "interface (disable-legacy=on), a MAC, an interrupt, or the way through the IOMMU "
+             "(iommu_platform=on).",
              p->bus, p->slot, p->function);
         return NULL;
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* mmio.h - memory for the kernel's own use at boot: device registers, driver rings, tables. */
+/* mmio.h - device registers, and memory for the kernel's own use at boot: driver rings, tables. */
 #ifndef EXO_X86_64_MMIO_H
 #define EXO_X86_64_MMIO_H
 
@@ -19,5 +19,37 @@ volatile void *mmio_map_framebuffer(uint64_t address, uint64_t size);
  * address, below 4 GiB if there is any RAM left there. Panics when memory is out.
  */
 void *boot_alloc(uint64_t count, uint64_t *physical);
+
+/* Registers of a device, at an offset of what mmio_map gave. */
+static inline uint32_t mmio_read32(const volatile uint8_t *registers, uint32_t offset)
+{
+    return *(const volatile uint32_t *)(const volatile void *)(registers + offset);
+}
+
+static inline uint64_t mmio_read64(const volatile uint8_t *registers, uint32_t offset)
+{
+    return *(const volatile uint64_t *)(const volatile void *)(registers + offset);
+}
+
+static inline void mmio_write32(volatile uint8_t *registers, uint32_t offset, uint32_t value)
+{
+    *(volatile uint32_t *)(volatile void *)(registers + offset) = value;
+}
+
+static inline void mmio_write64(volatile uint8_t *registers, uint32_t offset, uint64_t value)
+{
+    *(volatile uint64_t *)(volatile void *)(registers + offset) = value;
+}
+
+/* Write the cache lines of `size` bytes back to memory, for a device that does not look into the
+ * caches. They are there before any later store. */
+static inline void mmio_write_back(const void *at, uint64_t size)
+{
+    const char *line = (const char *)((uint64_t)at & ~63ull);
+
+    for (; line < (const char *)at + size; line += 64)
+        __asm__ volatile("clflush (%0)" : : "r"(line) : "memory");
+    __asm__ volatile("mfence" : : : "memory");
+}
 
 #endif

@@ -18,6 +18,8 @@ FILE = "/primes.txt"
 CONTENT = (ROOT / "apps/httpd/files/primes.txt").read_bytes()
 GATEWAY = "10.0.2.2"
 NETWORKS = [("qemu", "virtio"), ("qemu", "e1000"), ("bochs", "e1000")]
+CONFINED = r"^\[exo\] DMA is confined by 1 IOMMU, with tables of 3 levels\.$"
+NOT_CONFINED = r"^\[exo\] DMA is not confined on this machine: it has no Intel VT-d\."
 
 
 class Ports:
@@ -88,12 +90,16 @@ def demo(ports):
     return Demo(ports)
 
 
-@pytest.mark.parametrize("kind, nic", NETWORKS)
-def test_three_applications_answer_at_once(boot, demo, kind, nic):
-    machine = boot(demo.apps, kind=kind, nic=nic, forwards=demo.forwards)
+@pytest.mark.parametrize("kind, nic, iommu", [
+    *((kind, nic, False) for kind, nic in NETWORKS), ("qemu", "virtio", True), ("qemu", "e1000", True)
+])  # fmt: skip
+def test_three_applications_answer_at_once(boot, demo, kind, nic, iommu):
+    machine = boot(demo.apps, kind=kind, nic=nic, iommu=iommu, forwards=demo.forwards)
     demo.wait(machine)
     demo.ask(REQUESTS)
-    assert not re.search(r"crash|ended|killed", machine.text())
+    assert not re.search(r"crash|ended|killed|DMA fault", machine.text())
+    said = [len(re.findall(line, machine.text(), re.M)) for line in (CONFINED, NOT_CONFINED)]
+    assert said == [iommu, not iommu]
 
 
 @pytest.mark.parametrize("kind, nic", NETWORKS)
@@ -129,11 +135,13 @@ def test_every_attack_is_refused_while_the_others_answer(boot, demo, kind, nic):
     assert not re.search(r"^\[init\] (www|www2|echo|spinner) (ended|was)", text, re.M)
 
 
-def test_a_server_that_crashes_answers_again(boot, ports, demo):
+@pytest.mark.parametrize("iommu", [False, True])
+def test_a_server_that_crashes_answers_again(boot, ports, demo, iommu):
     port = ports.new("tcp")
     mortal = server("mortal", "mortal", 18, {("tcp", 7): port})
     mortal["test"] = mortal.pop("image")
-    machine = boot([*demo.apps, mortal], forwards=[*demo.forwards, ("tcp", port, "10.0.2.18", 7)])
+    forwards = [*demo.forwards, ("tcp", port, "10.0.2.18", 7)]
+    machine = boot([*demo.apps, mortal], iommu=iommu, forwards=forwards)
     demo.wait(machine)
     machine.wait_for(r"^\[mortal\] answers on port 7", TIMEOUT)
 
@@ -154,6 +162,8 @@ def test_a_server_that_crashes_answers_again(boot, ports, demo):
         assert say(b"hello").startswith(b"alive for ")
         demo.ask(20)
     assert len(re.findall(r"^\[mortal\] crash: page fault writing 0x8", machine.text(), re.M)) == 2
+    assert bool(re.search(CONFINED, machine.text(), re.M)) == iommu
+    assert "DMA fault" not in machine.text()
 
 
 SOCKETS = [("qemu", "virtio", "fifo"), ("qemu", "virtio", "round_robin"), ("bochs", "e1000", "round_robin")]

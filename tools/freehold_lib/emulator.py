@@ -110,6 +110,7 @@ class Emulator:
     log       file for the serial port's output; None: a temporary one
     gdb       QEMU alone: a socket file on which a gdb server listens, so that no port is opened;
               with `gdb_wait` the machine does not run before a debugger says continue
+    iommu     QEMU alone: Intel VT-d stands between the devices and memory
     extra     further arguments (QEMU) or configuration lines (Bochs)
     """
 
@@ -128,6 +129,7 @@ class Emulator:
         cpu: str | None = None,
         gdb: Path | str | None = None,
         gdb_wait: bool = False,
+        iommu: bool = False,
         extra: Sequence[str] = (),
     ):
         if kind not in KINDS:
@@ -142,6 +144,8 @@ class Emulator:
             raise EmulatorError("Bochs has no virtio NIC; choose e1000.")
         if kind == "bochs" and gdb:
             raise EmulatorError("Debian's Bochs has no gdb server; use QEMU for gdb.")
+        if kind == "bochs" and iommu:
+            raise EmulatorError("Bochs has no IOMMU; use QEMU.")
         if kind == "bochs" and len(forwards) > BOCHS_FORWARDS:
             raise EmulatorError(
                 f"Bochs forwards at most {BOCHS_FORWARDS} ports, {len(forwards)} were asked for."
@@ -157,6 +161,7 @@ class Emulator:
         self.cpu = cpu
         self.gdb = Path(gdb).absolute() if gdb else None
         self.gdb_wait = gdb_wait
+        self.iommu = iommu
         self.extra = list(extra)
         self._wanted_log = Path(log) if log else None
         self._folder: Path | None = None
@@ -343,13 +348,17 @@ class Emulator:
         variables = self._folder / "variables.fd"
         shutil.copyfile(QEMU_VARS, variables)
         kvm = kvm_usable()
+        # An IOMMU that can remap interrupts wants KVM to leave the I/O APIC to QEMU.
+        split = ",kernel-irqchip=split" if self.iommu else ""
         if self.disk == "usb":
             disk = ["-device", "qemu-xhci", "-device", "usb-storage,drive=disk,bootindex=0"]
         else:
             disk = ["-device", "ide-hd,drive=disk,bootindex=0"]
         command = [
             qemu,
-            *("-machine", "q35,accel=kvm" if kvm else "q35,accel=tcg"),
+            *("-machine", f"q35{split},accel={'kvm' if kvm else 'tcg'}"),
+            # It must be there before the devices behind it.
+            *(["-device", "intel-iommu"] if self.iommu else []),
             # Newer firmware turns five-level page tables on where it finds them; the loader refuses.
             *("-cpu", self.cpu or ("host,la57=off" if kvm else "max,la57=off")),
             *("-m", f"{self.memory}M"),
@@ -369,6 +378,8 @@ class Emulator:
             )
             # Without romfile= the firmware would offer to boot from the network.
             model = "virtio-net-pci,disable-legacy=on" if self.nic == "virtio" else "e1000"
+            if self.iommu and self.nic == "virtio":
+                model += ",iommu_platform=on"  # or it would go past the IOMMU
             command += ["-netdev", f"user,id=net{rules}"]
             command += ["-device", f"{model},netdev=net,mac={self.mac},romfile="]
         if self.gdb:

@@ -76,6 +76,45 @@ static struct nic mock_nic = {.name = "mock",
                               .flush = nic_flush,
                               .poll = nic_poll};
 
+/* The IOMMU before it: by queue, which frames it lets through, how many these are, and for whom. */
+static uint32_t reached[EXO_QUEUES][EXO_QUEUE_FRAMES], reached_count[EXO_QUEUES];
+static const struct nic *reached_by[EXO_QUEUES];
+
+void dma_map(const struct nic *nic, uint32_t queue, uint32_t index, frame_t frame)
+{
+    if (reached[queue][index] || (reached_count[queue] && reached_by[queue] != nic))
+        panic("place %u of queue %u is mapped twice", index, queue);
+    reached_by[queue] = nic;
+    reached[queue][index] = frame.n;
+    reached_count[queue]++;
+}
+
+void dma_unmap(const struct nic *nic, uint32_t queue)
+{
+    for (uint32_t i = 0; reached_count[queue]; i++) {
+        if (nic != reached_by[queue] || i == EXO_QUEUE_FRAMES)
+            panic("queue %u has no frame %u", queue, i);
+        if (!reached[queue][i])
+            continue;
+        if (!frames[reached[queue][i]].pinned)
+            panic("frame %u could be used again while the device reaches it", reached[queue][i]);
+        reached[queue][i] = 0;
+        reached_count[queue]--;
+    }
+}
+
+bool mock_dma_clean(void)
+{
+    for (uint32_t q = 0; q < EXO_QUEUES; q++) {
+        if (!queues[q].owner && reached_count[q])
+            return false;
+        for (uint32_t i = 0; queues[q].owner && i < EXO_QUEUE_FRAMES; i++)
+            if (reached[q][i] != queues[q].buffer[i].n)
+                return false;
+    }
+    return true;
+}
+
 void *machine_frame(frame_t frame)
 {
     if (frame.n >= frame_count || frames[frame.n].type == EXO_KERNEL)
@@ -189,6 +228,9 @@ struct env *mock_boot(void)
     nics[0] = &mock_nic;
     nic_count = 1;
     mock_nic.stalled = 0;
+    mock_nic.window = 0;
+    memset(reached, 0, sizeof(reached));
+    memset(reached_count, 0, sizeof(reached_count));
     mock_sent_count = mock_polls = 0;
     mock_capacity = MOCK_SENT;
     mock_ready_hook = NULL;

@@ -87,6 +87,9 @@ bool mock_touch(uint64_t address);
 bool mock_tlb_clean(void);
 bool mock_tlb_knows(uint32_t frame);
 
+/* Does the device reach the buffer frames of all queues, and nothing else? */
+bool mock_dma_clean(void);
+
 /* All state of the kernel and all RAM; `full` off: without RAM and queues. */
 void mock_snapshot(bool full);
 bool mock_unchanged(bool full);

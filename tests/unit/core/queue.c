@@ -792,6 +792,36 @@ static void test_stall_apart(void)
     nic_count = 1;
 }
 
+static void test_behind_an_iommu(void)
+{
+    struct env *init = mock_boot();
+    nics[0]->window = 0x40000000;
+    struct end a = bind(init, MAC_A, 1), b = bind(init, MAC_B, 1);
+    uint32_t last = EXO_QUEUE_FRAMES - 1;
+    uint64_t frame = take(init, EXO_DATA);
+
+    tap_ok(mock_dma_clean(), "the device reaches the buffers of two queues");
+    DONE(CALL(init, QUEUE_BUFFER, b.queue, last, frame), "a frame at the last place of a queue");
+    tap_ok(mock_dma_clean(), "is reached, too");
+    uint8_t *packet = memory(frame) + EXO_BUFFER_SIZE;
+    mac_put(packet, ELSEWHERE);
+    mac_put(packet + 6, MAC_B);
+    post(&b, EXO_RING_TRANSMIT, (struct exo_desc){2 * last + 1, 0, 600});
+    kick(&b);
+    uint64_t page = b.queue * EXO_QUEUE_FRAMES + last;
+    tap_ok(mock_sent[0].payload ==
+               nics[0]->window + page * EXO_PAGE_SIZE + EXO_BUFFER_SIZE + NIC_HEADER,
+           "a buffer is where its queue and its place say, whichever frame it is");
+    REFUSED(BUSY, CALL(init, QUEUE_UNBIND, b.queue), "while the device reads it");
+    tap_ok(mock_dma_clean(), "and it stays mapped");
+    poll_nic();
+    DONE(CALL(init, QUEUE_UNBIND, b.queue), "then it goes");
+    tap_ok(mock_dma_clean(), "and the device reaches the other queue's alone");
+    DONE(CALL(init, PAGE_FREE, frame), "its frame can be used again");
+    DONE(CALL(init, QUEUE_UNBIND, a.queue), "the other goes");
+    tap_ok(mock_dma_clean(), "and the device reaches nothing");
+}
+
 static void test_bind_again_and_again(void)
 {
     struct env *init = mock_boot();
@@ -914,6 +944,7 @@ int main(void)
     test_chains();
     test_stall();
     test_stall_apart();
+    test_behind_an_iommu();
     test_bind_again_and_again();
     test_reclaim_the_right_one();
     test_kick_is_bounded();

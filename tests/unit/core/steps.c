@@ -513,6 +513,8 @@ void steps_one(bool full)
     }
     if (!mock_tlb_clean())
         steps.failed = "the TLB has a translation that the tables have not";
+    if (!mock_dma_clean())
+        steps.failed = "a device reaches what is no buffer of its queues";
     const char *wrong = inv_cpu_waiting(mock_alarm);
     if (wrong)
         steps.failed = wrong;

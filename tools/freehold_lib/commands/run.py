@@ -51,6 +51,11 @@ def describe(parser: argparse.ArgumentParser) -> None:
         "--nic", choices=NICS, help="network card (default: virtio in QEMU, e1000 in Bochs)"
     )
     parser.add_argument(
+        "--iommu",
+        action="store_true",
+        help="put Intel VT-d between the devices and memory (QEMU alone)",
+    )
+    parser.add_argument(
         "--seconds", type=seconds, metavar="N", help="end it after so many seconds (default: Ctrl-C)"
     )
     parser.add_argument(
@@ -79,6 +84,8 @@ def execute(arguments: argparse.Namespace) -> int:
         raise UsageError("Bochs has no virtio network card; leave out --nic, or give --nic e1000.")
     if arguments.emulator == "bochs" and arguments.gdb_wait:
         raise UsageError("Debian's Bochs has no gdb server; use --gdb-wait with QEMU.")
+    if arguments.emulator == "bochs" and arguments.iommu:
+        raise UsageError("Bochs has no IOMMU; use --iommu with QEMU.")
     # Before anything that takes long: what is wrong with the file, the folder or the ports.
     forwards = _forwards(load(arguments.machine, None), arguments.port_offset)
     claim(arguments.build)
@@ -123,6 +130,7 @@ def _boot(
         log=run.log,
         gdb=run.gdb if is_qemu else None,
         gdb_wait=arguments.gdb_wait,
+        iommu=arguments.iommu,
     )
     run.remember(arguments.emulator, files)
     begun = time.monotonic()
