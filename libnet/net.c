@@ -226,7 +226,7 @@ static const char *start(const struct net_settings *settings)
 
     net_isn_init();
     lwip_init();
-    const char *why = rings_open(mac, settings->rx_buffers, settings->tx_buffers);
+    const char *why = rings_open(settings->rx_buffers, settings->tx_buffers);
     if (why)
         return why;
     net_memory_limit = memory_limit(settings->memory);

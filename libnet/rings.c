@@ -61,7 +61,20 @@ static frame_t frame_of(const void *page)
     return frame;
 }
 
-const char *rings_open(uint64_t mac, uint32_t rx_buffers, uint32_t tx_buffers)
+/* All that we may receive and send. The kernel reads it where our parent wrote it. */
+static bool filters_add(void)
+{
+    frame_t frame = frame_of(libos_start_info);
+    bool added = frame.n;
+
+    for (uint64_t i = 0; i < libos_start_info->allowances && added; i++)
+        added = exo_filter_add(rings.queue, frame,
+                               (uint32_t)(offsetof(struct exo_start, allow) +
+                                          i * sizeof(struct exo_filter))) >= 0;
+    return added;
+}
+
+const char *rings_open(uint32_t rx_buffers, uint32_t tx_buffers)
 {
     uint32_t frames = (rx_buffers + tx_buffers) / 2;
     struct exo_ring *ring[EXO_RINGS];
@@ -86,8 +99,8 @@ const char *rings_open(uint64_t mac, uint32_t rx_buffers, uint32_t tx_buffers)
     for (uint32_t i = 0; i < frames; i++)
         if (exo_queue_buffer(rings.queue, i, frame_of(rings.buffers + i * EXO_PAGE_SIZE)) < 0)
             return "the kernel refuses its buffers";
-    if (exo_filter_add(rings.queue, mac) < 0)
-        return "its MAC is not its to use, or in use already";
+    if (!filters_add())
+        return "its address or MAC is in use already";
 
     rings.fill = ring[EXO_RING_FILL];
     rings.receive = ring[EXO_RING_RECEIVE];

@@ -25,7 +25,7 @@ struct rings_stats {
 extern struct rings_stats rings_stats;
 
 /* Make the queue. Once. NULL: done, else a sentence's end: why not. */
-const char *rings_open(uint64_t mac, uint32_t rx_buffers, uint32_t tx_buffers);
+const char *rings_open(uint32_t rx_buffers, uint32_t tx_buffers);
 
 /* The next packet received; its buffer is the caller's until rings_give(). */
 bool rings_take(struct packet *packet);

@@ -11,6 +11,9 @@
 
 static struct exo_ring *ring[EXO_RINGS];
 static frame_t ring_frame[EXO_RINGS], buffer_frame;
+static struct exo_filter *filter_page; /* where it writes filters for the kernel to read */
+static frame_t filter_frame;
+static filter_t own_filter;
 static uint8_t *buffer;
 static queue_t queue = {NO_QUEUE};
 static uint64_t mac;
@@ -20,6 +23,37 @@ static int64_t counter(size_t offset)
     return exo_info(EXO_INFO_QUEUE, queue.n, (uint32_t)(offset / 8));
 }
 #define COUNTER(field) counter(offsetof(struct exo_queue_stats, field))
+
+static int64_t add(queue_t to, struct exo_filter filter)
+{
+    if (!filter_page) {
+        filter_page = vm_alloc(1, EXO_DATA);
+        filter_frame = vm_frame((uint64_t)filter_page);
+    }
+    if (!filter_page)
+        return NOT_TRIED;
+    *filter_page = filter;
+    return exo_filter_add(to, filter_frame, 0);
+}
+
+static struct exo_filter for_mac(uint64_t which)
+{
+    return (struct exo_filter){.value = {.mac = which}, .mask = {.mac = EXO_MAC_ALL}};
+}
+
+/* What its parent allowed it, all of it or the first part. */
+static struct exo_filter own(void)
+{
+    return libos_start_info->allow[0];
+}
+
+static bool add_own(void)
+{
+    int64_t n = add(queue, own());
+
+    own_filter.n = n > 0 ? (uint32_t)n : 0;
+    return n > 0;
+}
 
 /* A queue of its own with one buffer frame, made at the first use. False: it has no network. */
 static bool queue_make(void)
@@ -42,7 +76,7 @@ static bool queue_make(void)
         return false;
     queue.n = (uint32_t)n;
     buffer_frame = vm_frame((uint64_t)buffer);
-    return !exo_queue_buffer(queue, 0, buffer_frame) && !exo_filter_add(queue, mac);
+    return !exo_queue_buffer(queue, 0, buffer_frame) && add_own();
 }
 
 /* One call on every queue number but its own. */
@@ -63,7 +97,7 @@ static int64_t buffer_one(queue_t other)
 
 static int64_t filter_one(queue_t other)
 {
-    return exo_filter_add(other, libos_start_info->mac ? libos_start_info->mac : 0x020000000001);
+    return add(other, libos_start_info->mac ? own() : for_mac(0x020000000001));
 }
 
 static int64_t look_at_queue(queue_t other)
@@ -94,7 +128,13 @@ static int64_t filter_others(void)
 
 static int64_t unfilter_others(void)
 {
-    return each_queue(exo_filter_del);
+    int64_t worst = 0;
+
+    queue_make();
+    for (uint32_t n = 0; n < EXO_FILTERS + 4; n++)
+        if (n != own_filter.n && let_through(exo_filter_del((filter_t){n}), &worst))
+            break;
+    return worst;
 }
 
 static int64_t look_at_queues(void)
@@ -110,18 +150,75 @@ static int64_t foreign_filter(void)
 
     if (!queue_make())
         return NOT_TRIED;
-    exo_filter_del(queue);
+    exo_filter_del(own_filter);
     for (uint64_t i = 1; i < 512; i++)
-        if (let_through(exo_filter_add(queue, mac ^ i), &worst))
+        if (let_through(add(queue, for_mac(mac ^ i)), &worst))
             break;
-    if (worst < 0 && !let_through(exo_filter_add(queue, 0xffffffffffff), &worst))
-        exo_filter_add(queue, mac);
+    if (worst < 0 && !let_through(add(queue, for_mac(0xffffffffffff)), &worst))
+        add_own();
     return worst;
 }
 
 static int64_t second_filter(void)
 {
-    return queue_make() ? exo_filter_add(queue, mac) : NOT_TRIED;
+    return queue_make() ? add(queue, own()) : NOT_TRIED;
+}
+
+/* Each bit of its allowance's mask taken away by itself: more than it may. */
+static int64_t wider_filter(void)
+{
+    int64_t worst = 0;
+
+    if (!queue_make())
+        return NOT_TRIED;
+    exo_filter_del(own_filter);
+    for (uint32_t bit = 0; bit < 8 * sizeof(struct exo_tuple) && worst <= 0; bit++) {
+        struct exo_filter f = own();
+        uint8_t *mask = (uint8_t *)&f.mask + bit / 8, *value = (uint8_t *)&f.value + bit / 8;
+        if (!(*mask >> bit % 8 & 1))
+            continue;
+        *mask &= (uint8_t) ~(1u << bit % 8);
+        *value &= *mask;
+        let_through(add(queue, f), &worst);
+    }
+    if (worst < 0)
+        add_own();
+    return worst;
+}
+
+/* Each bit of its allowance's value turned: a neighbour's MAC, address or port. */
+static int64_t other_filter(void)
+{
+    int64_t worst = 0;
+
+    if (!queue_make())
+        return NOT_TRIED;
+    exo_filter_del(own_filter);
+    for (uint32_t bit = 0; bit < 8 * sizeof(struct exo_tuple) && worst <= 0; bit++) {
+        struct exo_filter f = own();
+        if (!(((uint8_t *)&f.mask)[bit / 8] >> bit % 8 & 1))
+            continue;
+        ((uint8_t *)&f.value)[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        let_through(add(queue, f), &worst);
+    }
+    if (worst < 0)
+        add_own();
+    return worst;
+}
+
+/* A filter in every frame that is not its own, and in one of its own that is no memory of its. */
+static int64_t filter_in_foreign_frame(void)
+{
+    int64_t worst = 0;
+
+    if (!queue_make())
+        return NOT_TRIED;
+    for (uint32_t n = 0; n < frame_total(); n += 3)
+        if (!own_frame(n) && let_through(exo_filter_add(queue, (frame_t){n}, 0), &worst))
+            break;
+    if (worst <= 0)
+        let_through(exo_filter_add(queue, ring_frame[0], 1024), &worst);
+    return worst;
 }
 
 static int64_t foreign_frames(void)
@@ -150,8 +247,11 @@ static void address_packet(uint64_t to, uint64_t from)
         buffer[i] = (uint8_t)(to >> (40 - 8 * i));
         buffer[6 + i] = (uint8_t)(from >> (40 - 8 * i));
     }
-    buffer[12] = 0x88; /* an EtherType for local experiments (IEEE 802) */
-    buffer[13] = 0xb5;
+    /* An ARP reply (RFC 826) from its own address, so that the MAC alone can be wrong. */
+    memcpy(buffer + 12, "\x08\x06\0\1\x08\0\6\4\0\2", 10);
+    memcpy(buffer + 22, buffer + 6, 6);
+    memcpy(buffer + 28, own().value.local, 4);
+    memset(buffer + 32, 0, 28);
 }
 
 /* Post one descriptor, kick, and take what COMPLETE says; -1: nothing came back. */
@@ -180,6 +280,27 @@ static int64_t foreign_source(void)
         address_packet(0xffffffffffff, i ? mac ^ 1ull << (i % 48) : 0);
         int64_t result = send_one((struct exo_desc){0, 0, 60});
         if (result != EXO_E_FOREIGN)
+            return 0;
+    }
+    return COUNTER(tx_packets) == sent && COUNTER(tx_foreign) == foreign + ROUNDS ? BY_COUNTING : 0;
+}
+
+/* A neighbour's address in its own frames: IPv4 and ARP, if its own address is fixed. */
+static int64_t foreign_address(void)
+{
+    if (!queue_make() || own().mask.family != 0xff || !own().mask.local[3])
+        return NOT_TRIED;
+    int64_t sent = COUNTER(tx_packets), foreign = COUNTER(tx_foreign);
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        uint8_t *source = buffer + 28;
+        address_packet(0xffffffffffff, mac);
+        if (i % 2) { /* UDP over IPv4 (RFC 791) */
+            source = buffer + 26;
+            memcpy(buffer + 12, "\x08\0\x45\0\0\x2e\0\0\0\0\x40\x11", 12);
+            memcpy(source, own().value.local, 4);
+        }
+        source[3 - i / 2 % 4] ^= (uint8_t)(1u << i / 8);
+        if (send_one((struct exo_desc){0, 0, 60}) != EXO_E_FOREIGN)
             return 0;
     }
     return COUNTER(tx_packets) == sent && COUNTER(tx_foreign) == foreign + ROUNDS ? BY_COUNTING : 0;
@@ -250,10 +371,10 @@ static int64_t send_unfiltered(void)
 {
     if (!queue_make())
         return NOT_TRIED;
-    exo_filter_del(queue);
+    exo_filter_del(own_filter);
     address_packet(0xffffffffffff, mac);
     int64_t result = send_one((struct exo_desc){0, 0, 60});
-    exo_filter_add(queue, mac);
+    add_own();
     return result == EXO_E_FOREIGN ? BY_COUNTING : 0;
 }
 
@@ -262,13 +383,17 @@ const struct attack network_attacks[] = {
     {"unbind every other queue", unbind_others},
     {"put its buffers into every other queue", buffer_others},
     {"set the filter of every other queue", filter_others},
-    {"remove the filter of every other queue", unfilter_others},
+    {"remove every other filter", unfilter_others},
     {"look at every other queue", look_at_queues},
     {"receive what is for another MAC", foreign_filter},
-    {"give its queue a second filter", second_filter},
+    {"give its queue a filter twice", second_filter},
+    {"receive and send more than it was allowed", wider_filter},
+    {"receive and send in place of a neighbour", other_filter},
+    {"have a filter read from a frame that is not its memory", filter_in_foreign_frame},
     {"use frames that are not its own as rings and buffers", foreign_frames},
     {"free a ring that is in use", free_ring},
     {"send with a foreign MAC", foreign_source},
+    {"claim a neighbour's address by IPv4 and by ARP", foreign_address},
     {"send by descriptors that make no sense", bad_descriptors},
     {"send by producer indices that jump", bad_indices},
     {"have completions written where there is no room", complete_that_lies},

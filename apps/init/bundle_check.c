@@ -94,6 +94,15 @@ static const char *app_check(const char *bundle, uint64_t size, const struct bun
         return "has an application without a slice of the CPU.";
     if (!mac_ok(app->mac))
         return "gives an application a MAC that no station may have.";
+    if (app->allow_offset % 8 || app->allowances > EXO_ALLOWANCES ||
+        !within(app->allow_offset, app->allowances * sizeof(struct exo_filter), size))
+        return "has an application whose filters lie outside of it.";
+    if (!app->mac != !app->allowances)
+        return "has an application with a MAC and no filter, or a filter and no MAC.";
+    const struct exo_filter *allow = (const void *)((const char *)bundle + app->allow_offset);
+    for (uint32_t i = 0; i < app->allowances; i++)
+        if (allow[i].value.mac != app->mac || allow[i].mask.mac != EXO_MAC_ALL)
+            return "has an application with a filter that is not for its MAC.";
     return NULL;
 }
 

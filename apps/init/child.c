@@ -79,14 +79,13 @@ static void place_directory(struct build *b)
                                EXO_DIRECTORY_ADDRESS >> EXO_PAGE_SHIFT & 511, EXO_READ));
 }
 
-/* A page of the child with this content at `offset`, zero elsewhere. */
-static void place_filled(struct build *b, uint64_t address, uint32_t perm, const void *content,
-                         uint64_t offset, uint64_t length)
+/* A page of ours with this content at `offset`, zero elsewhere. */
+static frame_t fill(struct build *b, const void *content, uint64_t offset, uint64_t length)
 {
     frame_t frame = take(b, SELF, EXO_DATA);
 
     if (b->error)
-        return;
+        return frame;
     critical_enter();
     void *window = vm_window(frame);
     critical_exit();
@@ -95,8 +94,17 @@ static void place_filled(struct build *b, uint64_t address, uint32_t perm, const
     critical_enter();
     vm_window((frame_t){EXO_FRAME_NONE});
     critical_exit();
-    check(b, window ? exo_page_give(frame, b->env) : -EXO_E_MEMORY);
-    if (b->error)
+    if (!window)
+        check(b, -EXO_E_MEMORY);
+    return frame;
+}
+
+/* A page of ours becomes the child's, at this address. */
+static void hand_over(struct build *b, uint64_t address, uint32_t perm, frame_t frame)
+{
+    if (!b->error)
+        check(b, exo_page_give(frame, b->env));
+    if (b->error && frame.n)
         exo_page_free(frame);
     place(b, address, frame, perm);
 }
@@ -110,8 +118,8 @@ static void place_segment(struct build *b, const char *file, const struct elf_se
         uint64_t first = s->lead > from ? s->lead : from;
         uint64_t last = s->lead + s->bytes < to ? s->lead + s->bytes : to;
         if (first < last)
-            place_filled(b, address, s->perm, file + s->offset + (first - s->lead), first - from,
-                         last - first);
+            hand_over(b, address, s->perm,
+                      fill(b, file + s->offset + (first - s->lead), first - from, last - first));
         else
             place(b, address, take(b, b->env, EXO_DATA), s->perm);
     }
@@ -131,10 +139,17 @@ static void place_start(struct build *b, const char *bundle, const struct bundle
         .wall_clock = libos_start_info->wall_clock,
         .image_end = image_end,
         .mac = app->mac,
+        .allowances = app->allowances,
     };
     random_bytes(start.seed, sizeof(start.seed));
     memcpy(start.strings, bundle + app->strings_offset, app->strings_size);
-    place_filled(b, EXO_START_ADDRESS, EXO_READ, &start, 0, sizeof(start));
+    memcpy(start.allow, bundle + app->allow_offset, app->allowances * sizeof(struct exo_filter));
+    frame_t frame = fill(b, &start, 0, sizeof(start));
+    /* While the page is ours the kernel reads from it what the child may bind. */
+    for (uint64_t i = 0; i < app->allowances && !b->error; i++)
+        check(b, exo_env_set(b->env, EXO_ENV_SET_ALLOW, frame.n,
+                             offsetof(struct exo_start, allow) + i * sizeof(struct exo_filter)));
+    hand_over(b, EXO_START_ADDRESS, EXO_READ, frame);
     memset(start.seed, 0, sizeof(start.seed)); /* it is the child's secret */
 }
 
@@ -145,8 +160,6 @@ static void set_up(struct build *b, const char *bundle, const struct bundle_app 
 
     memcpy(label, app->name, strlen(app->name));
     check(b, exo_env_set(b->env, EXO_ENV_SET_NAME, label[0], label[1]));
-    if (app->mac)
-        check(b, exo_env_set(b->env, EXO_ENV_SET_MAC, app->mac, 0));
     b->root = take(b, b->env, EXO_PML4);
     b->control_page = take(b, b->env, EXO_CONTROL);
     for (uint32_t i = 0; i < plan->count; i++) {

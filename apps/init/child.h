@@ -14,7 +14,7 @@
  * as many applications as a bundle holds, some are left. */
 #define CHILD_GRANTS  24u
 #define CHILD_GATES   4u
-#define CHILD_FILTERS 4u
+#define CHILD_FILTERS 16u
 
 /*
  * Build and run the application. Its name, or EXO_ENV_SELF if that could not be done; the reason

@@ -3,16 +3,17 @@
  * bundle.h - the applications of a machine, packed in one file for `init`.
  *
  * Written by the bundle builder from a machine description, read by init; the kernel does not know
- * it. Little-endian. Layout: header, `apps` entries of struct bundle_app, string area, images (each
+ * it. Little-endian. Layout: header, `apps` entries of struct bundle_app, allowances, string area, images (each
  * page-aligned). Offsets count bytes from the start of the file. init checks all of it again.
  */
 #ifndef EXO_ABI_BUNDLE_H
 #define EXO_ABI_BUNDLE_H
 
+#include "filter.h"
 #include "types.h"
 
 #define BUNDLE_MAGIC   0x31646e7562657266ull /* "frebund1" */
-#define BUNDLE_VERSION 2u
+#define BUNDLE_VERSION 3u
 #define BUNDLE_APPS    32u
 
 enum bundle_restart { BUNDLE_NEVER = 0, BUNDLE_ON_FAILURE = 1, BUNDLE_ALWAYS = 2 };
@@ -35,14 +36,16 @@ struct bundle_app {
     uint32_t strings_size;
     uint32_t argc;
     uint32_t envc;
-    uint32_t pages;   /* quota of frames, everything included */
-    uint32_t slices;  /* positions in the slice vector, 1 or more */
-    uint32_t queues;  /* quota of network queues */
-    uint32_t restart; /* enum bundle_restart */
-    uint64_t mac;     /* 0: may bind none */
+    uint32_t pages;        /* quota of frames, everything included */
+    uint32_t slices;       /* positions in the slice vector, 1 or more */
+    uint32_t queues;       /* quota of network queues */
+    uint32_t restart;      /* enum bundle_restart */
+    uint64_t mac;          /* 0: may bind none */
+    uint32_t allow_offset; /* structs exo_filter with this MAC: what it may bind; multiple of 8 */
+    uint32_t allowances;   /* how many, 0 exactly without a MAC */
 };
 
 _Static_assert(sizeof(struct bundle_header) == 64, "no hidden padding");
-_Static_assert(sizeof(struct bundle_app) == 72, "no hidden padding");
+_Static_assert(sizeof(struct bundle_app) == 80, "no hidden padding");
 
 #endif

@@ -8,8 +8,8 @@ usage: generate.py calls.toml {numbers,stubs,dispatch,prototypes,manual} OUTPUT
 import sys
 import tomllib
 
-C_TYPE = {"env": "env_t", "frame": "frame_t", "queue": "queue_t", "grant": "grant_t", "gate": "gate_t", "u32": "uint32_t", "u64": "uint64_t"}
-UNITS = ("env", "frame", "queue", "grant", "gate")  # structs with one member
+UNITS = ("env", "frame", "queue", "grant", "gate", "filter")  # structs with one member
+C_TYPE = {unit: f"{unit}_t" for unit in UNITS} | {"u32": "uint32_t", "u64": "uint64_t"}
 REGISTERS = ["rdi", "rsi", "rdx", "r10", "r8", "r9"]
 ANSWER = 5  # registers of an answer: struct exo_words in types.h
 BATCH_ARGUMENTS = 4  # EXO_BATCH_ARGUMENTS in batch.h

@@ -13,6 +13,7 @@ enum exo_env_set {
     EXO_ENV_SET_MAC,
     EXO_ENV_SET_FLOOR,
     EXO_ENV_ADD_QUOTA,
+    EXO_ENV_SET_ALLOW,
 };
 
 /* info: the first argument. */
@@ -46,7 +47,7 @@ enum exo_info_env {
     EXO_ENV_SLICES,     /* positions owned */
     EXO_ENV_SLICES_RUN, /* slices begun */
     EXO_ENV_TICKS,      /* time stamp ticks on the CPU */
-    EXO_ENV_MAC,        /* MAC it may bind, 0: none, EXO_MAC_ANY: all */
+    EXO_ENV_MAC,        /* MAC of the first filter that it was allowed, 0: none, EXO_MAC_ANY: any */
     EXO_ENV_END, /* enum exo_end, shifted left by 32, and the status (env_kill) or fault vector */
     EXO_ENV_END_RIP,     /* where it was when it ended */
     EXO_ENV_END_ADDRESS, /* page fault address, if it ended by one */
@@ -96,7 +97,7 @@ enum exo_end {
     EXO_END_REVOKED, /* its parent wanted pages back and did not get them; how many are missing */
 };
 
-#define EXO_ABI_VERSION 3u
-#define EXO_MAC_ANY     0xffffffffffffffffull
+#define EXO_ABI_VERSION 4u
+#define EXO_MAC_ANY     0x7fffffffffffffffull
 
 #endif

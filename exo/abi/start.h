@@ -22,10 +22,11 @@
 #ifndef EXO_ABI_START_H
 #define EXO_ABI_START_H
 
+#include "filter.h"
 #include "types.h"
 
 #define EXO_START_MAGIC     0x3174726174736678ull /* "xfstart1" */
-#define EXO_START_VERSION   1u
+#define EXO_START_VERSION   2u
 
 #define EXO_IMAGE_BASE      0x0000000000400000ull
 #define EXO_CONTROL_ADDRESS 0x000000003fe00000ull
@@ -47,8 +48,11 @@ struct exo_start {
     uint64_t wall_clock;    /* seconds since 1970 at boot, 0: unknown */
     uint8_t seed[32];       /* random bytes of this environment's own */
     uint64_t image_end;     /* first page-aligned address after the image */
-    uint64_t mac;           /* MAC this environment may bind, 0: none; first octet in bits 47..40 */
+    uint64_t mac;           /* of all in `allow`, 0: it may bind none; first octet in bits 47..40 */
     uint64_t bundle_size;   /* bytes at EXO_BUNDLE_ADDRESS, 0: no bundle */
+    uint64_t allowances;    /* what it may bind (env_set): so many filters, at a multiple of 8, so
+                               that filter_add can take them from this page */
+    struct exo_filter allow[EXO_ALLOWANCES];
     char strings[EXO_START_STRINGS]; /* argc + envc strings, each ended by a NUL */
 };
 

@@ -75,6 +75,11 @@ struct exo_words {
     uint64_t word[5];
 };
 
+/* A filter of a network queue: index in the kernel's table of filters. */
+typedef struct {
+    uint32_t n;
+} filter_t;
+
 /* What a frame is used as. The order is part of the contract. */
 enum exo_frame_type {
     EXO_FREE = 0,
@@ -124,7 +129,7 @@ enum exo_resource {
 #define EXO_SLICES        64u      /* positions in the CPU's slice vector */
 #define EXO_GRANTS        4096u    /* frames that are granted, slot 0 included, which is none */
 #define EXO_GATES         256u     /* gates */
-#define EXO_FILTERS       256u     /* filters of all queues together */
+#define EXO_FILTERS       4096u    /* filters of all queues together */
 #define EXO_SLICE_NS      2000000u /* length of one slice: 2 ms */
 #define EXO_QUEUE_BUFFERS 1024u    /* buffers of one queue */
 #define EXO_QUEUE_FRAMES  (EXO_QUEUE_BUFFERS / 2)

@@ -6,7 +6,7 @@
  *   E2  a child's quota came out of its parent's and goes back: the sums stay  inv_env_quotas
  *   E3  every environment but the first has a parent that is LIVE or EMBRYO's parent, and the
  *       chain of parents ends                                                  inv_env_tree
- *   E4  at most one environment besides its ancestors may bind a MAC           inv_env_mac
+ *   E4  what a child may bind lies within what its parent may                  inv_filter_allowed
  *
  * A name holds the slot and how often the slot was used, so an old name names nobody.
  */
@@ -20,6 +20,7 @@
 #include "grant.h"
 #include "machine.h"
 #include "notify.h"
+#include "packet_filter.h"
 #include "queue.h"
 #include "revoke.h"
 #include "slice.h"
@@ -111,7 +112,7 @@ struct env *env_first(uint32_t pages)
             [EXO_R_FILTERS] = EXO_FILTERS,
         };
     __builtin_memcpy(env->quota, machine, sizeof(machine));
-    env->mac = EXO_MAC_ANY;
+    env->allowances = 1; /* that asks for nothing: every filter lies within it */
     __builtin_memcpy(env->label, "init", 5);
     slice_give_all(env);
     gate_init();
@@ -172,19 +173,33 @@ static int64_t set_label(struct env *env, uint64_t a, uint64_t b)
     return 0;
 }
 
+/* One thing more that the child may bind. */
+static int64_t add_allowance(struct env *self, struct env *env, const struct exo_filter *filter,
+                             bool open)
+{
+    if (!filter_canonical(filter, open))
+        return -EXO_E_RANGE;
+    if (!filter_allowed(self, filter))
+        return -EXO_E_FOREIGN;
+    if (env->allowances == EXO_ALLOWANCES)
+        return -EXO_E_MEMORY;
+    env->allow[env->allowances++] = *filter;
+    return 0;
+}
+
 static int64_t set_mac(struct env *self, struct env *env, uint64_t mac)
 {
-    if (!mac || mac >> 48 || (mac >> 40 & 1))
-        return -EXO_E_RANGE;
-    if (self->mac != EXO_MAC_ANY && self->mac != mac)
-        return -EXO_E_FOREIGN;
-    for (uint32_t slot = 1; slot < EXO_ENVS; slot++)
-        if (envs[slot].mac == mac &&
-            (envs[slot].state == EXO_ENV_EMBRYO || envs[slot].state == EXO_ENV_LIVE) &&
-            &envs[slot] != env && &envs[slot] != self && !env_descends(self, &envs[slot]))
-            return -EXO_E_BUSY;
-    env->mac = mac;
-    return 0;
+    return add_allowance(self, env,
+                         &(struct exo_filter){.value = {.mac = mac}, .mask = {.mac = EXO_MAC_ALL}},
+                         false);
+}
+
+static int64_t set_allow(struct env *self, struct env *env, uint64_t frame, uint64_t offset)
+{
+    struct exo_filter filter;
+    int64_t error = filter_fetch(self, frame, offset, &filter);
+
+    return error ? error : add_allowance(self, env, &filter, true);
 }
 
 /* Root table and control page: a frame of the child's own, pinned from now on. */
@@ -243,6 +258,8 @@ int64_t call_env_set(struct env *self, env_t name, uint32_t what, uint64_t a, ui
         return set_floor(env, a);
     case EXO_ENV_ADD_QUOTA:
         return add_quota(self, env, a, b);
+    case EXO_ENV_SET_ALLOW:
+        return set_allow(self, env, a, b);
     default:
         return -EXO_E_RANGE;
     }
@@ -405,6 +422,6 @@ int64_t call_env_reclaim(struct env *self, env_t name)
     notify_forget(env);
     env->state = EXO_ENV_FREE;
     env->name.n = 0;
-    env->mac = 0;
+    env->allowances = 0;
     return 0;
 }

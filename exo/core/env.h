@@ -9,6 +9,7 @@
 #define EXO_CORE_ENV_H
 
 #include "control.h"
+#include "filter.h"
 #include "info.h"
 #include "set.h"
 #include "types.h"
@@ -61,8 +62,9 @@ struct env {
     uint32_t table_head, frame_head; /* lists of its frames: tables, and all others */
     uint16_t grants[2];              /* grants that it gave, and received: slots */
     frame_t root, control;
-    uint64_t mac;
     struct revoke revoke;
+    uint32_t allowances; /* what its filters must lie within: one of these */
+    struct exo_filter allow[EXO_ALLOWANCES];
 
     /* its vCPU */
     struct exo_context context; /* registers while not running; the trap entry saves here */
@@ -104,7 +106,7 @@ struct env *env_child(struct env *self, env_t name, uint32_t states, int64_t *er
 /* self is env, or env is an EMBRYO child of self. */
 bool env_acts_for(const struct env *self, const struct env *env);
 
-/* Boot: make the first environment, an EMBRYO with every quota, slice and MAC, and no parent. */
+/* Boot: make the first environment, an EMBRYO with every quota and slice, allowed every filter, and no parent. */
 struct env *env_first(uint32_t pages);
 
 /* An EMBRYO with root and control page starts to live. */

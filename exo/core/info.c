@@ -66,7 +66,9 @@ static int64_t info_env(struct env *self, env_t name, uint32_t index)
     case EXO_ENV_TICKS:
         return (int64_t)cpu_ticks(env);
     case EXO_ENV_MAC:
-        return (int64_t)(env->mac & 0x7fffffffffffffff); /* not to look like an error */
+        if (env->allowances && !env->allow[0].mask.mac)
+            return (int64_t)EXO_MAC_ANY;
+        return env->allowances ? (int64_t)env->allow[0].value.mac : 0;
     case EXO_ENV_END:
         return (int64_t)((uint64_t)env->end << 32 | env->end_status);
     case EXO_ENV_END_RIP:

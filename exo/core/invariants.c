@@ -294,22 +294,6 @@ const char *inv_env_tree(void)
     return NULL;
 }
 
-static bool may_bind(const struct env *env)
-{
-    return (env->state == EXO_ENV_EMBRYO || env->state == EXO_ENV_LIVE) && env->mac &&
-           env->mac != EXO_MAC_ANY;
-}
-
-const char *inv_env_mac(void)
-{
-    for (uint32_t a = 1; a < EXO_ENVS; a++)
-        for (uint32_t b = 1; b < a && may_bind(&envs[a]); b++)
-            REQUIRE(!may_bind(&envs[b]) || envs[a].mac != envs[b].mac ||
-                        env_descends(&envs[a], &envs[b]) || env_descends(&envs[b], &envs[a]),
-                    "two environments that are not of one line may bind the same MAC");
-    return NULL;
-}
-
 const char *inv_notify_names(void)
 {
     for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
@@ -368,20 +352,6 @@ const char *inv_queue_frames(void)
     return NULL;
 }
 
-const char *inv_queue_macs(void)
-{
-    for (uint32_t a = 0; a < EXO_QUEUES; a++) {
-        if (!queues[a].owner || !queues[a].mac)
-            continue;
-        const struct env *env = &envs[queues[a].owner];
-        REQUIRE(env->state == EXO_ENV_LIVE, "a ZOMBIE still has a filter");
-        REQUIRE(env->mac == EXO_MAC_ANY || env->mac == queues[a].mac, "a filter is foreign");
-        for (uint32_t b = 0; b < a; b++)
-            REQUIRE(!queues[b].owner || queues[b].mac != queues[a].mac, "two queues have one MAC");
-    }
-    return NULL;
-}
-
 /* Can it run by itself? Also if it is yet to be told that its call has no answer. */
 static bool can_run(const struct env *env)
 {
@@ -416,13 +386,13 @@ const char *inv_cpu_waiting(uint64_t alarm)
 const char *inv_all(void)
 {
     static const char *(*const all[])(void) = {
-        inv_frame_free,   inv_frame_lists,  inv_frame_pins,        inv_table_tree,
-        inv_table_leaves, inv_table_counts, inv_table_kernel_half, inv_env_states,
-        inv_env_quotas,   inv_env_tree,     inv_env_mac,           inv_notify_names,
-        inv_slice_counts, inv_gate_table,   inv_gate_calls,        inv_gate_depth,
-        inv_gate_time,    inv_slice_ready,  inv_cpu_expiry,        inv_queue_flights,
-        inv_queue_frames, inv_queue_macs,   inv_grant_entries,     inv_grant_counts,
-        inv_grant_lists,  inv_revoke_list,  inv_revoke_floor};
+        inv_frame_free,   inv_frame_lists,     inv_frame_pins,        inv_table_tree,
+        inv_table_leaves, inv_table_counts,    inv_table_kernel_half, inv_env_states,
+        inv_env_quotas,   inv_env_tree,        inv_notify_names,      inv_slice_counts,
+        inv_gate_table,   inv_gate_calls,      inv_gate_depth,        inv_gate_time,
+        inv_slice_ready,  inv_cpu_expiry,      inv_queue_flights,     inv_queue_frames,
+        inv_filter_lists, inv_filter_disjoint, inv_filter_allowed,    inv_grant_entries,
+        inv_grant_counts, inv_grant_lists,     inv_revoke_list,       inv_revoke_floor};
 
     for (uint32_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
         const char *wrong = all[i]();

@@ -9,9 +9,11 @@
 struct queue {
     uint8_t owner; /* slot in envs[]; ENV_KERNEL: the queue is free */
     uint8_t nic;
-    bool ended;   /* its owner is a ZOMBIE */
-    bool stalled; /* met a full device, wants to hear when there is room */
-    uint64_t mac; /* its filter, 0: none */
+    bool ended;       /* its owner is a ZOMBIE */
+    bool stalled;     /* met a full device, wants to hear when there is room */
+    uint16_t filters; /* the first of a list, 0: none; and how many */
+    uint16_t filter_count;
+    uint16_t hears_next, hears_before; /* list of its NIC's queues with a filter: queue + 1 */
     frame_t ring[EXO_RINGS];
     uint32_t filled, received, sent, completed; /* our indices of the four rings */
     uint32_t flights;                           /* packets with the device */

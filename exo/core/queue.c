@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * queue.c - network queues: rings shared with applications, filters, and the way of a packet.
+ * queue.c - network queues: rings shared with applications, and the way of a packet.
  *
  *   Q1  each buffer is with the application or in flight to the device, whatever the application
  *       writes; what is in flight is pinned and its queue stays        inv_queue_flights
  *   Q2  the device is given addresses within frames of the queue's owner alone  inv_queue_frames
- *   Q3  at most one queue has a MAC; a packet sent bears its queue's MAC: the header is copied
- *       first, then checked, and sent from the copy                    inv_queue_macs
+ *   Q3  a packet goes to the one queue whose filter matches it (filter.c), and is sent only if one
+ *       of the sending queue's matches its source: the header is copied first, then checked, and
+ *       sent from the copy
  *   Q4  shared words are read once into a local, the kernel's indices are private, and a call
  *       does a bounded amount of work
  *
@@ -20,6 +21,7 @@
 #include "frame.h"
 #include "machine.h"
 #include "nic.h"
+#include "packet_filter.h"
 #include "packet_queue.h"
 #include "ring.h"
 
@@ -27,11 +29,8 @@ struct queue queues[EXO_QUEUES];
 struct nic *nics[NICS];
 uint32_t nic_count;
 
-#define HASH_SIZE  64u /* twice the queues: chains stay short */
 #define KICK_MAX   32u /* packets sent by one call */
 #define FILL_TRIES 8u  /* bad FILL descriptors passed over for one packet */
-
-static uint8_t hash[HASH_SIZE]; /* queue + 1, 0: empty; linear probing */
 
 /* --- shared words: each read once, each written by us only ---------------------- */
 
@@ -96,60 +95,6 @@ static void append(struct queue *q, enum exo_ring_name name, uint32_t *produced,
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (fetch(&ring->armed))
         env_pend(&envs[q->owner], EXO_UP_QUEUE);
-}
-
-/* --- filters --------------------------------------------------------------------- */
-
-static uint64_t mac_at(const uint8_t *bytes)
-{
-    uint64_t mac = 0;
-
-    for (int i = 0; i < 6; i++)
-        mac = mac << 8 | bytes[i];
-    return mac;
-}
-
-static bool mac_is_group(uint64_t mac)
-{
-    return mac >> 40 & 1;
-}
-
-static uint32_t hash_of(uint64_t mac, uint32_t nic)
-{
-    return (uint32_t)(((mac ^ nic) * 0x9e3779b97f4a7c15ull) >> 58);
-}
-
-static void hash_insert(uint32_t queue)
-{
-    uint32_t at = hash_of(queues[queue].mac, queues[queue].nic);
-
-    while (hash[at])
-        at = (at + 1) % HASH_SIZE;
-    hash[at] = (uint8_t)(queue + 1);
-}
-
-static void hash_rebuild(void)
-{
-    __builtin_memset(hash, 0, sizeof(hash));
-    for (uint32_t i = 0; i < EXO_QUEUES; i++)
-        if (queues[i].mac)
-            hash_insert(i);
-}
-
-static struct queue *queue_for(uint64_t mac, uint32_t nic)
-{
-    for (uint32_t at = hash_of(mac, nic); hash[at]; at = (at + 1) % HASH_SIZE) {
-        struct queue *q = &queues[hash[at] - 1];
-        if (q->mac == mac && q->nic == nic)
-            return q;
-    }
-    return NULL;
-}
-
-static void filter_remove(struct queue *q)
-{
-    q->mac = 0;
-    hash_rebuild();
 }
 
 /* --- receiving ------------------------------------------------------------------- */
@@ -217,22 +162,25 @@ static void queue_receive(struct queue *q, const uint8_t *head, uint32_t head_le
            (struct exo_desc){buffer, 0, (uint16_t)(head_length + rest_length)});
 }
 
-/* Local delivery. True if the packet need not go out on the wire. */
-static bool deliver_local(uint32_t nic, const struct queue *from, const uint8_t *head,
-                          uint32_t head_length, const uint8_t *rest, uint32_t rest_length)
+/* The queue that a packet to one station is for, or NULL. */
+static struct queue *queue_for(uint32_t nic, const struct exo_tuple *tuple)
 {
-    uint64_t to = mac_at(head);
+    struct queue *q = filter_find(nic, tuple);
 
-    if (!mac_is_group(to)) {
-        struct queue *q = queue_for(to, nic);
-        if (q && q != from)
+    return q && !q->ended ? q : NULL;
+}
+
+/* A packet to a group goes to each queue of the card that hears it, but not to its sender. */
+static void deliver_group(uint32_t nic, const struct exo_tuple *tuple, const struct queue *from,
+                          const uint8_t *head, uint32_t head_length, const uint8_t *rest,
+                          uint32_t rest_length)
+{
+    for (uint32_t next = filter_hearers[nic]; next;) {
+        struct queue *q = &queues[next - 1];
+        next = q->hears_next;
+        if (q != from && !q->ended && filter_hears(q, tuple))
             queue_receive(q, head, head_length, rest, rest_length);
-        return q;
     }
-    for (uint32_t i = 0; i < EXO_QUEUES; i++)
-        if (queues[i].mac && queues[i].nic == nic && &queues[i] != from)
-            queue_receive(&queues[i], head, head_length, rest, rest_length);
-    return false;
 }
 
 static uint32_t nic_index(const struct nic *nic)
@@ -246,10 +194,19 @@ static uint32_t nic_index(const struct nic *nic)
 
 void nic_received(struct nic *nic, const uint8_t *packet, uint32_t length)
 {
+    struct exo_tuple tuple;
+
     if (length < EXO_PACKET_MIN || length > EXO_PACKET_MAX)
         return;
-    if (!deliver_local(nic_index(nic), NULL, packet, length, NULL, 0) &&
-        !mac_is_group(mac_at(packet)))
+    tuple_read(&tuple, packet, length < NIC_HEADER ? length : NIC_HEADER);
+    if (mac_is_group(tuple.mac)) {
+        deliver_group(nic_index(nic), &tuple, NULL, packet, length, NULL, 0);
+        return;
+    }
+    struct queue *q = queue_for(nic_index(nic), &tuple);
+    if (q)
+        queue_receive(q, packet, length, NULL, 0);
+    else
         nic->unmatched++;
 }
 
@@ -277,21 +234,27 @@ static bool queue_send(struct queue *q, uint32_t number, struct exo_desc desc)
     uint32_t rest_length = desc.length - head_length;
     const uint8_t *packet = buffer_memory(q, desc.buffer) + desc.offset;
     __builtin_memcpy(head, packet, head_length);
-    if (!q->mac || mac_at(head + 6) != q->mac) {
+    struct exo_tuple to, from;
+    tuple_read(&to, head, head_length);
+    from = to;
+    tuple_turn(&from, mac_at(head + 6));
+    if (filter_find(q->nic, &from) != q) {
         q->stats.tx_foreign++;
         complete(q, desc.buffer, EXO_E_FOREIGN);
         return true;
     }
-    bool group = mac_is_group(mac_at(head));
-    if (!group && queue_for(mac_at(head), q->nic)) {
+    bool group = mac_is_group(to.mac);
+    struct queue *near = group ? NULL : queue_for(q->nic, &to);
+    if (near) {
         q->stats.local++;
-        deliver_local(q->nic, q, head, head_length, packet + head_length, rest_length);
+        if (near != q)
+            queue_receive(near, head, head_length, packet + head_length, rest_length);
         complete(q, desc.buffer, 0);
     } else {
         if (!nic->send_ready(nic))
             return false;
         if (group)
-            deliver_local(q->nic, q, head, head_length, packet + head_length, rest_length);
+            deliver_group(q->nic, &to, q, head, head_length, packet + head_length, rest_length);
         q->flight[desc.buffer / 8] |= (uint8_t)(1u << desc.buffer % 8);
         q->flights++;
         nic->send(nic, head, head_length,
@@ -328,7 +291,7 @@ void nic_sent(struct nic *nic, uint32_t cookie)
 
 /* --- calls ----------------------------------------------------------------------- */
 
-static struct queue *queue_of(struct env *self, queue_t queue, int64_t *error)
+struct queue *queue_own(struct env *self, queue_t queue, int64_t *error)
 {
     if (queue.n >= EXO_QUEUES) {
         *error = -EXO_E_RANGE;
@@ -402,8 +365,7 @@ static void queue_release(struct queue *q)
 {
     struct env *owner = &envs[q->owner];
 
-    if (q->mac)
-        filter_remove(q);
+    filter_drop(q);
     if (q->stalled)
         nics[q->nic]->stalled--;
     dma_unmap(nics[q->nic], (uint32_t)(q - queues)); /* before a frame may be used again */
@@ -419,7 +381,7 @@ static void queue_release(struct queue *q)
 int64_t call_queue_unbind(struct env *self, queue_t queue)
 {
     int64_t error;
-    struct queue *q = queue_of(self, queue, &error);
+    struct queue *q = queue_own(self, queue, &error);
     if (!q)
         return error;
     if (q->flights)
@@ -432,7 +394,7 @@ int64_t call_queue_unbind(struct env *self, queue_t queue)
 int64_t call_queue_buffer(struct env *self, queue_t queue, uint32_t index, frame_t frame)
 {
     int64_t error;
-    struct queue *q = queue_of(self, queue, &error);
+    struct queue *q = queue_own(self, queue, &error);
     if (!q)
         return error;
     if (index >= EXO_QUEUE_BUFFERS / 2)
@@ -452,7 +414,7 @@ int64_t call_queue_buffer(struct env *self, queue_t queue, uint32_t index, frame
 int64_t call_queue_kick(struct env *self, queue_t queue)
 {
     int64_t error;
-    struct queue *q = queue_of(self, queue, &error);
+    struct queue *q = queue_own(self, queue, &error);
     if (!q)
         return error;
     struct nic *nic = nics[q->nic];
@@ -478,48 +440,11 @@ int64_t call_queue_kick(struct env *self, queue_t queue)
     return done;
 }
 
-int64_t call_filter_add(struct env *self, queue_t queue, uint64_t mac)
-{
-    int64_t error;
-    struct queue *q = queue_of(self, queue, &error);
-    if (!q)
-        return error;
-    if (!mac || mac >> 48 || mac_is_group(mac))
-        return -EXO_E_RANGE;
-    if (self->mac != EXO_MAC_ANY && self->mac != mac)
-        return -EXO_E_FOREIGN;
-    if (q->mac)
-        return -EXO_E_BUSY;
-    for (uint32_t i = 0; i < nic_count; i++)
-        if (queue_for(mac, i))
-            return -EXO_E_BUSY;
-
-    q->mac = mac;
-    hash_insert(queue.n);
-    return 0;
-}
-
-int64_t call_filter_del(struct env *self, queue_t queue)
-{
-    int64_t error;
-    struct queue *q = queue_of(self, queue, &error);
-    if (!q)
-        return error;
-    if (!q->mac)
-        return -EXO_E_EMPTY;
-
-    filter_remove(q);
-    return 0;
-}
-
 void queue_env_ended(struct env *env)
 {
     for (uint32_t i = 0; i < EXO_QUEUES && env->used[EXO_R_QUEUES]; i++)
-        if (queues[i].owner && &envs[queues[i].owner] == env) {
-            queues[i].mac = 0;
+        if (queues[i].owner && &envs[queues[i].owner] == env)
             queues[i].ended = true;
-        }
-    hash_rebuild();
 }
 
 int64_t queue_reclaim(struct env *env)

@@ -5,6 +5,11 @@
 
 #include "env.h"
 
+struct queue;
+
+/* A queue of the caller's, or NULL with the reason in *error. */
+struct queue *queue_own(struct env *self, queue_t queue, int64_t *error);
+
 /* `env` became a ZOMBIE: its queues receive and send nothing from now on. At most EXO_QUEUES steps.
  */
 void queue_env_ended(struct env *env);

@@ -139,7 +139,7 @@ static void step(void)
              take_below(&input, MOCK_FRAMES));
         break;
     case 8:
-        CALL(self, FILTER_ADD, queue[who], MAC(take(&input, 1) & 3));
+        mock_filter(self, queue[who], mock_mac(MAC(take(&input, 1) & 3)));
         break;
     case 9:
         CALL(self, QUEUE_KICK, queue[1 - who]);
@@ -151,16 +151,16 @@ static void step(void)
     racing = 0;
 }
 
-/* Filters stay here, so what the device was given bears them. */
+/* Filters stay here, so what the device was given matches one of its queue's. */
 static void check_sources(void)
 {
     for (uint32_t i = 0; i < mock_sent_count; i++) {
-        const struct queue *q = &queues[mock_sent[i].cookie >> 16];
-        uint64_t mac = 0;
-        for (uint32_t j = 6; j < 12; j++)
-            mac = mac << 8 | mock_sent[i].header[j];
-        MUST(mac == q->mac, "queue %u sent by a MAC that is not its own",
-             mock_sent[i].cookie >> 16);
+        const struct mock_packet *p = &mock_sent[i];
+        struct exo_tuple tuple;
+        tuple_read(&tuple, p->header, p->header_length);
+        tuple_turn(&tuple, mac_at(p->header + 6));
+        MUST(filter_find(0, &tuple) == &queues[p->cookie >> 16],
+             "queue %u sent by a MAC that is not its own", p->cookie >> 16);
     }
 }
 

@@ -28,6 +28,7 @@ struct change {
     const struct env *envs;
     const struct frame *frames;
     const struct queue *queues;
+    const struct filter *filters;
     const uint16_t *slice_owner;
     const struct gate *gates;
     const struct snapshot *before;
@@ -146,7 +147,7 @@ static void declare(struct change *c, uint32_t number, const uint64_t a[6], int6
         break;
     case EXO_CALL_QUEUE_KICK:
         for (uint32_t i = 0; i < EXO_QUEUES; i++)
-            if (c->queues[i].mac)
+            if (c->queues[i].filters)
                 c->may[c->queues[i].owner] |= MAY_PENDING | MAY_RECEIVE;
         break;
     default:
@@ -319,6 +320,9 @@ static bool queue_kept(const struct change *c, uint32_t i)
         old.received = q->received;
         old.stats = q->stats;
     }
+    /* The list of those with a filter goes through all queues of a NIC. */
+    old.hears_next = q->hears_next;
+    old.hears_before = q->hears_before;
     return !memcmp(&old, q, sizeof(old));
 }
 
@@ -330,6 +334,17 @@ static bool gate_kept(const struct change *c, uint32_t i)
     return !i || !memcmp(old, gate, sizeof(*gate)) ||
            ((!old->owner || c->may[old->owner] & MAY_SELF) &&
             (!gate->owner || c->may[gate->owner] & MAY_SELF));
+}
+
+static bool filter_kept(const struct change *c, uint32_t n)
+{
+    const struct filter *old = &c->filters[n], *f = &filters[n];
+    uint32_t was = c->queues[old->queue].owner, owner = queues[f->queue].owner;
+
+    if (!memcmp(&old->match, &f->match, sizeof(f->match)) && old->queue == f->queue)
+        return true;
+    return (!old->match.mask.mac || c->may[was] & MAY_QUEUES) &&
+           (!f->match.mask.mac || c->may[owner] & MAY_QUEUES);
 }
 
 static bool slice_kept(const struct change *c, uint32_t i, uint32_t number, const uint64_t a[6])
@@ -351,6 +366,7 @@ const char *condition(const struct snapshot *before, uint32_t actor, uint32_t nu
     struct change c = {.envs = *IN(before, &envs),
                        .frames = IN(before, frames),
                        .queues = *IN(before, &queues),
+                       .filters = *IN(before, &filters),
                        .slice_owner = *IN(before, &slice_owner),
                        .gates = *IN(before, &gates),
                        .before = before,
@@ -375,6 +391,9 @@ const char *condition(const struct snapshot *before, uint32_t actor, uint32_t nu
     for (uint32_t i = 0; i < GATE_TABLE; i++)
         if (!gate_kept(&c, i))
             return "a call changed a gate of somebody else's";
+    for (uint32_t n = 0; n < EXO_FILTERS; n++)
+        if (!filter_kept(&c, n))
+            return "a call changed a filter of somebody else's";
     for (uint32_t i = 0; i < EXO_SLICES; i++)
         if (!slice_kept(&c, i, number, a))
             return "a call moved a slice that it did not name";

@@ -170,7 +170,7 @@ static const char *check_flight(const struct flight *before)
     uint32_t n = q->buffer[(now->cookie & 0xffff) / 2].n;
     if (!q->owner || !n || frames[n].owner != q->owner || !frames[n].pinned)
         return "a packet is with the device that is in no pinned frame of its queue's owner";
-    if (!before->busy && now->source != q->mac)
+    if (!before->busy && filter_find(q->nic, &now->from) != q)
         return "a packet was sent with a foreign source";
     return NULL;
 }
@@ -325,8 +325,11 @@ static bool begin(const struct model *model)
     for (const struct step *step = model->setup; step && step->kind; step++) {
         parent = first;
         world_save(&parent);
-        if (step_take(model, step) < 0)
+        int64_t result = step_take(model, step);
+        if (result < 0) {
+            step_print(model, step, result);
             return false;
+        }
         if (model->cpu)
             cpu_next(world.now, &world.alarm);
         world_normalise(&parent, !model->order);

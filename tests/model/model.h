@@ -19,6 +19,7 @@ enum kind {
     STEP_ARM,     /* slot [0] asks to be woken by ring [1] */
     STEP_ARRIVE,  /* [0] bytes come over the channel */
     STEP_LIST,    /* slot [0] writes entry [1] of its list: frame [2], table [3], index [4] */
+    STEP_FILTER,  /* slot [0] writes into its control page, [1], a filter: MAC [2], UDP port [3] */
     STEP_PACKET,  /* slot [0] writes into its buffer 0 a packet to the MAC [1] from the MAC [2] */
 };
 
@@ -57,6 +58,9 @@ struct model {
 
 extern const struct model models[];
 extern const uint32_t model_count;
+
+/* Where a program keeps the filters that it writes, in its control page. */
+#define STEP_FILTER_PLACE(number) (1024u + (number) * (uint32_t)sizeof(struct exo_filter))
 
 /* step.c */
 

@@ -38,7 +38,7 @@
 
 /* A second environment with root and control page, an EMBRYO. */
 #define SECOND(pages, root, control)                                                               \
-    DO(ENV_CREATE, pages, 0, 1, 1, 1, 1), DO(PAGE_ALLOC, CHILD, EXO_FRAME_ANY, EXO_PML4),          \
+    DO(ENV_CREATE, pages, 0, 1, 1, 1, 2), DO(PAGE_ALLOC, CHILD, EXO_FRAME_ANY, EXO_PML4),          \
         DO(PAGE_ALLOC, CHILD, EXO_FRAME_ANY, EXO_CONTROL),                                         \
         DO(ENV_SET, CHILD, EXO_ENV_SET_ROOT, root),                                                \
         DO(ENV_SET, CHILD, EXO_ENV_SET_CONTROL, control)
@@ -252,17 +252,24 @@ static const struct choice gates_choice[] = {
 #define MAC_OUT   0x020000000009 /* somebody else on the wire */
 
 #define RING(who) who(PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_RING)
-#define QUEUE(who, number, first, mac)                                                             \
+#define QUEUE(who, number, first)                                                                  \
     RING(who), RING(who), RING(who), RING(who),                                                    \
         who(PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_DATA),                                    \
         who(QUEUE_BIND, 0, first, first + 1, first + 2, first + 3),                                \
-        who(QUEUE_BUFFER, number, 0, first + 4), who(FILTER_ADD, number, mac)
+        who(QUEUE_BUFFER, number, 0, first + 4)
 
 static const struct step queue_setup[] = {SECOND(7, 6, 7),
                                           DO(ENV_SET, CHILD, EXO_ENV_SET_MAC, MAC_2),
                                           DO(ENV_RUN, CHILD, 0x400000),
-                                          QUEUE(DO, 0, 8, MAC_1),
-                                          QUEUE(DO_2, 1, 13, MAC_2),
+                                          QUEUE(DO, 0, 8),
+                                          QUEUE(DO_2, 1, 13),
+                                          {STEP_FILTER, .a = {1, 0, MAC_1}},
+                                          {STEP_FILTER, .a = {1, 1, MAC_2, 9}},
+                                          {STEP_FILTER, .a = {1, 2, MAC_ALL}},
+                                          {STEP_FILTER, .a = {2, 0, MAC_2}},
+                                          {STEP_FILTER, .a = {2, 1, MAC_2, 9}},
+                                          DO(FILTER_ADD, 0, 5, STEP_FILTER_PLACE(0)),
+                                          DO_2(FILTER_ADD, 1, 7, STEP_FILTER_PLACE(0)),
                                           {STEP_PACKET, .a = {1, MAC_OUT, MAC_1}},
                                           {STEP_ARM, .a = {1, EXO_RING_COMPLETE}},
                                           {STEP_ARM, .a = {2, EXO_RING_RECEIVE}},
@@ -286,8 +293,9 @@ static const struct choice queue_choice[] = {
     CALLED(QUEUE_UNBIND, OF(0, 1)),
     CALLED(QUEUE_BIND, OF(0), OF(13), OF(14), OF(15), OF(16)),
     CALLED(QUEUE_BUFFER, OF(0, 1), OF(0, 1), OF(12, 17, 8)),
-    CALLED(FILTER_ADD, OF(0, 1), OF(MAC_1, MAC_2, MAC_ALL)),
-    CALLED(FILTER_DEL, OF(0, 1)),
+    CALLED(FILTER_ADD, OF(0, 1), OF(5, 7),
+           OF(STEP_FILTER_PLACE(0), STEP_FILTER_PLACE(1), STEP_FILTER_PLACE(2))),
+    CALLED(FILTER_DEL, OF(0, 1, 2, 3)),
     CALLED(PAGE_FREE, OF(8, 12, 17)),
     CALLED(ENV_KILL, OF(CHILD)),
     CALLED(ENV_RECLAIM, OF(CHILD)),

@@ -93,6 +93,22 @@ static void put_mac(uint8_t *bytes, uint64_t mac)
         bytes[i] = (uint8_t)(mac >> (40 - 8 * i));
 }
 
+/* A filter for a MAC, and for a port of UDP over IPv4 if one is given. */
+static struct exo_filter step_filter(uint64_t mac, uint64_t port)
+{
+    struct exo_filter f = {.value = {.mac = mac}, .mask = {.mac = EXO_MAC_ALL}};
+
+    if (!port)
+        return f;
+    f.value.family = 4;
+    f.value.protocol = EXO_PROTOCOL_UDP;
+    f.value.local_port = (uint16_t)port;
+    f.mask.family = f.mask.protocol = 0xff;
+    f.mask.local_port = 0xffff;
+    f.mask.ports = f.value.ports = 1;
+    return f;
+}
+
 /* What an application with a queue writes into memory that it shares. */
 static int64_t take_write(const struct step *step)
 {
@@ -135,6 +151,12 @@ static int64_t take_event(const struct step *step)
     uint8_t packet[EXO_PACKET_MIN + 1] = {0};
 
     switch (step->kind) {
+    case STEP_FILTER: {
+        struct exo_filter filter = step_filter(a[2], a[3]);
+        memcpy((char *)machine_frame(envs[a[0]].control) + STEP_FILTER_PLACE(a[1]), &filter,
+               sizeof(filter));
+        return 0;
+    }
     case STEP_TICKS:
         if (!a[0] && world.alarm == UINT64_MAX)
             return STEP_IMPOSSIBLE;
@@ -180,12 +202,13 @@ static int64_t take_event(const struct step *step)
 int64_t step_take(const struct model *model, const struct step *step)
 {
     struct env *self = &envs[step->actor];
-    uint64_t a[6] = {step->a[0], step->a[1], step->a[2], step->a[3], step->a[4]};
+    uint64_t a[6];
 
     if (step->kind != STEP_CALL)
         return take_event(step);
     if (self->state != EXO_ENV_LIVE || (model->cpu && self != current))
         return STEP_IMPOSSIBLE;
+    memcpy(a, step->a, sizeof(a));
     stamps(step, a);
     return call_dispatch(self, step->call, a);
 }
@@ -280,6 +303,11 @@ void step_print(const struct model *model, const struct step *step, int64_t resu
             printf("    mock_now += %" PRIu64 ";\n", a[0]);
         else
             printf("    mock_now = mock_alarm;\n");
+        break;
+    case STEP_FILTER:
+        printf("    /* filter of MAC 0x%" PRIx64 " and UDP port %" PRIu64
+               " at %u of the control page of envs[%" PRIu64 "] */\n",
+               a[2], a[3], STEP_FILTER_PLACE((uint32_t)a[1]), a[0]);
         break;
     case STEP_FAULT:
         printf("    cpu_fault(14, 0, 0x1234);\n");

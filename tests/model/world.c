@@ -33,9 +33,9 @@ static void nic_send(struct nic *nic, const uint8_t *header, uint32_t header_len
     (void)nic;
     if (world.flight.busy)
         panic("a packet for a NIC that is full");
-    world.flight = (struct flight){true, cookie, payload, header_length + length, 0};
-    for (uint32_t i = 6; i < 12; i++)
-        world.flight.source = world.flight.source << 8 | header[i];
+    world.flight = (struct flight){true, cookie, payload, header_length + length, {0}};
+    tuple_read(&world.flight.from, header, header_length);
+    tuple_turn(&world.flight.from, mac_at(header + 6));
 }
 
 static void nic_flush(struct nic *nic)
@@ -147,8 +147,9 @@ struct variable {
     void *at;
     size_t size;
 };
-extern const struct variable variables_batch[], variables_channel[], variables_gate[],
-    variables_grant[], variables_notify[];
+extern const struct variable variables_channel[];
+extern const struct variable variables_batch[], variables_filter[], variables_gate[];
+extern const struct variable variables_grant[], variables_notify[], variables_tuple[];
 extern const struct variable variables_console[], variables_cpu[], variables_env[],
     variables_frame[], variables_info[], variables_queue[], variables_revoke[], variables_slice[],
     variables_table[];
@@ -158,9 +159,10 @@ static const struct variable variables_machine[] = {{&world, sizeof(world)},
                                                     {&the_nic, sizeof(the_nic)},
                                                     {NULL, 0}};
 static const struct variable *const all_variables[] = {
-    variables_batch,   variables_channel, variables_gate,  variables_grant, variables_notify,
-    variables_console, variables_cpu,     variables_env,   variables_frame, variables_info,
-    variables_queue,   variables_revoke,  variables_slice, variables_table, variables_machine};
+    variables_batch, variables_filter, variables_tuple,   variables_channel, variables_gate,
+    variables_grant, variables_notify, variables_console, variables_cpu,     variables_env,
+    variables_frame, variables_info,   variables_queue,   variables_revoke,  variables_slice,
+    variables_table, variables_machine};
 
 /* Calls `visit` for each variable and its place in a snapshot until it returns false. */
 static bool each_variable(bool (*visit)(const struct variable *, void *), void *snapshot)
@@ -322,7 +324,7 @@ void world_boot(uint32_t frame_total)
     memset(envs, 0, sizeof(envs));
     memset(queues, 0, sizeof(queues));
     memset(gates, 0, sizeof(gates));
-    queue_env_ended(&envs[ENV_KERNEL]); /* forgets the filters of the machine before */
+    filter_reset();
     memset(&world, 0, sizeof(world));
     world.now = WORLD_NOW;
     the_nic.stalled = 0;

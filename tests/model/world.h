@@ -17,6 +17,7 @@
 #include "invariants.h"
 #include "machine.h"
 #include "nic.h"
+#include "packet_filter.h"
 #include "packet_queue.h"
 #include "queue.h"
 #include "slice.h"
@@ -32,7 +33,8 @@
 /* What the NIC was given and has not reported as sent. */
 struct flight {
     uint32_t busy, cookie;
-    uint64_t payload, length, source;
+    uint64_t payload, length;
+    struct exo_tuple from; /* as its sender sees it */
 };
 
 /* The machine's own variables; they are state as the core's are. */

@@ -20,7 +20,7 @@ from .machine import RESTARTS, App, Machine, MachineError, load
 
 # struct bundle_header and struct bundle_app; tests/tools/test_bundle.py compares them with the C.
 HEADER = struct.Struct("<QIIQII32s")
-APP = struct.Struct("<16sQQIIIIIIIIQ")
+APP = struct.Struct("<16sQQIIIIIIIIQII")
 
 
 class BundleError(Exception):
@@ -68,23 +68,26 @@ def build_machine_image(
 def _bundle(machine: Machine, build: Path) -> bytes:
     page = number("EXO_PAGE_SIZE")
     strings = [app.strings for app in machine.apps]
-    strings_at = HEADER.size + APP.size * len(machine.apps)
+    allow = [app.allowances for app in machine.apps]
+    allow_at = HEADER.size + APP.size * len(machine.apps)
+    strings_at = allow_at + len(b"".join(map(b"".join, allow)))
     images_at = -(-(strings_at + sum(map(len, strings))) // page) * page
 
     # An image that several applications run is stored once.
     images = bytearray()
     placed: dict[Path, tuple[int, int]] = {}
     entries = b""
-    for app, text in zip(machine.apps, strings):
+    for app, text, filters in zip(machine.apps, strings, allow):
         path = machine.image_path(app, build)
         if path not in placed:
             data = _image(app, path)
             placed[path] = (images_at + len(images), len(data))
             images += data + bytes(-len(data) % page)
-        entries += _entry(app, *placed[path], strings_at, len(text))
+        entries += _entry(app, *placed[path], strings_at, len(text), allow_at)
         strings_at += len(text)
+        allow_at += len(b"".join(filters))
 
-    body = entries + b"".join(strings)
+    body = entries + b"".join(map(b"".join, allow)) + b"".join(strings)
     body += bytes(images_at - HEADER.size - len(body)) + images
     # The checksum is that of the file with a zero in its place.
     crc = zlib.crc32(_header(machine, HEADER.size + len(body), 0) + body)
@@ -96,7 +99,7 @@ def _header(machine: Machine, size: int, crc: int) -> bytes:
     return HEADER.pack(magic, version, len(machine.apps), size, crc, 0, machine.name.encode())
 
 
-def _entry(app: App, image_at: int, image_size: int, strings_at: int, strings_size: int) -> bytes:
+def _entry(app: App, image_at: int, image_size: int, strings_at: int, strings_size: int, allow_at: int) -> bytes:
     return APP.pack(
         app.name.encode(),
         image_at,
@@ -110,6 +113,8 @@ def _entry(app: App, image_at: int, image_size: int, strings_at: int, strings_si
         0 if app.mac is None else 1,
         number(RESTARTS[app.restart]),
         app.mac or 0,
+        allow_at,
+        len(app.allowances),
     )
 
 

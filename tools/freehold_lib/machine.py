@@ -20,6 +20,7 @@ from pathlib import Path
 
 from . import elf, toml_lines
 from .abi import ROOT, number, policies
+from .filters import Ports, allowances, most_ports, read_ports
 from .machine_table import Errors, Table, quote
 
 FILE_MAX = 1 << 20
@@ -64,7 +65,7 @@ _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MACHINE_KEYS = ("name", "memory")
 _APP_KEYS = (
     ("name", "image", "arguments", "environment", "memory", "slices", "sched", "address")
-    + ("gateway", "mac", "restart", "forward", "rights")
+    + ("gateway", "mac", "restart", "forward", "rights", "ports")
 )
 
 
@@ -100,6 +101,13 @@ class App:
     restart: str  # one of RESTARTS
     rights: tuple[str, ...]  # of RIGHTS
     forwards: tuple[Forward, ...]
+    ports: tuple[Ports, ...]  # of its own that it may use; none: all
+
+    @property
+    def allowances(self) -> list[bytes]:
+        """What the kernel lets it bind and send: structs exo_filter."""
+        fixed = isinstance(self.address, IPv4Interface)
+        return allowances(self.mac, self.address.ip if fixed else None, self.ports)
 
     @property
     def argv(self) -> list[str]:
@@ -308,7 +316,8 @@ class _AppReader:
         app["address"] = self.address()
         app["gateway"] = self.gateway(app["address"])
         app["mac"] = self.mac()
-        app["forwards"] = self.forwards(app["address"])
+        app["ports"] = self.ports()
+        app["forwards"] = self.forwards(app["address"], app["ports"])
         self.strings(app)
         return app
 
@@ -467,7 +476,24 @@ class _AppReader:
             return None
         return mac
 
-    def forwards(self, address: IPv4Interface | str | None) -> dict[int, Forward]:
+    def ports(self) -> tuple[Ports, ...]:
+        texts = self.table.strings("ports")
+        found: list[Ports] = []
+        if texts and self.table.values.get("address", DHCP) == DHCP:
+            self.table.wrong("ports", "needs a fixed `address`")
+        if len(texts) > most_ports():
+            self.table.wrong("ports", f"has {len(texts)} entries; an application has at most {most_ports()}")
+        for index, text in texts.items():
+            ports = read_ports(text)
+            if isinstance(ports, str):
+                self.table.wrong("ports", f"has {quote(text)}; {ports}", index)
+            elif any(ports.overlaps(other) for other in found):
+                self.table.wrong("ports", f"has {quote(text)}, of which another entry has a part", index)
+            else:
+                found.append(ports)
+        return tuple(found)
+
+    def forwards(self, address: IPv4Interface | str | None, allowed: tuple[Ports, ...]) -> dict[int, Forward]:
         """By position in the array. A wrong `address` has been told."""
         texts = self.table.strings("forward")
         forwards: dict[int, Forward] = {}
@@ -484,6 +510,9 @@ class _AppReader:
                 )
                 continue
             forward = Forward(match[1], *ports)
+            if allowed and not any(match[1] == block.protocol and ports[1] in block for block in allowed):
+                self.table.wrong("forward", f"leads to port {ports[1]}/{match[1]}, which `ports` leaves out", index)
+                continue
             for other in forwards.values():
                 if (other.protocol, other.host_port) == (forward.protocol, forward.host_port):
                     self.table.wrong("forward", f"names host port {forward.host_port}/{match[1]} twice", index)

@@ -45,7 +45,7 @@ static void test_create_and_set(void)
 
     uint64_t pml4 = take(init, n, EXO_PML4), control = take(init, n, EXO_CONTROL);
     uint64_t own = take(init, 0, EXO_PML4);
-    REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_ADD_QUOTA + 1, 0),
+    REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_ALLOW + 1, 0),
             "a property that does not exist");
     REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_ROOT, MOCK_FRAMES), "a root outside");
     REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_ROOT, 1ull << 40 | pml4), "a 41-bit root");
@@ -82,10 +82,6 @@ static void test_create_and_set(void)
     REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_MAC, EXO_MAC_ANY), "every MAC");
     REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_MAC, 0x010000000001), "a group's MAC");
     DONE(CALL(init, ENV_SET, n, EXO_ENV_SET_MAC, 0x020000000001), "a MAC");
-    DONE(CALL(init, ENV_SET, n, EXO_ENV_SET_MAC, 0x020000000001), "the same MAC again");
-    struct env *second = mock_child(init, 10, false);
-    REFUSED(BUSY, CALL(init, ENV_SET, second->name.n, EXO_ENV_SET_MAC, 0x020000000001),
-            "the MAC of another child");
 
     REFUSED(RANGE, CALL(init, ENV_RUN, n, 1ull << 47, 0), "run at a kernel address");
     REFUSED(RANGE, CALL(init, ENV_RUN, n, 0x400000, ~0ull), "run on a kernel stack");
@@ -105,30 +101,6 @@ static void test_create_and_set(void)
     REFUSED(ENV, CALL(init, ENV_RECLAIM, g), "reclaim a grandchild");
     REFUSED(ENV, CALL(child, ENV_RECLAIM, EXO_ENV_SELF), "reclaim oneself");
     tap_ok(!inv_all(), "create and set: the invariants hold (%s)", inv_all() ? inv_all() : "all");
-}
-
-/* A MAC goes down a line of descendants, and is free again when its owner is dead. */
-static void test_macs(void)
-{
-    struct env *init = mock_boot();
-    struct env *a = mock_child_with(init, 40, 4, 0, false);
-
-    DONE(CALL(init, ENV_SET, a->name.n, EXO_ENV_SET_MAC, 0x020000000009), "a MAC for a child");
-    CALL(init, ENV_RUN, a->name.n, 0x400000, 0);
-    struct env *b = mock_child_with(a, 20, 2, 0, false);
-    DONE(CALL(a, ENV_SET, b->name.n, EXO_ENV_SET_MAC, 0x020000000009), "for a grandchild");
-    CALL(a, ENV_RUN, b->name.n, 0x400000, 0);
-    struct env *c = mock_child(b, 5, false);
-    DONE(CALL(b, ENV_SET, c->name.n, EXO_ENV_SET_MAC, 0x020000000009), "and for its child");
-    struct env *other = mock_child(init, 5, false);
-    REFUSED(BUSY, CALL(init, ENV_SET, other->name.n, EXO_ENV_SET_MAC, 0x020000000009),
-            "for another line");
-    CALL(b, ENV_RECLAIM, c->name.n);
-    CALL(a, ENV_KILL, b->name.n, 0);
-    CALL(init, ENV_KILL, a->name.n, 0);
-    DONE(CALL(init, ENV_SET, other->name.n, EXO_ENV_SET_MAC, 0x020000000009),
-         "the MAC of the dead");
-    tap_ok(!inv_all(), "MACs: the invariants hold (%s)", inv_all() ? inv_all() : "all");
 }
 
 static void test_names(void)
@@ -216,8 +188,8 @@ static void test_reclaim_queue(void)
     struct env *child = mock_child_with(init, 20, 1, 1, true);
     env_t name = child->name;
 
-    child->mac = 0x020000000005;
-    int64_t queue = mock_queue(child, child->mac);
+    mock_confine(child, 0x020000000005);
+    int64_t queue = mock_queue(child, 0x020000000005);
     tap_ok(queue >= 0 && queues[queue].flights == 1, "a child has a packet with the device");
     struct env *grandchild = mock_child(child, 4, true);
     env_t orphan = grandchild->name;
@@ -337,7 +309,6 @@ static void test_info(void)
 int main(void)
 {
     test_create_and_set();
-    test_macs();
     test_names();
     test_reclaim_many();
     test_slots();

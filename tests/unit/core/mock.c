@@ -224,7 +224,7 @@ struct env *mock_boot(void)
     for (uint32_t i = 0; i < EXO_ENVS; i++)
         envs[i].generation = generations[i];
     memset(queues, 0, sizeof(queues));
-    queue_env_ended(&envs[ENV_KERNEL]); /* forgets the filters of the machine before */
+    filter_reset();
     nics[0] = &mock_nic;
     nic_count = 1;
     mock_nic.stalled = 0;
@@ -324,6 +324,44 @@ int64_t mock_reclaim(struct env *parent, env_t name)
     return result ? result : calls;
 }
 
+struct exo_filter mock_mac(uint64_t mac)
+{
+    return (struct exo_filter){.value = {.mac = mac}, .mask = {.mac = EXO_MAC_ALL}};
+}
+
+#define FILTER_PLACE (EXO_PAGE_SIZE - sizeof(struct exo_filter))
+
+/* A call with the filter in the caller's control page. */
+static int64_t call_with(struct env *self, uint64_t number, uint64_t a, uint64_t b, uint64_t c,
+                         uint64_t d, struct exo_filter filter)
+{
+    void *place = (char *)mock_control(self) + FILTER_PLACE;
+    struct exo_filter before;
+
+    memcpy(&before, place, sizeof(before));
+    memcpy(place, &filter, sizeof(filter));
+    int64_t result = mock_call(self, number, a, b, c, d, 0, 0);
+    memcpy(place, &before, sizeof(before));
+    return result;
+}
+
+int64_t mock_filter(struct env *self, uint64_t queue, struct exo_filter filter)
+{
+    return call_with(self, EXO_CALL_FILTER_ADD, queue, self->control.n, FILTER_PLACE, 0, filter);
+}
+
+int64_t mock_allow(struct env *self, uint64_t child, struct exo_filter filter)
+{
+    return call_with(self, EXO_CALL_ENV_SET, child, EXO_ENV_SET_ALLOW, self->control.n,
+                     FILTER_PLACE, filter);
+}
+
+void mock_confine(struct env *env, uint64_t mac)
+{
+    env->allow[0] = mock_mac(mac);
+    env->allowances = 1;
+}
+
 int64_t mock_queue(struct env *self, uint64_t mac)
 {
     int64_t frame[EXO_RINGS + 1];
@@ -336,7 +374,7 @@ int64_t mock_queue(struct env *self, uint64_t mac)
     }
     int64_t queue = CALL(self, QUEUE_BIND, 0, (uint64_t)frame[0], (uint64_t)frame[1],
                          (uint64_t)frame[2], (uint64_t)frame[3]);
-    if (queue < 0 || CALL(self, FILTER_ADD, (uint64_t)queue, mac) ||
+    if (queue < 0 || mock_filter(self, (uint64_t)queue, mock_mac(mac)) < 0 ||
         CALL(self, QUEUE_BUFFER, (uint64_t)queue, 0, (uint64_t)frame[EXO_RINGS]))
         return -1;
     uint8_t *packet = machine_frame((frame_t){(uint32_t)frame[EXO_RINGS]});
@@ -406,11 +444,30 @@ static struct {
     struct gate gates[GATE_TABLE];
     uint16_t slices[EXO_SLICES];
     struct grant grants[MOCK_GRANTS];
+    struct filter filters[EXO_FILTERS];
+    uint16_t places[FILTER_PLACES], hearers[NICS], filters_free, filters_touched;
     uint8_t ram[MOCK_FRAMES * EXO_PAGE_SIZE];
     uint32_t free_count, console_used, grant_free;
 } saved;
 
 #define FEW_ENVS 12u /* slots are taken from below: these are nearly always all */
+
+static void filters_save(void)
+{
+    memcpy(saved.filters, filters, (filters_touched + 1u) * sizeof(*filters));
+    memcpy(saved.places, filter_places, sizeof(saved.places));
+    memcpy(saved.hearers, filter_hearers, sizeof(saved.hearers));
+    saved.filters_free = filters_free;
+    saved.filters_touched = filters_touched;
+}
+
+static bool filters_unchanged(void)
+{
+    return saved.filters_free == filters_free && saved.filters_touched == filters_touched &&
+           !memcmp(saved.filters, filters, (filters_touched + 1u) * sizeof(*filters)) &&
+           !memcmp(saved.places, filter_places, sizeof(saved.places)) &&
+           !memcmp(saved.hearers, filter_hearers, sizeof(saved.hearers));
+}
 
 void mock_snapshot(bool full)
 {
@@ -424,6 +481,7 @@ void mock_snapshot(bool full)
     saved.console_used = mock_console_used;
     if (full) {
         memcpy(saved.queues, queues, sizeof(queues));
+        filters_save();
         memcpy(saved.ram, ram, sizeof(saved.ram));
     }
 }
@@ -436,6 +494,6 @@ bool mock_unchanged(bool full)
            !memcmp(saved.grants, grants, sizeof(saved.grants)) && saved.grant_free == grant_free &&
            !memcmp(saved.gates, gates, sizeof(saved.gates)) &&
            saved.free_count == frame_free_count && saved.console_used == mock_console_used &&
-           (!full || (!memcmp(saved.queues, queues, sizeof(queues)) &&
+           (!full || (!memcmp(saved.queues, queues, sizeof(queues)) && filters_unchanged() &&
                       !memcmp(saved.ram, ram, sizeof(saved.ram))));
 }

@@ -18,6 +18,7 @@
 #include "invariants.h"
 #include "machine.h"
 #include "nic.h"
+#include "packet_filter.h"
 #include "slice.h"
 #include "table.h"
 
@@ -75,6 +76,15 @@ struct env *mock_child_with(struct env *parent, uint32_t pages, uint32_t childre
  * receive into. -1: no room.
  */
 int64_t mock_queue(struct env *self, uint64_t mac);
+
+/* A filter that asks for the MAC and nothing else. */
+struct exo_filter mock_mac(uint64_t mac);
+/* filter_add, from the end of the caller's control page, which is afterwards what it was. */
+int64_t mock_filter(struct env *self, uint64_t queue, struct exo_filter filter);
+/* env_set(EXO_ENV_SET_ALLOW) likewise. */
+int64_t mock_allow(struct env *self, uint64_t child, struct exo_filter filter);
+/* Make this MAC all that `env` may bind, without a call. */
+void mock_confine(struct env *env, uint64_t mac);
 struct env *mock_env(int64_t name);
 struct exo_control *mock_control(const struct env *env);
 

@@ -95,6 +95,46 @@ static uint64_t some_gate(const struct env *self, bool to_call)
                          : steps_dice(2 * EXO_GATES);
 }
 
+static uint32_t some_queue(const struct env *self)
+{
+    uint32_t start = steps_dice(4);
+
+    for (uint32_t i = 0; i < 4 && steps_dice(8); i++)
+        if (&envs[queues[(start + i) % 4].owner] == self)
+            return (start + i) % 4;
+    return start;
+}
+
+/*
+ * A filter of one of few kinds, so that many overlap and some do not, in a frame of the caller's.
+ * place[0], place[1]: where. Now and then it is not canonical.
+ */
+static void filter_for(const struct env *self, uint64_t place[2])
+{
+    struct exo_filter f = mock_mac(2ull << 40 | steps_dice(5));
+
+    place[0] = some_frame(self, steps_dice(8) ? EXO_DATA : steps_dice(2) ? EXO_CONTROL : EXO_RING);
+    place[1] = steps_dice(20) ? 8 * steps_dice(400) : steps_dice(EXO_PAGE_SIZE);
+    if (steps_dice(3)) {
+        f.mask.family = 0xff;
+        f.value.family = steps_dice(2) ? 4 : 6;
+        f.mask.local[0] = (uint8_t)(0xff00 >> steps_dice(9));
+        f.value.local[0] = (uint8_t)steps_dice(256) & f.mask.local[0];
+    }
+    if (f.mask.family && steps_dice(2)) {
+        f.mask.protocol = 0xff;
+        f.value.protocol = steps_dice(2) ? EXO_PROTOCOL_TCP : EXO_PROTOCOL_UDP;
+        f.mask.local_port = (uint16_t)(0xffff0000 >> steps_dice(17));
+        f.value.local_port = (uint16_t)steps_dice(0x10000) & f.mask.local_port;
+        f.mask.ports = f.value.ports = f.mask.local_port != 0;
+    }
+    if (!steps_dice(10))
+        ((uint8_t *)&f)[steps_dice(sizeof(f))] ^= (uint8_t)(1 << steps_dice(8));
+    if (place[0] < MOCK_FRAMES && frames[place[0]].owner && &envs[frames[place[0]].owner] == self &&
+        frames[place[0]].type == EXO_DATA && place[1] + sizeof(f) <= EXO_PAGE_SIZE)
+        memcpy((char *)machine_frame((frame_t){(uint32_t)place[0]}) + place[1], &f, sizeof(f));
+}
+
 static void arguments_for(struct env *self, uint32_t number, uint64_t a[6]);
 
 /* Operations, each with a chance, in a frame of the caller's. */
@@ -109,6 +149,7 @@ static void batch_for(struct env *self, uint64_t a[6])
         (frames[a[0]].type != EXO_DATA && frames[a[0]].type != EXO_CONTROL) ||
         a[1] + a[2] * sizeof(struct exo_operation) > EXO_PAGE_SIZE)
         return;
+    struct exo_operation operations[EXO_PAGE_SIZE / sizeof(struct exo_operation)];
     for (uint32_t i = 0; i < a[2]; i++) {
         struct exo_operation operation = {0};
         uint64_t arguments[6];
@@ -119,9 +160,11 @@ static void batch_for(struct env *self, uint64_t a[6])
             arguments_for(self, (uint32_t)operation.call, arguments);
         memcpy(operation.argument, arguments, sizeof(operation.argument));
         operation.result = -1;
-        memcpy((char *)machine_frame((frame_t){(uint32_t)a[0]}) + a[1] + i * sizeof(operation),
-               &operation, sizeof(operation));
+        operations[i] = operation;
     }
+    /* Only now: what an argument points to may lie in the same frame. */
+    memcpy((char *)machine_frame((frame_t){(uint32_t)a[0]}) + a[1], operations,
+           a[2] * sizeof(*operations));
 }
 
 /* Exactly those before the one that stopped it have results. */
@@ -185,7 +228,11 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
         break;
     case EXO_CALL_ENV_SET:
         a[0] = some_env(self);
-        a[1] = steps_dice(8);
+        a[1] = steps_dice(9);
+        if (a[1] == EXO_ENV_SET_ALLOW) {
+            filter_for(self, &a[2]);
+            break;
+        }
         a[2] = a[1] == EXO_ENV_SET_ROOT      ? some_frame(self, EXO_PML4)
                : a[1] == EXO_ENV_SET_CONTROL ? some_frame(self, EXO_CONTROL)
                : a[1] == EXO_ENV_SET_NAME    ? 'a' + steps_dice(26)
@@ -224,7 +271,13 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
         a[2] = some_frame(self, EXO_DATA);
         break;
     case EXO_CALL_FILTER_ADD:
-        a[1] = 2ull << 40 | steps_dice(5);
+        a[0] = some_queue(self);
+        filter_for(self, &a[1]);
+        break;
+    case EXO_CALL_FILTER_DEL:
+        a[0] = steps_dice(filters_touched + 2);
+        if (!steps_dice(4) && queues[some_queue(self)].filters)
+            a[0] = queues[some_queue(self)].filters;
         break;
     case EXO_CALL_CONSOLE_WRITE:
         a[0] = some_frame(self, EXO_DATA);
@@ -344,12 +397,18 @@ static void build(struct env *self)
     mock_queue(self, 2ull << 40 | steps_dice(5));
 }
 
-/* A packet comes from the wire, for one of the MACs in use or for all. */
+/* A packet comes from the wire, for one of the MACs in use or for all; mostly IPv4 of some kind. */
 static void receive(void)
 {
-    uint8_t packet[EXO_PACKET_MAX + 20] = {2, 0, 0, 0, 0, (uint8_t)steps_dice(5)};
+    uint8_t packet[EXO_PACKET_MAX + 20] = {
+        2, 0, 0, 0, 0, (uint8_t)steps_dice(5), [12] = 8, [14] = 0x45, [16] = 5, [23] = 6};
     uint64_t before = 0;
 
+    packet[23] = steps_dice(2) ? EXO_PROTOCOL_TCP : EXO_PROTOCOL_UDP;
+    packet[30] = (uint8_t)steps_dice(256);
+    packet[36] = (uint8_t)steps_dice(256);
+    if (!steps_dice(8))
+        packet[12 + steps_dice(30)] ^= (uint8_t)(1 << steps_dice(8));
     if (!steps_dice(4))
         memset(packet, 0xff, 6);
     for (uint32_t i = 0; i < EXO_QUEUES; i++)
@@ -359,6 +418,14 @@ static void receive(void)
     for (uint32_t i = 0; i < EXO_QUEUES; i++)
         steps.delivered += queues[i].stats.rx_packets;
     steps.delivered -= before;
+}
+
+static bool may_send(const struct env *env, const struct exo_tuple *tuple)
+{
+    for (uint32_t i = 0; i < env->allowances; i++)
+        if (tuple_matches(tuple, &env->allow[i]))
+            return true;
+    return false;
 }
 
 /* What the device was given lies in frames of the sender's, and bears a source that it may use. */
@@ -374,13 +441,10 @@ void steps_check_sent(void)
         if (p->length && (n >= MOCK_FRAMES || frames[n].owner != q->owner ||
                           (p->payload + p->length - 1) >> EXO_PAGE_SHIFT != n))
             steps.failed = "the device was given memory that is not the sender's";
-        const struct env *env = &envs[q->owner];
-        if (env->mac != EXO_MAC_ANY && env->state == EXO_ENV_LIVE &&
-            memcmp(p->header + 6,
-                   (uint8_t[]){(uint8_t)(env->mac >> 40), (uint8_t)(env->mac >> 32),
-                               (uint8_t)(env->mac >> 24), (uint8_t)(env->mac >> 16),
-                               (uint8_t)(env->mac >> 8), (uint8_t)env->mac},
-                   6))
+        struct exo_tuple tuple;
+        tuple_read(&tuple, p->header, p->header_length);
+        tuple_turn(&tuple, mac_at(p->header + 6));
+        if (envs[q->owner].state == EXO_ENV_LIVE && !may_send(&envs[q->owner], &tuple))
             steps.failed = "a packet with a foreign source was sent";
     }
 }

@@ -20,6 +20,7 @@ struct small {
     struct bundle_header header;
     struct bundle_app apps[APPS];
     char strings[64];
+    struct exo_filter allow[APPS]; /* a multiple of 8 from the start */
 };
 struct large {
     struct small small;
@@ -39,9 +40,10 @@ static void seal(void *bundle)
 static void make_small(struct small *b)
 {
     static const struct bundle_app apps[APPS] = {
-        {"www", 0, 0, 0, 11, 2, 1, 512, 8, 1, BUNDLE_ON_FAILURE, 0x525400000001},
-        {"echo", 0, 0, 11, 13, 1, 2, 512, 4, 1, BUNDLE_ALWAYS, 0x525400000002},
-        {"abcdefghij-1234", 0, 0, 24, 2, 1, 0, 100, 63, 0, BUNDLE_NEVER, 0},
+        {"www", 0, 0, 0, 11, 2, 1, 512, 8, 1, BUNDLE_ON_FAILURE, 0x525400000001, 0, 2},
+        {"echo", 0, 0, 11, 13, 1, 2, 512, 4, 1, BUNDLE_ALWAYS, 0x525400000002,
+         2 * sizeof(struct exo_filter), 1},
+        {"abcdefghij-1234", 0, 0, 24, 2, 1, 0, 100, 63, 0, BUNDLE_NEVER, 0, 0, 0},
     };
 
     memset(b, 0, sizeof(*b));
@@ -51,6 +53,11 @@ static void make_small(struct small *b)
     memcpy(b->strings, strings, sizeof(strings));
     for (int i = 0; i < APPS; i++)
         b->apps[i].strings_offset += offsetof(struct small, strings);
+    for (int i = 0; i < APPS; i++) {
+        b->apps[i].allow_offset += offsetof(struct small, allow);
+        b->allow[i].mask.mac = EXO_MAC_ALL;
+        b->allow[i].value.mac = i < 2 ? apps[0].mac : apps[1].mac;
+    }
     seal(b);
 }
 
@@ -223,7 +230,16 @@ ATTACK(many, (a->argc = 129, a->envc = 0, a->strings_size = 129, a->strings_offs
 ATTACK(restart, a->restart = BUNDLE_ALWAYS + 1)
 ATTACK(restart_max, a->restart = UINT32_MAX)
 ATTACK(slices_0, a->slices = 0)
-ATTACK(mac_twice, a->mac = 0x525400000001)
+ATTACK(mac_twice, a->mac = b->small.allow[2].value.mac = 0x525400000001)
+ATTACK(mac_none, a->mac = 0)
+ATTACK(allow_none, a->allowances = 0)
+ATTACK(allow_many, a->allowances = EXO_ALLOWANCES + 1)
+ATTACK(allow_wrap, a->allowances = UINT32_MAX)
+ATTACK(allow_odd, a->allow_offset += 4)
+ATTACK(allow_outside, a->allow_offset = (uint32_t)b->small.header.size - 104)
+ATTACK(allow_far, a->allow_offset = UINT32_MAX & ~7u)
+ATTACK(allow_foreign, b->small.allow[2].value.mac ^= 1)
+ATTACK(allow_open, b->small.allow[2].mask.mac = 0xff)
 ATTACK(mac_group, a->mac = 0x010000000001)
 ATTACK(mac_all, a->mac = 0xffffffffffff)
 ATTACK(mac_long, a->mac = 1ull << 48)
@@ -281,6 +297,15 @@ static const struct {
     {"largest restart rule", restart_max, true, "restart rule"},
     {"no slice", slices_0, true, "without a slice"},
     {"MAC given twice", mac_twice, true, "two applications of one MAC"},
+    {"a filter without a MAC", mac_none, true, "a filter and no MAC"},
+    {"no filter", allow_none, true, "a MAC and no filter"},
+    {"nine filters", allow_many, true, "filters lie outside"},
+    {"filters past any size", allow_wrap, true, "filters lie outside"},
+    {"filters at an odd place", allow_odd, true, "filters lie outside"},
+    {"filters that end outside", allow_outside, true, "filters lie outside"},
+    {"filters far outside", allow_far, true, "filters lie outside"},
+    {"a filter for another MAC", allow_foreign, true, "not for its MAC"},
+    {"a filter for many MACs", allow_open, true, "not for its MAC"},
     {"MAC of a group", mac_group, true, "no station"},
     {"broadcast MAC", mac_all, true, "no station"},
     {"MAC of 49 bits", mac_long, true, "no station"},

@@ -18,7 +18,8 @@
 
 #undef printf
 
-enum { ROUNDS = 200000, TEXT = 0x1000, DATA = 0x2010, IMAGE = 0x2100, QUOTA = 40 };
+enum { ROUNDS = 200000, TEXT = 0x1000, DATA = 0x2010, IMAGE = 0x2100, QUOTA = 40, ALLOW = 64 };
+#define OUR_MAC 0x525400000001ull
 
 struct env *fake_init;
 int fake_fail_at;
@@ -68,8 +69,12 @@ static void make_app(void)
         bundle[i] = (char)(i * 7 + 1);
     memcpy(program, &good, sizeof(good));
     memcpy(bundle + 8, "www\0-v\0A=1", 11);
-    app = (struct bundle_app){"www", EXO_PAGE_SIZE, IMAGE, 8, 11, 2,
-                              1,     QUOTA,         1,     1, 0,  0x525400000001};
+    app = (struct bundle_app){"www", EXO_PAGE_SIZE, IMAGE, 8, 11, 2, 1, QUOTA, 1, 1,
+                              0,     OUR_MAC,       ALLOW, 2};
+    struct exo_filter allow[2] = {mock_mac(OUR_MAC), mock_mac(OUR_MAC)};
+    allow[1].value.vlan = EXO_VLAN_TAGGED | 7;
+    allow[1].mask.vlan = EXO_VLAN_ALL;
+    memcpy(bundle + ALLOW, allow, sizeof(allow));
 }
 
 static void boot(void)
@@ -138,10 +143,12 @@ static bool start_page_is_right(const struct env *child)
                              .strings_bytes = 11,
                              .wall_clock = own.wall_clock,
                              .image_end = EXO_IMAGE_BASE + 0x4000,
-                             .mac = 0x525400000001};
+                             .mac = OUR_MAC,
+                             .allowances = 2};
 
     memset(want.seed, 0x5a, sizeof(want.seed));
     memcpy(want.strings, bundle + 8, 11);
+    memcpy(want.allow, bundle + ALLOW, 2 * sizeof(struct exo_filter));
     return page_is(child, EXO_START_ADDRESS, PTE_NX, &want, 0, sizeof(want));
 }
 
@@ -156,8 +163,10 @@ static void test_good(void)
         return;
     tap_ok(child->state == EXO_ENV_LIVE && child->quota[EXO_R_PAGES] == QUOTA &&
                child->quota[EXO_R_QUEUES] == 1 && child->quota[EXO_R_ENVS] == 0 &&
-               child->mac == 0x525400000001 && !strcmp(child->label, "www"),
-           "it has the quotas, the MAC and the name that it was given");
+               child->allowances == 2 &&
+               !memcmp(child->allow, bundle + ALLOW, 2 * sizeof(struct exo_filter)) &&
+               !strcmp(child->label, "www"),
+           "it has the quotas, the allowances and the name that it was given");
     tap_ok(child->context.rip == EXO_IMAGE_BASE + 0x10 && child->context.rsp == EXO_STACK_TOP - 8 &&
                child->context.rdi == EXO_START_ADDRESS,
            "it starts at its entry, with the registers of start.h");

@@ -9,6 +9,18 @@
 #include "bundle_check.h"
 #include "start.h"
 
+/* What it may bind is for its MAC alone. */
+static bool inv_allow(const char *bundle, const struct bundle_app *app)
+{
+    bool good = app->allowances <= EXO_ALLOWANCES;
+
+    for (uint32_t i = 0; good && i < app->allowances; i++) {
+        const struct exo_filter *allow = (const void *)(bundle + app->allow_offset);
+        good = allow[i].value.mac == app->mac && allow[i].mask.mac == EXO_MAC_ALL;
+    }
+    return good;
+}
+
 /* Read all that an accepted bundle gives an application: the sanitizer watches. */
 static bool inv_app(const char *bundle, const struct bundle_app *app)
 {
@@ -24,7 +36,7 @@ static bool inv_app(const char *bundle, const struct bundle_app *app)
            app->image_offset % EXO_PAGE_SIZE == 0 && nuls == (uint64_t)app->argc + app->envc &&
            nuls <= EXO_START_COUNT && app->strings_size <= EXO_START_STRINGS &&
            app->restart <= BUNDLE_ALWAYS && app->slices && app->mac >> 48 == 0 &&
-           !(app->mac >> 40 & 1);
+           !(app->mac >> 40 & 1) && !app->mac == !app->allowances && inv_allow(bundle, app);
 }
 
 static bool inv_bundle(const char *bundle)

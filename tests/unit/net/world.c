@@ -32,6 +32,8 @@ void (*world_step)(void);
 static uint8_t memory[PAGES][EXO_PAGE_SIZE] __attribute__((aligned(EXO_PAGE_SIZE)));
 static uint32_t pages_used;
 
+#define START_FRAME 0x10000u /* where the fake kernel sees the start page */
+
 void *vm_alloc(uint32_t pages, uint32_t type)
 {
     (void)type;
@@ -43,6 +45,8 @@ void *vm_alloc(uint32_t pages, uint32_t type)
 
 frame_t vm_frame(uint64_t address)
 {
+    if (address == (uint64_t)libos_start_info)
+        return (frame_t){START_FRAME};
     return (frame_t){(uint32_t)((address - (uint64_t)memory) / EXO_PAGE_SIZE) + 1};
 }
 
@@ -102,10 +106,11 @@ int64_t exo_queue_buffer(queue_t queue, uint32_t index, frame_t frame)
     return 0;
 }
 
-int64_t exo_filter_add(queue_t queue, uint64_t mac)
+int64_t exo_filter_add(queue_t queue, frame_t frame, uint32_t offset)
 {
-    must(queue.n == 3 && mac == WORLD_MAC, "a MAC");
-    return 0;
+    must(queue.n == 3 && frame.n == START_FRAME && offset == offsetof(struct exo_start, allow),
+         "a filter");
+    return 1;
 }
 
 int64_t exo_info(uint32_t what, uint64_t which, uint32_t index)
@@ -218,7 +223,7 @@ int64_t exo_queue_kick(queue_t queue)
 
 /* --- libos ------------------------------------------------------------------------------------ */
 
-static struct exo_start start_info = {.mac = WORLD_MAC};
+static struct exo_start start_info = {.mac = WORLD_MAC, .allowances = 1};
 static struct thread thread;
 const struct exo_start *libos_start_info = &start_info;
 struct thread *thread_current = &thread;

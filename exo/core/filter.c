@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * filter.c - the filters of all queues: found by card and MAC, disjoint, within what was allowed.
+ *
+ *   FL1  each filter is in the list of its place in the hash and in that of its queue, once; every
+ *        other entry is free; counts are what the lists say              inv_filter_lists
+ *   FL2  no two filters of a card match one packet, whoever owns them, so in which order they were
+ *        added makes no difference                                       inv_filter_disjoint
+ *   FL3  a filter is canonical and lies within an allowance of its owner's, and an allowance within
+ *        one of the parent's                                             inv_filter_allowed
+ *   FL4  a search takes at most FILTERS_BUCKET steps, however many filters there are
+ *
+ * Those of an environment that has ended match nothing (the queue says so) and keep their place
+ * until it is reclaimed.
+ */
+#include "packet_filter.h"
+
+#include "env.h"
+#include "exo_calls.h"
+#include "exo_handlers.h"
+#include "frame.h"
+#include "machine.h"
+#include "nic.h"
+#include "packet_queue.h"
+#include "queue.h"
+
+struct filter filters[EXO_FILTERS];
+uint16_t filter_hearers[NICS];
+uint16_t filter_places[FILTER_PLACES];
+uint16_t filters_free;
+uint16_t filters_touched;
+
+_Static_assert(EXO_FILTERS <= 0x10000 && EXO_QUEUES < 0x10000, "indices have 16 bits");
+
+static uint16_t *place_of(uint32_t nic, uint64_t mac)
+{
+    uint64_t hash = (mac | (uint64_t)nic << 48) * 0x9e3779b97f4a7c15ull; /* 2^64 / golden ratio */
+
+    return &filter_places[(hash >> 40) % FILTER_PLACES];
+}
+
+struct queue *filter_find(uint32_t nic, const struct exo_tuple *tuple)
+{
+    for (uint32_t n = *place_of(nic, tuple->mac); n; n = filters[n].next)
+        if (tuple_matches(tuple, &filters[n].match) && filters[n].nic == nic)
+            return &queues[filters[n].queue];
+    return NULL;
+}
+
+bool filter_hears(const struct queue *q, const struct exo_tuple *tuple)
+{
+    struct exo_tuple t = *tuple;
+
+    for (uint32_t n = q->filters; n; n = filters[n].sister) {
+        const struct exo_filter *match = &filters[n].match;
+        t.mac = match->value.mac;
+        if (t.ethertype != EXO_ETHERTYPE_ARP) /* a group's address is nobody's own */
+            __builtin_memcpy(t.local, match->value.local, sizeof(t.local));
+        if (tuple_matches(&t, match))
+            return true;
+    }
+    return false;
+}
+
+/* --- lists --------------------------------------------------------------------------- */
+
+static void hearers_add(struct queue *q)
+{
+    uint16_t self = (uint16_t)(q - queues + 1);
+
+    q->hears_next = filter_hearers[q->nic];
+    if (q->hears_next)
+        queues[q->hears_next - 1].hears_before = self;
+    filter_hearers[q->nic] = self;
+}
+
+static void hearers_remove(struct queue *q)
+{
+    *(q->hears_before ? &queues[q->hears_before - 1].hears_next : &filter_hearers[q->nic]) =
+        q->hears_next;
+    if (q->hears_next)
+        queues[q->hears_next - 1].hears_before = q->hears_before;
+    q->hears_next = q->hears_before = 0;
+}
+
+static void filter_insert(uint16_t n, struct queue *q, const struct exo_filter *match)
+{
+    struct filter *f = &filters[n];
+    uint16_t *first = place_of(q->nic, match->value.mac);
+
+    *f = (struct filter){.match = *match,
+                         .queue = (uint16_t)(q - queues),
+                         .nic = q->nic,
+                         .next = *first,
+                         .sister = q->filters};
+    if (f->next)
+        filters[f->next].before = n;
+    if (f->sister)
+        filters[f->sister].elder = n;
+    *first = n;
+    if (!q->filters)
+        hearers_add(q);
+    q->filters = n;
+    q->filter_count++;
+    envs[q->owner].used[EXO_R_FILTERS]++;
+}
+
+static void filter_remove(uint16_t n)
+{
+    struct filter *f = &filters[n];
+    struct queue *q = &queues[f->queue];
+
+    *(f->before ? &filters[f->before].next : place_of(f->nic, f->match.value.mac)) = f->next;
+    if (f->next)
+        filters[f->next].before = f->before;
+    *(f->elder ? &filters[f->elder].sister : &q->filters) = f->sister;
+    if (f->sister)
+        filters[f->sister].elder = f->elder;
+    if (!q->filters)
+        hearers_remove(q);
+    q->filter_count--;
+    envs[q->owner].used[EXO_R_FILTERS]--;
+    *f = (struct filter){.next = filters_free};
+    filters_free = n;
+}
+
+void filter_drop(struct queue *q)
+{
+    while (q->filters)
+        filter_remove(q->filters);
+}
+
+void filter_reset(void)
+{
+    __builtin_memset(filters, 0, sizeof(filters));
+    __builtin_memset(filter_hearers, 0, sizeof(filter_hearers));
+    __builtin_memset(filter_places, 0, sizeof(filter_places));
+    filters_free = filters_touched = 0;
+}
+
+/* --- calls ----------------------------------------------------------------------------- */
+
+bool filter_allowed(const struct env *env, const struct exo_filter *filter)
+{
+    for (uint32_t i = 0; i < env->allowances; i++)
+        if (filter_within(filter, &env->allow[i]))
+            return true;
+    return false;
+}
+
+int64_t filter_fetch(const struct env *self, uint64_t frame, uint64_t offset,
+                     struct exo_filter *filter)
+{
+    uint64_t word[sizeof(*filter) / 8];
+
+    if (frame >= frame_count || offset % 8 || offset > EXO_PAGE_SIZE - sizeof(*filter))
+        return -EXO_E_RANGE;
+    if (&envs[frames[frame].owner] != self)
+        return -EXO_E_OWNER;
+    if (frames[frame].type != EXO_DATA && frames[frame].type != EXO_CONTROL)
+        return -EXO_E_TYPE;
+
+    const volatile uint64_t *from =
+        (const volatile void *)((const char *)machine_frame((frame_t){(uint32_t)frame}) + offset);
+    for (uint32_t i = 0; i < sizeof(word) / 8; i++)
+        word[i] = from[i];
+    __builtin_memcpy(filter, word, sizeof(word));
+    return 0;
+}
+
+/* Is there room for a filter beside those of its place, and does it overlap none of its card's? */
+static int64_t filter_fits(const struct queue *q, const struct exo_filter *match)
+{
+    uint32_t here = 0, same = 0;
+
+    for (uint32_t n = *place_of(q->nic, match->value.mac); n; n = filters[n].next) {
+        const struct filter *f = &filters[n];
+        here++;
+        if (f->nic != q->nic || f->match.value.mac != match->value.mac)
+            continue;
+        same++;
+        if (filter_overlaps(&f->match, match))
+            return -EXO_E_BUSY;
+    }
+    bool room = here < FILTERS_BUCKET && same < EXO_FILTERS_MAC &&
+                q->filter_count < EXO_FILTERS_QUEUE &&
+                (filters_free || filters_touched + 1u < EXO_FILTERS);
+    return room ? 0 : -EXO_E_MEMORY;
+}
+
+int64_t call_filter_add(struct env *self, queue_t queue, frame_t frame, uint32_t offset)
+{
+    struct exo_filter match;
+    int64_t error;
+    struct queue *q = queue_own(self, queue, &error);
+    if (!q)
+        return error;
+    error = filter_fetch(self, frame.n, offset, &match);
+    if (error)
+        return error;
+    if (!filter_canonical(&match, false))
+        return -EXO_E_RANGE;
+    if (!filter_allowed(self, &match))
+        return -EXO_E_FOREIGN;
+    if (self->used[EXO_R_FILTERS] >= self->quota[EXO_R_FILTERS])
+        return -EXO_E_QUOTA;
+    error = filter_fits(q, &match);
+    if (error)
+        return error;
+
+    uint16_t n = filters_free;
+    if (n)
+        filters_free = filters[n].next;
+    else
+        n = ++filters_touched;
+    filter_insert(n, q, &match);
+    return n;
+}
+
+int64_t call_filter_del(struct env *self, filter_t filter)
+{
+    if (filter.n >= EXO_FILTERS)
+        return -EXO_E_RANGE;
+    const struct filter *f = &filters[filter.n];
+    if (!f->match.mask.mac || &envs[queues[f->queue].owner] != self)
+        return -EXO_E_OWNER;
+
+    filter_remove((uint16_t)filter.n);
+    return 0;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* invariants_filter.c - the invariants of filter.c, everything counted anew. */
+#include "env.h"
+#include "invariants.h"
+#include "nic.h"
+#include "packet_filter.h"
+#include "packet_queue.h"
+
+#define REQUIRE(condition, sentence)                                                               \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            return sentence;                                                                       \
+    } while (0)
+
+static bool is_used(uint32_t n)
+{
+    return filters[n].match.mask.mac;
+}
+
+/* Each place's list: who is in it, and how many. */
+static const char *check_places(uint32_t used)
+{
+    uint32_t seen = 0;
+
+    for (uint32_t place = 0; place < FILTER_PLACES; place++) {
+        uint32_t before = 0, length = 0;
+        for (uint32_t n = filter_places[place]; n; n = filters[n].next) {
+            REQUIRE(n < EXO_FILTERS && is_used(n), "the hash names a free filter");
+            REQUIRE(filters[n].before == before, "a list of the hash is broken");
+            REQUIRE(++length <= FILTERS_BUCKET, "too many filters share a place in the hash");
+            before = n;
+        }
+        seen += length;
+    }
+    REQUIRE(seen == used, "the hash misses a filter");
+    for (uint32_t n = 1; n <= filters_touched; n++)
+        REQUIRE(!is_used(n) || filter_find(filters[n].nic, &filters[n].match.value) ==
+                                   &queues[filters[n].queue],
+                "a packet that a filter asks for does not find it");
+    return NULL;
+}
+
+static const char *check_queue(uint32_t i, uint32_t *seen)
+{
+    const struct queue *q = &queues[i];
+    uint32_t elder = 0, length = 0;
+
+    for (uint32_t n = q->filters; n; n = filters[n].sister) {
+        REQUIRE(n < EXO_FILTERS && is_used(n), "a queue has a free filter");
+        REQUIRE(filters[n].queue == i && filters[n].nic == q->nic, "a queue has another's filter");
+        REQUIRE(filters[n].elder == elder, "a queue's list of filters is broken");
+        REQUIRE(++length <= EXO_FILTERS_QUEUE, "a queue has too many filters");
+        elder = n;
+    }
+    REQUIRE(q->owner || !length, "a free queue has filters");
+    REQUIRE(q->filter_count == length, "a queue's count of filters is wrong");
+    *seen += length;
+    return NULL;
+}
+
+/* Who hears what comes to a group: the queues with a filter, each once. */
+static const char *check_hearers(void)
+{
+    uint32_t heard = 0;
+
+    for (uint32_t nic = 0; nic < NICS; nic++)
+        for (uint32_t next = filter_hearers[nic], before = 0; next;) {
+            const struct queue *q = &queues[next - 1];
+            REQUIRE(q->nic == nic && q->filters, "a queue without a filter hears groups");
+            REQUIRE(q->hears_before == before && heard <= EXO_QUEUES,
+                    "a list of who hears groups is broken");
+            heard++;
+            before = next;
+            next = q->hears_next;
+        }
+    for (uint32_t i = 0; i < EXO_QUEUES; i++)
+        heard -= queues[i].filters != 0;
+    REQUIRE(!heard, "a queue with a filter does not hear groups");
+    return NULL;
+}
+
+const char *inv_filter_lists(void)
+{
+    uint32_t used = 0, seen = 0, free = 0, owned[EXO_ENVS] = {0};
+
+    REQUIRE(!is_used(0) && filters_touched < EXO_FILTERS, "a filter lies where none may be");
+    for (uint32_t n = 1; n <= filters_touched; n++) {
+        used += is_used(n);
+        if (is_used(n))
+            owned[queues[filters[n].queue].owner]++;
+    }
+    for (uint32_t n = filters_free; n; n = filters[n].next)
+        REQUIRE(n <= filters_touched && !is_used(n) && ++free <= EXO_FILTERS,
+                "the list of free filters is broken");
+    REQUIRE(used + free == filters_touched, "a filter is neither used nor free");
+    for (uint32_t i = 0; i < EXO_QUEUES; i++) {
+        const char *wrong = check_queue(i, &seen);
+        REQUIRE(!wrong, wrong);
+    }
+    REQUIRE(seen == used, "a filter is no queue's");
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++)
+        REQUIRE(envs[slot].used[EXO_R_FILTERS] == owned[slot],
+                "an environment's count of filters is not the number of its filters");
+    const char *wrong = check_hearers();
+    return wrong ? wrong : check_places(used);
+}
+
+const char *inv_filter_disjoint(void)
+{
+    for (uint32_t a = 1; a <= filters_touched; a++)
+        for (uint32_t b = 1; b < a && is_used(a); b++)
+            REQUIRE(!is_used(b) || filters[a].nic != filters[b].nic ||
+                        !filter_overlaps(&filters[a].match, &filters[b].match),
+                    "two filters of one card match the same packet");
+    return NULL;
+}
+
+const char *inv_filter_allowed(void)
+{
+    for (uint32_t n = 1; n <= filters_touched; n++) {
+        if (!is_used(n))
+            continue;
+        REQUIRE(filter_canonical(&filters[n].match, false), "a filter is not canonical");
+        REQUIRE(filter_allowed(&envs[queues[filters[n].queue].owner], &filters[n].match),
+                "a filter lies outside what its owner may bind");
+    }
+    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+        const struct env *env = &envs[slot];
+        REQUIRE(env->allowances <= EXO_ALLOWANCES, "an environment has too many allowances");
+        for (uint32_t i = 0; i < env->allowances; i++) {
+            REQUIRE(filter_canonical(&env->allow[i], true), "an allowance is not canonical");
+            REQUIRE(!env->parent.n ||
+                        filter_allowed(&envs[EXO_ENV_SLOT(env->parent.n)], &env->allow[i]),
+                    "an environment may bind what its parent may not");
+        }
+    }
+    return NULL;
+}
