@@ -4,9 +4,12 @@
 import itertools
 import os
 import re
+import subprocess
+import sys
 
 import pytest
 
+from conftest import ROOT
 from frames import Wire, malformed
 from test_network import CONTENT, FILE, Demo, Ports
 from traffic import at_once, http_requests, tcp_echoes, udp_echoes
@@ -54,3 +57,18 @@ def test_malformed_frames_change_nothing(boot, wire):
             ask(3)
     ask(100)
     assert not re.search(r"crash|ended|killed|panic", machine.text())
+
+
+def test_the_bench_of_a_flood_runs(build):
+    """No figure is judged here: tests/bench/flood.py is for a host with nothing else to do."""
+    if os.geteuid():
+        pytest.skip("a network namespace needs root")
+    bench = [sys.executable, ROOT / "tests/bench/flood.py", "--build", build]
+    done = subprocess.run(
+        [*bench, "--rounds", "1", "--requests", "50", "--rate", "1000"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^ +\d+ +\d+ +\d+ +\d+\.\d\d +\d+\.\d\d$", done.stdout, re.M), done.stdout
