@@ -25,6 +25,7 @@ enum exo_info {
     EXO_INFO_SLICE,   /* which: position; the owner's name (anybody may read) */
     EXO_INFO_NIC,     /* which: NIC, index: enum exo_info_nic */
     EXO_INFO_GRANT,   /* which: grant, index: enum exo_info_grant */
+    EXO_INFO_GATE, /* which: place in the table of gates, 1 to EXO_GATES; index: enum exo_info_gate */
 };
 
 enum exo_info_machine {
@@ -77,6 +78,12 @@ enum exo_info_grant {
     EXO_GRANT_TAG,     /* what page_grant was told */
     EXO_GRANT_MAPPED,  /* 1: an entry maps it */
     EXO_GRANT_NEXT,    /* the one that the caller gave, or received, before it; 0: none */
+};
+
+enum exo_info_gate {
+    EXO_GATE_NAME,  /* gate_t */
+    EXO_GATE_OWNER, /* env_t */
+    EXO_GATE_MARK,  /* what gate_create was told */
 };
 
 enum exo_info_nic {

@@ -63,7 +63,7 @@ static struct gate *gate_of(const struct env *self, gate_t name, int64_t *error)
     return gate && gate->owner == slot_of(self) ? gate : NULL;
 }
 
-int64_t call_gate_create(struct env *self, uint64_t tag)
+int64_t call_gate_create(struct env *self, uint64_t tag, uint32_t mark)
 {
     uint32_t i = gates[0].next;
 
@@ -80,7 +80,8 @@ int64_t call_gate_create(struct env *self, uint64_t tag)
     *gate = (struct gate){.name = {generation * EXO_GATE_SLOTS + i},
                           .owner = slot_of(self),
                           .next = self->gate.own,
-                          .tag = tag};
+                          .tag = tag,
+                          .mark = mark};
     if (gate->next)
         gates[gate->next].prev = (uint16_t)i;
     self->gate.own = (uint16_t)i;
@@ -138,6 +139,35 @@ int64_t call_gate_grant(struct env *self, gate_t name, env_t to, uint32_t allow)
     if (allow)
         *place = env->name;
     return 0;
+}
+
+static bool may_call(const struct gate *gate, const struct env *env)
+{
+    for (uint32_t i = 0; i < EXO_GATE_HOLDERS; i++)
+        if (gate->holder[i].n == env->name.n)
+            return true;
+    return false;
+}
+
+int64_t gate_info(const struct env *self, uint64_t which, uint32_t index)
+{
+    if (!which || which > EXO_GATES)
+        return -EXO_E_RANGE;
+    const struct gate *gate = &gates[which];
+    if (!gate->owner)
+        return -EXO_E_EMPTY;
+    if (gate->owner != slot_of(self) && !may_call(gate, self))
+        return -EXO_E_OWNER;
+    switch (index) {
+    case EXO_GATE_NAME:
+        return gate->name.n;
+    case EXO_GATE_OWNER:
+        return envs[gate->owner].name.n;
+    case EXO_GATE_MARK:
+        return gate->mark;
+    default:
+        return -EXO_E_RANGE;
+    }
 }
 
 /* --- who waits for whom ------------------------------------------------------------ */
@@ -254,14 +284,6 @@ bool gate_reclaim(struct env *env)
 }
 
 /* --- call and reply ---------------------------------------------------------------- */
-
-static bool may_call(const struct gate *gate, const struct env *env)
-{
-    for (uint32_t i = 0; i < EXO_GATE_HOLDERS; i++)
-        if (gate->holder[i].n == env->name.n)
-            return true;
-    return false;
-}
 
 int64_t call_gate_call(struct env *self, gate_t name, uint64_t a, uint64_t b, uint64_t c,
                        uint64_t d, uint64_t e)

@@ -10,6 +10,7 @@ struct gate {
     uint16_t owner;      /* slot in envs[]; ENV_KERNEL: the gate is free */
     uint16_t prev, next; /* of its owner's gates, or of the free ones; 0 ends a list */
     uint64_t tag;
+    uint32_t mark;
     env_t holder[EXO_GATE_HOLDERS]; /* who may call, by full names: a stale one names nobody */
 };
 
@@ -31,6 +32,8 @@ struct env *gate_runner(struct env *env);
  * False: those that came first were for gates that are gone, and there is none to deliver now.
  */
 bool gate_deliver(struct env *env);
+
+int64_t gate_info(const struct env *self, uint64_t which, uint32_t index);
 
 /* The deadline of the call that `env` is in has passed. */
 void gate_abandon(struct env *env);

@@ -8,6 +8,7 @@
 #include "exo_calls.h"
 #include "exo_handlers.h"
 #include "frame.h"
+#include "gate.h"
 #include "grant.h"
 #include "machine.h"
 #include "nic.h"
@@ -153,6 +154,8 @@ int64_t call_info(struct env *self, uint32_t what, uint64_t which, uint32_t inde
                                    : (int64_t)envs[slice_owner[which]].name.n;
     case EXO_INFO_NIC:
         return info_nic(which, index);
+    case EXO_INFO_GATE:
+        return gate_info(self, which, index);
     case EXO_INFO_GRANT:
         return which >> 32 ? -EXO_E_RANGE : grant_info(self, (grant_t){(uint32_t)which}, index);
     default:

@@ -134,6 +134,30 @@ static void test_making(void)
     REFUSED(ENV, CALL(a, GATE_GRANT, (uint64_t)again, other->name.n, 1), "allow a ZOMBIE");
 }
 
+static void test_info(void)
+{
+    init = mock_boot();
+    a = member(init, 0, 8);
+    b = member(init, 0, 0);
+    uint64_t g = (uint64_t)CALL(b, GATE_CREATE, 5, 0x314);
+
+    REFUSED(OWNER, CALL(a, INFO, EXO_INFO_GATE, EXO_GATE_SLOT(g), EXO_GATE_NAME),
+            "look at another's gate");
+    CALL(b, GATE_GRANT, g, a->name.n, 1);
+    tap_ok(CALL(a, INFO, EXO_INFO_GATE, EXO_GATE_SLOT(g), EXO_GATE_NAME) == (int64_t)g &&
+               CALL(a, INFO, EXO_INFO_GATE, EXO_GATE_SLOT(g), EXO_GATE_OWNER) == b->name.n &&
+               CALL(a, INFO, EXO_INFO_GATE, EXO_GATE_SLOT(g), EXO_GATE_MARK) == 0x314,
+           "who may call finds the gate");
+    tap_ok(CALL(b, INFO, EXO_INFO_GATE, EXO_GATE_SLOT(g), EXO_GATE_MARK) == 0x314,
+           "and so does its owner");
+    REFUSED(RANGE, CALL(a, INFO, EXO_INFO_GATE, EXO_GATE_SLOT(g), EXO_GATE_MARK + 1),
+            "no such fact");
+    REFUSED(RANGE, CALL(a, INFO, EXO_INFO_GATE, 0, EXO_GATE_NAME), "place 0");
+    REFUSED(RANGE, CALL(a, INFO, EXO_INFO_GATE, EXO_GATES + 1, EXO_GATE_NAME), "beyond the table");
+    REFUSED(EMPTY, CALL(a, INFO, EXO_INFO_GATE, EXO_GATES, EXO_GATE_NAME),
+            "a place without a gate");
+}
+
 static void test_table_full(void)
 {
     init = mock_boot();
@@ -601,6 +625,7 @@ static void test_deadline(void)
 int main(void)
 {
     test_making();
+    test_info();
     test_table_full();
     test_holders();
     test_refused_calls();
