@@ -84,6 +84,9 @@ void thread_preempt(void);            /* upcall: current's registers are in cont
 _Noreturn void thread_resume_saved(const struct exo_context *context);
 unsigned thread_count(void);
 
+/* --- gate.c */
+void gate_incoming(void); /* critical: `call` in the control page is to be answered */
+
 /* --- entry.S */
 void upcall_entry(void);
 void switch_out(uint64_t *save_sp); /* returns when switched in again */

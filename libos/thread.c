@@ -199,6 +199,8 @@ void thread_events(uint32_t reasons)
         libos_notify_events++;
         thread_wake(&libos_notify_events, UINT32_MAX, UINT32_MAX);
     }
+    if (reasons & EXO_UP_CALL)
+        gate_incoming();
     if (reasons & EXO_UP_SLICE_BEGIN)
         thread_policy->cpu_gained();
     if (reasons & (EXO_UP_TIMER | EXO_UP_DEADLINE | EXO_UP_SLICE_BEGIN)) {

@@ -32,7 +32,8 @@ struct attack {
 
 /* Ends with an entry whose `what` is NULL. */
 extern const struct attack memory_attacks[], table_attacks[], privileged_attacks[],
-    environment_attacks[], network_attacks[], batch_attacks[], grant_attacks[], revoke_attacks[];
+    environment_attacks[], network_attacks[], batch_attacks[], grant_attacks[], revoke_attacks[],
+    gate_attacks[];
 
 /* Is this frame ours? */
 bool own_frame(uint32_t n);

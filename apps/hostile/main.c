@@ -124,6 +124,7 @@ int main(int argc, char **argv)
     run(batch_attacks);
     run(grant_attacks);
     run(revoke_attacks);
+    run(gate_attacks);
     run(network_attacks);
     printf("hostile: %u attacks, %u refused, %u not tried\n", tried, refused, untried);
     fflush(stdout);
