@@ -12,9 +12,9 @@ int64_t each_other(int64_t (*attempt)(env_t env))
     uint32_t self = (uint32_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_SELF_NAME);
     int64_t worst = 0;
 
-    for (uint32_t slot = 0; slot < 256; slot++)
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++)
         for (uint32_t generation = 0; generation <= GENERATIONS; generation++) {
-            env_t env = {generation << 8 | slot};
+            env_t env = {generation << EXO_ENV_SLOT_BITS | slot};
             if (env.n == EXO_ENV_SELF || env.n == self)
                 continue;
             if (let_through(attempt(env), &worst))

@@ -57,7 +57,7 @@ static void fixed_facts(struct facts *facts)
     facts->version = system.release;
     facts->environment = EXO_ENV_SLOT(self(EXO_ENV_SELF_NAME));
     facts->pages_max = self(EXO_ENV_QUOTA + EXO_R_PAGES);
-    facts->slices_max = EXO_SLICES;
+    facts->slices_max = machine(EXO_MACHINE_SLICES);
     facts->policy = thread_policy->name;
     facts->mac = m ? mac : "none";
     facts->nic = driver >= 0 ? nic : "none";

@@ -34,10 +34,11 @@ static struct app {
 static uint32_t app_count;
 
 static struct plan plan;
+static struct plan_machine machine;
 
 static void slices_give(uint32_t app)
 {
-    for (uint32_t position = 0; position < EXO_SLICES; position++)
+    for (uint32_t position = 0; position < machine.slices; position++)
         if (plan.position[position] == app)
             exo_slice_set(position, apps[app].env);
 }
@@ -156,7 +157,9 @@ static void tell_silence(void)
 
 static void start_all(void)
 {
-    plan_make(&plan, bundle_apps(bundle), app_count);
+    machine.slices = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_SLICES);
+    machine.queues = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_QUEUES);
+    plan_make(&plan, bundle_apps(bundle), app_count, &machine);
     if (!peers_make(bundle_apps(bundle), app_count))
         printf("There is no memory for the directory: who asks for it is not started.\n");
     for (uint32_t i = 0; i < app_count; i++) {

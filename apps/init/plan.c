@@ -20,13 +20,14 @@ static bool refuse(struct plan *plan, uint32_t app, const char *what, uint32_t w
 }
 
 /* Returns how many slices the applications get together. */
-static uint32_t admit(struct plan *plan, const struct bundle_app *apps, uint32_t count)
+static uint32_t admit(struct plan *plan, const struct bundle_app *apps, uint32_t count,
+                      const struct plan_machine *machine)
 {
     uint32_t slices = 0, queues = 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        if (refuse(plan, i, "slices", apps[i].slices, EXO_SLICES - 1 - slices) ||
-            refuse(plan, i, "network queues", apps[i].queues, EXO_QUEUES - queues))
+        if (refuse(plan, i, "slices", apps[i].slices, machine->slices - 1 - slices) ||
+            refuse(plan, i, "network queues", apps[i].queues, machine->queues - queues))
             continue;
         slices += apps[i].slices;
         queues += apps[i].queues;
@@ -51,12 +52,13 @@ static uint32_t furthest_behind(const struct plan *plan, const struct bundle_app
     return who;
 }
 
-void plan_make(struct plan *plan, const struct bundle_app *apps, uint32_t count)
+void plan_make(struct plan *plan, const struct bundle_app *apps, uint32_t count,
+               const struct plan_machine *machine)
 {
     uint32_t given[BUNDLE_APPS] = {0};
 
     memset(plan, 0, sizeof(*plan));
-    uint32_t total = admit(plan, apps, count);
+    uint32_t total = admit(plan, apps, count, machine);
     for (uint32_t at = 0; at < EXO_SLICES; at++) {
         plan->position[at] = PLAN_NOBODY;
         if (at < total) {

@@ -9,6 +9,11 @@
 
 #define PLAN_NOBODY BUNDLE_APPS /* the position stays with init */
 
+/* What there is to divide: at most EXO_SLICES and EXO_QUEUES. */
+struct plan_machine {
+    uint32_t slices, queues;
+};
+
 struct plan {
     uint32_t position[EXO_SLICES]; /* the application's index, or PLAN_NOBODY */
     const char
@@ -21,6 +26,7 @@ struct plan {
  * Divide slices and queues among the applications of a checked bundle, in its order: who wants more
  * than is left gets nothing, and the next is asked.
  */
-void plan_make(struct plan *plan, const struct bundle_app *apps, uint32_t count);
+void plan_make(struct plan *plan, const struct bundle_app *apps, uint32_t count,
+               const struct plan_machine *machine);
 
 #endif

@@ -37,6 +37,9 @@ enum exo_info_machine {
     EXO_MACHINE_CPUS,       /* CPUs found */
     EXO_MACHINE_NICS,       /* NICs driven */
     EXO_MACHINE_IDLE_TICKS, /* time stamp ticks spent halted */
+    EXO_MACHINE_ENVS,       /* slots for environments, the kernel's own slot 0 included */
+    EXO_MACHINE_QUEUES,     /* network queues */
+    EXO_MACHINE_SLICES,     /* positions in the CPU's slice vector */
 };
 
 enum exo_info_env {

@@ -27,15 +27,17 @@ typedef struct {
 #define EXO_FRAME_NONE 0u
 
 /*
- * An environment: slot in the low 8 bits, generation in the 24 above. A name
- * kept after its environment was reclaimed therefore names nobody.
+ * An environment: slot in the low 10 bits, generation in the 22 above. A name
+ * kept after its environment was reclaimed therefore names nobody, until its
+ * slot has been used 4,194,303 times more.
  */
 typedef struct {
     uint32_t n;
 } env_t;
 
 #define EXO_ENV_SELF       0u /* "the caller", where a call takes an environment */
-#define EXO_ENV_SLOT(name) ((name)&0xffu)
+#define EXO_ENV_SLOT_BITS  10
+#define EXO_ENV_SLOT(name) ((name) & ((1u << EXO_ENV_SLOT_BITS) - 1))
 
 /* A network queue: index in the kernel's table of queues. */
 typedef struct {
@@ -123,13 +125,19 @@ enum exo_resource {
     EXO_RESOURCES
 };
 
-/* Limits of the kernel's tables. */
-#define EXO_ENVS          64u      /* environments, the kernel's own slot 0 included */
-#define EXO_QUEUES        32u      /* network queues */
-#define EXO_SLICES        64u      /* positions in the CPU's slice vector */
+/*
+ * Limits of the kernel's tables. How large they are on this machine depends on its memory and is
+ * told by info (EXO_MACHINE_ENVS and on): from EXO_TABLES_LEAST to these; grants are four times as
+ * many.
+ */
+#define EXO_TABLES_LEAST  64u
+#define EXO_ENVS          1024u    /* environments, the kernel's own slot 0 included */
+#define EXO_QUEUES        1024u    /* network queues */
+#define EXO_SLICES        1024u    /* positions in the CPU's slice vector */
 #define EXO_GRANTS        4096u    /* frames that are granted, slot 0 included, which is none */
 #define EXO_GATES         256u     /* gates */
 #define EXO_FILTERS       4096u    /* filters of all queues together */
+#define EXO_NOTIFIERS     8u       /* environments that may notify one */
 #define EXO_SLICE_NS      2000000u /* length of one slice: 2 ms */
 #define EXO_QUEUE_BUFFERS 1024u    /* buffers of one queue */
 #define EXO_QUEUE_FRAMES  (EXO_QUEUE_BUFFERS / 2)

@@ -32,22 +32,22 @@ static uint64_t since;     /* `current` has the CPU since then */
 static bool yielded;       /* `current` gave up the rest of its slice */
 uint64_t cpu_idle_ticks;
 
-/* Node i holds the earlier of nodes 2i and 2i + 1, node EXO_ENVS + slot when that environment's timer
+/* Node i holds the earlier of nodes 2i and 2i + 1, node env_count + slot when that environment's timer
  * or deadline passes, UINT64_MAX: never. */
-#define EXPIRY_NODES (2 * EXO_ENVS)
-uint64_t cpu_expiry[EXPIRY_NODES];
+uint64_t *cpu_expiry;
 
 #define EXPIRE_MAX   8u /* environments told of the time by one cpu_next; the rest by the next */
 #define ENDED_MAX    8u /* environments without a usable upcall ended by one cpu_next */
 #define FLAGS_UPCALL 0x202u /* interrupts on, all else clear (Intel SDM vol. 1, 3.4.3) */
 
-void cpu_reset(void)
+void cpu_init(uint64_t *expiry)
 {
+    cpu_expiry = expiry;
     current = payer = NULL;
     position = 0;
     slice_end = since = cpu_idle_ticks = 0;
     yielded = false;
-    for (uint32_t i = 0; i < EXPIRY_NODES; i++)
+    for (uint32_t i = 0; i < 2 * env_count; i++)
         cpu_expiry[i] = UINT64_MAX;
 }
 
@@ -94,7 +94,7 @@ void cpu_consider(struct env *env)
 
     if (env->ready != ready)
         slice_ready_set(env, ready);
-    expiry_set(EXO_ENVS + (uint32_t)(env - envs), env_expiry(env));
+    expiry_set(env_count + (uint32_t)(env - envs), env_expiry(env));
 }
 
 /* Raise what is due, at most EXPIRE_MAX of it. */
@@ -102,9 +102,9 @@ static void timers_expire(uint64_t now)
 {
     for (uint32_t i = 0; i < EXPIRE_MAX && cpu_expiry[1] <= now; i++) {
         uint32_t node = 1;
-        while (node < EXO_ENVS)
+        while (node < env_count)
             node = 2 * node + (cpu_expiry[2 * node] > now);
-        struct env *env = &envs[node - EXO_ENVS];
+        struct env *env = &envs[node - env_count];
         if (env->timer && env->timer <= now) {
             env->timer = 0;
             env_pend(env, EXO_UP_TIMER);

@@ -19,17 +19,21 @@
 #include "gate.h"
 #include "grant.h"
 #include "machine.h"
-#include "notify.h"
 #include "packet_filter.h"
+#include "packet_queue.h"
 #include "queue.h"
 #include "revoke.h"
 #include "slice.h"
 #include "start.h"
 
-struct env envs[EXO_ENVS];
+struct env *envs;
+uint32_t env_count;
+static struct set slots_free;
+static uint32_t slot_last; /* the search for a free one goes on after it: a name comes again late */
 
-#define RECLAIM_FRAMES 64u         /* frames taken back by one call */
-#define RECLAIM_GRANTS 64u         /* grants likewise */
+#define RECLAIM_FRAMES 64u /* frames taken back by one call */
+#define RECLAIM_GRANTS 64u /* grants likewise */
+#define GENERATION_MAX ((1u << (32 - EXO_ENV_SLOT_BITS)) - 1)
 #define LABEL_EXO      0x6f7865ull /* "exo" and "uefi" as env_set takes them */
 #define LABEL_UEFI     0x69666575ull
 #define TABLE_ENTRIES  512u
@@ -40,7 +44,7 @@ struct env *env_find(struct env *self, env_t name)
     if (name.n == EXO_ENV_SELF)
         return self;
     uint32_t slot = EXO_ENV_SLOT(name.n);
-    if (slot >= EXO_ENVS || envs[slot].state == EXO_ENV_FREE || envs[slot].name.n != name.n)
+    if (slot >= env_count || envs[slot].state == EXO_ENV_FREE || envs[slot].name.n != name.n)
         return NULL;
     return &envs[slot];
 }
@@ -76,24 +80,33 @@ struct env *env_child(struct env *self, env_t name, uint32_t states, int64_t *er
     return NULL;
 }
 
+void env_init(struct env *table, uint32_t count)
+{
+    envs = table;
+    env_count = count;
+    slot_last = ENV_KERNEL;
+    slots_free = (struct set){0};
+    for (uint32_t slot = 1; slot < count; slot++)
+        set_add(&slots_free, slot);
+}
+
 static struct env *env_take_slot(void)
 {
-    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
-        struct env *env = &envs[slot];
-        if (env->state != EXO_ENV_FREE)
-            continue;
-        uint32_t generation = (env->generation + 1) & 0xffffffu;
-        if (!generation)
-            generation = 1;
-        __builtin_memset(env, 0, sizeof(*env));
-        env->generation = generation;
-        env->name.n = generation << 8 | slot;
-        env->state = EXO_ENV_EMBRYO;
-        env->context.rflags = FLAGS_START;
-        machine_fpu_init(env->fpu);
-        return env;
-    }
-    return NULL;
+    uint32_t slot = set_after(&slots_free, slot_last);
+
+    if (slot == SET_NONE)
+        return NULL;
+    struct env *env = &envs[slot];
+    uint32_t generation = env->generation % GENERATION_MAX + 1;
+    __builtin_memset(env, 0, sizeof(*env));
+    env->generation = generation;
+    env->name.n = generation << EXO_ENV_SLOT_BITS | slot;
+    env->state = EXO_ENV_EMBRYO;
+    env->context.rflags = FLAGS_START;
+    machine_fpu_init(env->fpu);
+    set_remove(&slots_free, slot);
+    slot_last = slot;
+    return env;
 }
 
 struct env *env_first(uint32_t pages)
@@ -105,9 +118,9 @@ struct env *env_first(uint32_t pages)
     const uint32_t machine[EXO_RESOURCES] =
         {
             [EXO_R_PAGES] = pages,
-            [EXO_R_ENVS] = EXO_ENVS - 2, /* slot 0 is the kernel, this one its own */
-            [EXO_R_QUEUES] = EXO_QUEUES,
-            [EXO_R_GRANTS] = EXO_GRANTS - 1,
+            [EXO_R_ENVS] = env_count - 2, /* slot 0 is the kernel, this one its own */
+            [EXO_R_QUEUES] = queue_count,
+            [EXO_R_GRANTS] = grant_count - 1,
             [EXO_R_GATES] = EXO_GATES,
             [EXO_R_FILTERS] = EXO_FILTERS,
         };
@@ -310,7 +323,7 @@ void env_unpend(struct env *env, uint32_t reasons)
 /* The children of an environment that ends become its parent's, with the quota that they took. */
 static void orphans_hand_over(struct env *env, struct env *parent)
 {
-    for (uint32_t slot = 1; slot < EXO_ENVS; slot++)
+    for (uint32_t slot = 1; slot < env_count; slot++)
         if (envs[slot].state != EXO_ENV_FREE && envs[slot].parent.n == env->name.n)
             envs[slot].parent.n = parent ? parent->name.n : 0;
     if (parent) {
@@ -419,9 +432,9 @@ int64_t call_env_reclaim(struct env *self, env_t name)
     for (uint32_t r = 0; r < EXO_RESOURCES; r++)
         self->quota[r] += env->quota[r];
     self->used[EXO_R_ENVS]--;
-    notify_forget(env);
     env->state = EXO_ENV_FREE;
     env->name.n = 0;
+    set_add(&slots_free, (uint32_t)(env - envs));
     env->allowances = 0;
     return 0;
 }

@@ -75,8 +75,8 @@ struct env {
     bool ready;                       /* it can run: cpu_consider keeps it so */
     uint64_t deadline;                /* of `wait` or of a call through a gate; 0: none */
     uint64_t timer;                   /* of `timer`; 0: none */
+    env_t notifiers[EXO_NOTIFIERS];   /* whom it allowed to notify it */
     struct env_gate gate;
-    uint64_t notifiers; /* whom it allowed to notify it, a bit a slot */
 
     /* accounting */
     uint64_t slices_run, preempts, ticks, upcalls, calls;
@@ -87,7 +87,11 @@ struct env {
     uint64_t end_rip, end_address;
 };
 
-extern struct env envs[EXO_ENVS];
+extern struct env *envs;
+extern uint32_t env_count;
+
+/* Boot: `table` has room for `count` environments and is zero but, perhaps, for generations. */
+void env_init(struct env *table, uint32_t count);
 
 /* The environment whose registers are on the CPU, or NULL. Set by cpu_next. */
 extern struct env *current;
@@ -95,7 +99,7 @@ extern struct env *current;
 /* Look up by name; NULL if there is none. EXO_ENV_SELF is `self`. */
 struct env *env_find(struct env *self, env_t name);
 
-/* Is `env` a child, grandchild, ... of `ancestor`? Bounded by EXO_ENVS steps. */
+/* Is `env` a child, grandchild, ... of `ancestor`? A step a level. */
 bool env_descends(const struct env *env, const struct env *ancestor);
 
 /*
@@ -135,14 +139,14 @@ struct env *cpu_next(uint64_t now, uint64_t *alarm);
 void cpu_consider(struct env *env);
 
 /* cpu.c: the tree of times, its root at 1. */
-extern uint64_t cpu_expiry[];
+extern uint64_t *cpu_expiry;
 
 /* Time stamp ticks that `env` had the CPU, and that nobody had it. */
 uint64_t cpu_ticks(const struct env *env);
 extern uint64_t cpu_idle_ticks;
 
-/* Boot and tests: nobody has run yet. */
-void cpu_reset(void);
+/* Boot and tests: nobody has run yet. `expiry` has room for two stamps an environment. */
+void cpu_init(uint64_t *expiry);
 
 /* console.c: one line in the log, "[label] line". */
 void console_line(const char *label, const char *line, uint32_t length);

@@ -77,7 +77,7 @@ static void frame_take(struct env *env, uint32_t n, enum exo_frame_type type)
     struct frame *f = &frames[n];
 
     f->type = (uint8_t)type;
-    f->owner = (uint8_t)EXO_ENV_SLOT(env->name.n);
+    f->owner = (uint16_t)EXO_ENV_SLOT(env->name.n);
     list_push(owner_list(f), n);
     env->used[EXO_R_PAGES]++;
 }

@@ -8,7 +8,7 @@
 
 struct frame {
     uint8_t type;     /* enum exo_frame_type */
-    uint8_t owner;    /* slot in envs[]; ENV_KERNEL: nobody */
+    uint16_t owner;   /* slot in envs[]; ENV_KERNEL: nobody */
     uint16_t entries; /* of a table: how many are filled */
     uint16_t
         pinned; /* uses by the kernel itself: root, control page, ring, buffer, packet in flight */

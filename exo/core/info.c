@@ -12,6 +12,7 @@
 #include "grant.h"
 #include "machine.h"
 #include "nic.h"
+#include "packet_queue.h"
 #include "queue.h"
 #include "slice.h"
 
@@ -34,6 +35,12 @@ static int64_t info_machine(uint32_t index)
         return nic_count;
     case EXO_MACHINE_IDLE_TICKS:
         return (int64_t)cpu_idle_ticks;
+    case EXO_MACHINE_ENVS:
+        return env_count;
+    case EXO_MACHINE_QUEUES:
+        return queue_count;
+    case EXO_MACHINE_SLICES:
+        return slice_count;
     default:
         return -EXO_E_RANGE;
     }
@@ -150,8 +157,8 @@ int64_t call_info(struct env *self, uint32_t what, uint64_t which, uint32_t inde
     case EXO_INFO_QUEUE:
         return queue_info(self, which, index);
     case EXO_INFO_SLICE:
-        return which >= EXO_SLICES ? -(int64_t)EXO_E_RANGE
-                                   : (int64_t)envs[slice_owner[which]].name.n;
+        return which >= slice_count ? -(int64_t)EXO_E_RANGE
+                                    : (int64_t)envs[slice_owner[which]].name.n;
     case EXO_INFO_NIC:
         return info_nic(which, index);
     case EXO_INFO_GATE:

@@ -76,7 +76,7 @@ const char *inv_frame_lists(void)
 
     for (uint32_t n = 0; n < frame_count; n++)
         owned[frames[n].owner]++;
-    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+    for (uint32_t slot = 1; slot < env_count; slot++) {
         const struct env *env = &envs[slot];
         if (env->state == EXO_ENV_FREE) {
             REQUIRE(!owned[slot], "a frame belongs to an environment that is not");
@@ -102,7 +102,7 @@ const char *inv_frame_pins(void)
         }
         const struct env *env = &envs[frames[n].owner];
         pins += (env->root.n == n) + (env->control.n == n) + (env->revoke.list.n == n);
-        for (uint32_t i = 0; env->used[EXO_R_QUEUES] && i < EXO_QUEUES; i++) {
+        for (uint32_t i = 0; env->used[EXO_R_QUEUES] && i < queue_count; i++) {
             if (queues[i].owner != frames[n].owner)
                 continue;
             for (uint32_t r = 0; r < EXO_RINGS; r++)
@@ -212,7 +212,7 @@ static bool is_own(const struct env *env, frame_t frame, enum exo_frame_type typ
 const char *inv_env_states(void)
 {
     REQUIRE(envs[ENV_KERNEL].state == EXO_ENV_FREE, "slot 0 is somebody");
-    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+    for (uint32_t slot = 1; slot < env_count; slot++) {
         const struct env *env = &envs[slot];
         if (env->state == EXO_ENV_FREE) {
             REQUIRE(!env->name.n && !env->slices, "a free slot holds something");
@@ -220,7 +220,8 @@ const char *inv_env_states(void)
                 REQUIRE(!env->used[r], "a free slot uses something");
             continue;
         }
-        REQUIRE(EXO_ENV_SLOT(env->name.n) == slot && env->name.n >> 8 == env->generation,
+        REQUIRE(EXO_ENV_SLOT(env->name.n) == slot &&
+                    env->name.n >> EXO_ENV_SLOT_BITS == env->generation,
                 "a name is not slot and generation");
         REQUIRE(!env->root.n || is_own(env, env->root, EXO_PML4), "a root is no root table");
         REQUIRE(!env->control.n || is_own(env, env->control, EXO_CONTROL),
@@ -241,7 +242,7 @@ static uint64_t quotas_sum(uint32_t resource)
 {
     uint64_t sum = 0;
 
-    for (uint32_t slot = 1; slot < EXO_ENVS; slot++)
+    for (uint32_t slot = 1; slot < env_count; slot++)
         if (envs[slot].state != EXO_ENV_FREE)
             sum += envs[slot].quota[resource];
     return sum;
@@ -255,14 +256,14 @@ void inv_begin(void)
 
 const char *inv_env_quotas(void)
 {
-    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+    for (uint32_t slot = 1; slot < env_count; slot++) {
         const struct env *env = &envs[slot];
         uint32_t children = 0, bound = 0;
         if (env->state == EXO_ENV_FREE)
             continue;
-        for (uint32_t i = 1; i < EXO_ENVS; i++)
+        for (uint32_t i = 1; i < env_count; i++)
             children += envs[i].state != EXO_ENV_FREE && envs[i].parent.n == env->name.n;
-        for (uint32_t i = 0; i < EXO_QUEUES; i++)
+        for (uint32_t i = 0; i < queue_count; i++)
             bound += queues[i].owner == slot;
         /* Whoever ends without a parent leaves its children to nobody and keeps the count. */
         REQUIRE(env->used[EXO_R_ENVS] == children ||
@@ -280,14 +281,14 @@ const char *inv_env_quotas(void)
 
 const char *inv_env_tree(void)
 {
-    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+    for (uint32_t slot = 1; slot < env_count; slot++) {
         const struct env *env = &envs[slot];
         uint32_t steps = 0;
         while (env->state != EXO_ENV_FREE && env->parent.n) {
             const struct env *parent = &envs[EXO_ENV_SLOT(env->parent.n)];
             REQUIRE(parent->name.n == env->parent.n && parent->state == EXO_ENV_LIVE,
                     "a parent is not alive");
-            REQUIRE(++steps < EXO_ENVS, "the chain of parents has no end");
+            REQUIRE(++steps < env_count, "the chain of parents has no end");
             env = parent;
         }
     }
@@ -296,13 +297,12 @@ const char *inv_env_tree(void)
 
 const char *inv_notify_names(void)
 {
-    for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
-        REQUIRE(!envs[slot].notifiers || envs[slot].state != EXO_ENV_FREE,
-                "a free slot allows somebody to notify it");
-        for (uint32_t i = 0; i < EXO_ENVS; i++)
-            REQUIRE(!(envs[slot].notifiers >> i & 1) || envs[i].state != EXO_ENV_FREE,
-                    "somebody who is gone may notify");
-    }
+    for (uint32_t slot = 1; slot < env_count; slot++)
+        for (uint32_t a = 0; a < EXO_NOTIFIERS && envs[slot].state != EXO_ENV_FREE; a++)
+            for (uint32_t b = 0; b < a; b++)
+                REQUIRE(!envs[slot].notifiers[a].n ||
+                            envs[slot].notifiers[a].n != envs[slot].notifiers[b].n,
+                        "an environment is allowed to notify twice");
     return NULL;
 }
 
@@ -310,18 +310,18 @@ const char *inv_slice_counts(void)
 {
     uint32_t owned[EXO_ENVS] = {0};
 
-    for (uint32_t i = 0; i < EXO_SLICES; i++) {
-        REQUIRE(slice_owner[i] < EXO_ENVS, "a position's owner is outside the table");
+    for (uint32_t i = 0; i < slice_count; i++) {
+        REQUIRE(slice_owner[i] < env_count, "a position's owner is outside the table");
         owned[slice_owner[i]]++;
     }
-    for (uint32_t slot = 0; slot < EXO_ENVS; slot++)
+    for (uint32_t slot = 0; slot < env_count; slot++)
         REQUIRE(owned[slot] == envs[slot].slices, "env->slices is not the number of positions");
     return NULL;
 }
 
 const char *inv_queue_flights(void)
 {
-    for (uint32_t i = 0; i < EXO_QUEUES; i++) {
+    for (uint32_t i = 0; i < queue_count; i++) {
         const struct queue *q = &queues[i];
         uint32_t flights = 0;
         for (uint32_t b = 0; q->owner && b < EXO_QUEUE_BUFFERS; b++) {
@@ -338,7 +338,7 @@ const char *inv_queue_flights(void)
 
 const char *inv_queue_frames(void)
 {
-    for (uint32_t i = 0; i < EXO_QUEUES; i++) {
+    for (uint32_t i = 0; i < queue_count; i++) {
         const struct queue *q = &queues[i];
         if (!q->owner)
             continue;
@@ -366,7 +366,7 @@ static bool can_run(const struct env *env)
 
 const char *inv_cpu_waiting(uint64_t alarm)
 {
-    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+    for (uint32_t slot = 1; slot < env_count; slot++) {
         const struct env *env = &envs[slot];
         if (env->state != EXO_ENV_LIVE)
             continue;

@@ -34,25 +34,25 @@ static bool is_of_use(uint32_t owner)
 const char *inv_slice_ready(void)
 {
     REQUIRE(set_is_sound(&slice_ready), "a word of the ready positions is not known as such");
-    for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
+    for (uint32_t slot = 0; slot < env_count; slot++) {
         const struct env *env = &envs[slot];
         bool can_run = env->state == EXO_ENV_LIVE && !env->gate.callee &&
                        (!env->waiting || (env->pending & ~(uint32_t)EXO_UP_SLICE_BEGIN));
         REQUIRE(env->ready == can_run, "whether an environment can run is not known");
         REQUIRE(set_is_sound(&env->positions), "a word of positions is not known as such");
         for (uint32_t i = 0; i < SET_MAX; i++)
-            REQUIRE(set_has(&env->positions, i) == (i < EXO_SLICES && slice_owner[i] == slot),
+            REQUIRE(set_has(&env->positions, i) == (i < slice_count && slice_owner[i] == slot),
                     "an environment's set of positions is not what it owns");
     }
     for (uint32_t i = 0; i < SET_MAX; i++)
-        REQUIRE(set_has(&slice_ready, i) == (i < EXO_SLICES && is_of_use(slice_owner[i])),
+        REQUIRE(set_has(&slice_ready, i) == (i < slice_count && is_of_use(slice_owner[i])),
                 "a position is ready and its owner is not, or the other way round");
     return NULL;
 }
 
 const char *inv_cpu_expiry(void)
 {
-    for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
+    for (uint32_t slot = 0; slot < env_count; slot++) {
         const struct env *env = &envs[slot];
         uint64_t first = UINT64_MAX;
         if (env->state == EXO_ENV_LIVE && env->timer)
@@ -60,9 +60,9 @@ const char *inv_cpu_expiry(void)
         if (env->state == EXO_ENV_LIVE && (env->waiting || env->gate.callee) && env->deadline &&
             env->deadline < first)
             first = env->deadline;
-        REQUIRE(cpu_expiry[EXO_ENVS + slot] == first, "an environment's next time is not known");
+        REQUIRE(cpu_expiry[env_count + slot] == first, "an environment's next time is not known");
     }
-    for (uint32_t i = 1; i < EXO_ENVS; i++) {
+    for (uint32_t i = 1; i < env_count; i++) {
         uint64_t left = cpu_expiry[2 * i], right = cpu_expiry[2 * i + 1];
         REQUIRE(cpu_expiry[i] == (left < right ? left : right),
                 "a node does not hold the earlier of its two times");

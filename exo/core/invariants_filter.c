@@ -73,7 +73,7 @@ static const char *check_hearers(void)
             before = next;
             next = q->hears_next;
         }
-    for (uint32_t i = 0; i < EXO_QUEUES; i++)
+    for (uint32_t i = 0; i < queue_count; i++)
         heard -= queues[i].filters != 0;
     REQUIRE(!heard, "a queue with a filter does not hear groups");
     return NULL;
@@ -93,12 +93,12 @@ const char *inv_filter_lists(void)
         REQUIRE(n <= filters_touched && !is_used(n) && ++free <= EXO_FILTERS,
                 "the list of free filters is broken");
     REQUIRE(used + free == filters_touched, "a filter is neither used nor free");
-    for (uint32_t i = 0; i < EXO_QUEUES; i++) {
+    for (uint32_t i = 0; i < queue_count; i++) {
         const char *wrong = check_queue(i, &seen);
         REQUIRE(!wrong, wrong);
     }
     REQUIRE(seen == used, "a filter is no queue's");
-    for (uint32_t slot = 0; slot < EXO_ENVS; slot++)
+    for (uint32_t slot = 0; slot < env_count; slot++)
         REQUIRE(envs[slot].used[EXO_R_FILTERS] == owned[slot],
                 "an environment's count of filters is not the number of its filters");
     const char *wrong = check_hearers();
@@ -124,7 +124,7 @@ const char *inv_filter_allowed(void)
         REQUIRE(filter_allowed(&envs[queues[filters[n].queue].owner], &filters[n].match),
                 "a filter lies outside what its owner may bind");
     }
-    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+    for (uint32_t slot = 1; slot < env_count; slot++) {
         const struct env *env = &envs[slot];
         REQUIRE(env->allowances <= EXO_ALLOWANCES, "an environment has too many allowances");
         for (uint32_t i = 0; i < env->allowances; i++) {

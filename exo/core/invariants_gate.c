@@ -18,7 +18,7 @@ const char *inv_gate_table(void)
         REQUIRE(i <= EXO_GATES && !gates[i].owner, "a free gate has an owner");
         REQUIRE(++listed <= EXO_GATES, "the list of free gates has no end");
     }
-    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+    for (uint32_t slot = 1; slot < env_count; slot++) {
         const struct env *env = &envs[slot];
         uint32_t own = 0, before = 0;
         REQUIRE(env->state == EXO_ENV_LIVE || env->state == EXO_ENV_ZOMBIE || !env->gate.own,
@@ -45,8 +45,8 @@ static uint32_t waiting_in(uint32_t slot)
 
     for (uint32_t i = envs[slot].gate.first; i; i = envs[i].gate.next) {
         const struct env_gate *g = &envs[i].gate;
-        if (i >= EXO_ENVS || g->callee != slot || g->served || g->prev != before ||
-            ++count > EXO_ENVS)
+        if (i >= env_count || g->callee != slot || g->served || g->prev != before ||
+            ++count > env_count)
             return UINT32_MAX;
         before = i;
     }
@@ -57,7 +57,7 @@ const char *inv_gate_calls(void)
 {
     uint32_t in_lists = 0, served = 0, wait = 0;
 
-    for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
+    for (uint32_t slot = 0; slot < env_count; slot++) {
         const struct env *env = &envs[slot];
         const struct env_gate *g = &env->gate;
         uint32_t waiting = waiting_in(slot);
@@ -67,7 +67,7 @@ const char *inv_gate_calls(void)
         wait += g->callee != 0;
         REQUIRE(!g->callee || (env->state == EXO_ENV_LIVE && !env->waiting),
                 "somebody waits for an answer who does not live, or sleeps at the same time");
-        REQUIRE(!g->caller || (g->serves && g->caller < EXO_ENVS &&
+        REQUIRE(!g->caller || (g->serves && g->caller < env_count &&
                                envs[g->caller].gate.callee == slot && envs[g->caller].gate.served),
                 "somebody serves who does not wait for it");
         REQUIRE(env->state == EXO_ENV_LIVE || env->state == EXO_ENV_ZOMBIE ||
@@ -85,12 +85,12 @@ const char *inv_gate_time(void)
 {
     static struct set lent[EXO_ENVS];
 
-    for (uint32_t slot = 0; slot < EXO_ENVS; slot++)
+    for (uint32_t slot = 0; slot < env_count; slot++)
         lent[slot] = (struct set){0};
-    for (uint32_t i = 0; i < EXO_SLICES; i++)
+    for (uint32_t i = 0; i < slice_count; i++)
         for (uint32_t at = envs[slice_owner[i]].gate.callee; at; at = envs[at].gate.callee)
             set_add(&lent[at], i);
-    for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
+    for (uint32_t slot = 0; slot < env_count; slot++) {
         const struct set *set = &envs[slot].gate.lent;
         bool same = lent[slot].some == set->some;
         for (uint32_t w = 0; w < SET_WORDS; w++)
@@ -104,7 +104,7 @@ const char *inv_gate_depth(void)
 {
     uint32_t waiters[EXO_ENVS][EXO_GATE_DEPTH] = {0}, height[EXO_ENVS] = {0};
 
-    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+    for (uint32_t slot = 1; slot < env_count; slot++) {
         uint32_t depth = 0;
         for (uint32_t i = slot; envs[i].gate.callee; i = envs[i].gate.callee) {
             uint32_t below = envs[i].gate.callee;
@@ -112,10 +112,10 @@ const char *inv_gate_depth(void)
             height[below] = height[below] < depth ? depth : height[below];
         }
     }
-    for (uint32_t slot = 1; slot < EXO_ENVS; slot++)
+    for (uint32_t slot = 1; slot < env_count; slot++)
         if (envs[slot].gate.callee)
             waiters[envs[slot].gate.callee][height[slot]]++;
-    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+    for (uint32_t slot = 1; slot < env_count; slot++) {
         REQUIRE(envs[slot].gate.height == height[slot], "a height is not what hangs above");
         for (uint32_t i = 0; i < EXO_GATE_DEPTH; i++)
             REQUIRE(envs[slot].gate.waiters[i] == waiters[slot][i],

@@ -68,7 +68,7 @@ const char *inv_grant_counts(void)
             granted += grants[slot].frame.n && grants[slot].frame.n == n;
         REQUIRE(frames[n].granted == granted, "a frame's count of grants is wrong");
     }
-    for (uint32_t i = 1; i < EXO_ENVS; i++) {
+    for (uint32_t i = 1; i < env_count; i++) {
         uint32_t given = 0;
         for (uint32_t slot = 1; slot < grant_count; slot++)
             given += grants[slot].frame.n && frames[grants[slot].frame.n].owner == i;
@@ -105,7 +105,7 @@ const char *inv_grant_lists(void)
         REQUIRE(slot < grant_count && !grants[slot].frame.n && free++ < grant_count,
                 "the list of free grants is broken");
     REQUIRE(used + free + 1 == grant_count, "a grant is neither used nor free");
-    for (uint32_t env = 0; env < EXO_ENVS; env++)
+    for (uint32_t env = 0; env < env_count; env++)
         for (uint32_t list = 0; list < 2; list++) {
             uint32_t length = list_length(env, list);
             REQUIRE(length != UINT32_MAX, "a list of grants is broken");

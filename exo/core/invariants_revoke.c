@@ -7,7 +7,7 @@
 
 const char *inv_revoke_list(void)
 {
-    for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
+    for (uint32_t slot = 0; slot < env_count; slot++) {
         const struct revoke *r = &envs[slot].revoke;
         if (envs[slot].state == EXO_ENV_FREE && r->list.n)
             return "a free slot has a list of preferred pages";
@@ -27,7 +27,7 @@ static uint64_t pages_of_line(const struct env *env)
 {
     uint64_t pages = env->quota[EXO_R_PAGES];
 
-    for (uint32_t slot = 1; slot < EXO_ENVS; slot++)
+    for (uint32_t slot = 1; slot < env_count; slot++)
         if (envs[slot].state != EXO_ENV_FREE && env_descends(&envs[slot], env))
             pages += envs[slot].quota[EXO_R_PAGES];
     return pages;
@@ -35,7 +35,7 @@ static uint64_t pages_of_line(const struct env *env)
 
 const char *inv_revoke_floor(void)
 {
-    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+    for (uint32_t slot = 1; slot < env_count; slot++) {
         const struct env *env = &envs[slot];
         if (env->state != EXO_ENV_EMBRYO && env->state != EXO_ENV_LIVE)
             continue;

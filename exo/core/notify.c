@@ -2,31 +2,31 @@
 /*
  * notify.c - bits from one environment to another that allowed it.
  *
- *   N1  only whom `notifiers` names may notify, and it names nobody who is gone: who gets the slot
- *       of another does not inherit its right                              inv_notify_names
+ *   N1  only whom `notifiers` names may notify. It holds names, not slots: who gets the slot of
+ *       another does not inherit its right, and nobody has to be forgotten   inv_notify_names
  *   N2  bits are added to `notified` before the reason is raised: none is lost, whether its
  *       receiver looks, is about to sleep, or sleeps
  *
- * A bit a slot, a word an environment: however many notify, nothing grows and nobody waits.
+ * A few names and a word an environment: however many notify, nothing grows and nobody waits.
  */
-#include "notify.h"
-
+#include "env.h"
 #include "exo_calls.h"
 #include "exo_handlers.h"
 #include "machine.h"
 
-static uint64_t bit_of(const struct env *env)
+/* Where `name` stands; where it may be put if it does not (or a name of nobody any more); or NULL. */
+static env_t *place_of(struct env *env, env_t name)
 {
-    return 1ull << (env - envs);
-}
+    env_t *place = NULL;
 
-_Static_assert(EXO_ENVS <= 64, "`notifiers` has a bit for each slot");
-
-void notify_forget(struct env *env)
-{
-    for (uint32_t slot = 1; slot < EXO_ENVS; slot++)
-        envs[slot].notifiers &= ~bit_of(env);
-    env->notifiers = 0;
+    for (uint32_t i = 0; i < EXO_NOTIFIERS; i++) {
+        env_t *at = &env->notifiers[i];
+        if (at->n == name.n)
+            return at;
+        if (!at->n || !env_find(NULL, *at))
+            place = at;
+    }
+    return place;
 }
 
 int64_t call_notify_allow(struct env *self, env_t name, uint32_t allow)
@@ -37,12 +37,23 @@ int64_t call_notify_allow(struct env *self, env_t name, uint32_t allow)
         return -EXO_E_ENV;
     if (allow > 1)
         return -EXO_E_RANGE;
+    env_t *place = place_of(self, env->name);
+    if (allow && !place)
+        return -EXO_E_QUOTA;
 
     if (allow)
-        self->notifiers |= bit_of(env);
-    else
-        self->notifiers &= ~bit_of(env);
+        *place = env->name;
+    else if (place && place->n == env->name.n)
+        place->n = 0;
     return 0;
+}
+
+static bool may_notify(const struct env *self, const struct env *env)
+{
+    for (uint32_t i = 0; i < EXO_NOTIFIERS; i++)
+        if (env->notifiers[i].n == self->name.n)
+            return true;
+    return false;
 }
 
 int64_t call_notify(struct env *self, env_t name, uint64_t bits)
@@ -51,7 +62,7 @@ int64_t call_notify(struct env *self, env_t name, uint64_t bits)
 
     if (!env || env->state != EXO_ENV_LIVE)
         return -EXO_E_ENV;
-    if (!(env->notifiers & bit_of(self)))
+    if (!may_notify(self, env))
         return -EXO_E_OWNER;
     if (!bits)
         return -EXO_E_RANGE;

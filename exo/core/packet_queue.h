@@ -7,7 +7,7 @@
 #include "types.h"
 
 struct queue {
-    uint8_t owner; /* slot in envs[]; ENV_KERNEL: the queue is free */
+    uint16_t owner; /* slot in envs[]; ENV_KERNEL: the queue is free */
     uint8_t nic;
     bool ended;       /* its owner is a ZOMBIE */
     bool stalled;     /* met a full device, wants to hear when there is room */
@@ -22,6 +22,10 @@ struct queue {
     struct exo_queue_stats stats;
 };
 
-extern struct queue queues[EXO_QUEUES];
+extern struct queue *queues;
+extern uint32_t queue_count;
+
+/* Boot: `table` has room for `count` queues and is zero. */
+void queue_init(struct queue *table, uint32_t count);
 
 #endif

@@ -25,12 +25,19 @@
 #include "packet_queue.h"
 #include "ring.h"
 
-struct queue queues[EXO_QUEUES];
+struct queue *queues;
+uint32_t queue_count;
 struct nic *nics[NICS];
 uint32_t nic_count;
 
 #define KICK_MAX   32u /* packets sent by one call */
 #define FILL_TRIES 8u  /* bad FILL descriptors passed over for one packet */
+
+void queue_init(struct queue *table, uint32_t count)
+{
+    queues = table;
+    queue_count = count;
+}
 
 /* --- shared words: each read once, each written by us only ---------------------- */
 
@@ -271,7 +278,7 @@ void nic_sent(struct nic *nic, uint32_t cookie)
     struct queue *q = &queues[cookie >> 16];
     uint32_t buffer = cookie & 0xffff;
 
-    if (cookie >> 16 >= EXO_QUEUES || buffer >= EXO_QUEUE_BUFFERS || !in_flight(q, buffer))
+    if (cookie >> 16 >= queue_count || buffer >= EXO_QUEUE_BUFFERS || !in_flight(q, buffer))
         panic("%s: the driver reports packet 0x%x as sent, which is not in flight", nic->name,
               cookie);
     q->flight[buffer / 8] &= (uint8_t) ~(1u << buffer % 8);
@@ -280,7 +287,7 @@ void nic_sent(struct nic *nic, uint32_t cookie)
         complete(q, buffer, 0);
 
     /* There is room again for those who met a full device. */
-    for (uint32_t i = 0; nic->stalled && i < EXO_QUEUES; i++)
+    for (uint32_t i = 0; nic->stalled && i < queue_count; i++)
         if (queues[i].stalled && nics[queues[i].nic] == nic) {
             queues[i].stalled = false;
             nic->stalled--;
@@ -293,14 +300,12 @@ void nic_sent(struct nic *nic, uint32_t cookie)
 
 struct queue *queue_own(struct env *self, queue_t queue, int64_t *error)
 {
-    if (queue.n >= EXO_QUEUES) {
-        *error = -EXO_E_RANGE;
+    *error = -EXO_E_RANGE;
+    if (queue.n >= queue_count)
         return NULL;
-    }
-    if (!queues[queue.n].owner || &envs[queues[queue.n].owner] != self) {
-        *error = -EXO_E_OWNER;
+    *error = -EXO_E_OWNER;
+    if (!queues[queue.n].owner || &envs[queues[queue.n].owner] != self)
         return NULL;
-    }
     return &queues[queue.n];
 }
 
@@ -318,7 +323,7 @@ static int64_t frame_usable(struct env *self, frame_t frame, enum exo_frame_type
 
 static struct queue *queue_free_slot(void)
 {
-    for (uint32_t i = 0; i < EXO_QUEUES; i++)
+    for (uint32_t i = 0; i < queue_count; i++)
         if (!queues[i].owner)
             return &queues[i];
     return NULL;
@@ -348,7 +353,7 @@ int64_t call_queue_bind(struct env *self, uint32_t nic, frame_t fill, frame_t re
         return -EXO_E_MEMORY;
 
     __builtin_memset(q, 0, sizeof(*q));
-    q->owner = (uint8_t)EXO_ENV_SLOT(self->name.n);
+    q->owner = (uint16_t)EXO_ENV_SLOT(self->name.n);
     q->nic = (uint8_t)nic;
     for (uint32_t i = 0; i < EXO_RINGS; i++) {
         q->ring[i] = ring[i];
@@ -442,14 +447,14 @@ int64_t call_queue_kick(struct env *self, queue_t queue)
 
 void queue_env_ended(struct env *env)
 {
-    for (uint32_t i = 0; i < EXO_QUEUES && env->used[EXO_R_QUEUES]; i++)
+    for (uint32_t i = 0; i < queue_count && env->used[EXO_R_QUEUES]; i++)
         if (queues[i].owner && &envs[queues[i].owner] == env)
             queues[i].ended = true;
 }
 
 int64_t queue_reclaim(struct env *env)
 {
-    for (uint32_t i = 0; i < EXO_QUEUES; i++)
+    for (uint32_t i = 0; i < queue_count; i++)
         if (queues[i].owner && &envs[queues[i].owner] == env && !queues[i].flights) {
             queue_release(&queues[i]);
             return 1;
@@ -459,7 +464,7 @@ int64_t queue_reclaim(struct env *env)
 
 int64_t queue_info(struct env *self, uint64_t queue, uint32_t index)
 {
-    if (queue >= EXO_QUEUES || index >= sizeof(struct exo_queue_stats) / 8)
+    if (queue >= queue_count || index >= sizeof(struct exo_queue_stats) / 8)
         return -EXO_E_RANGE;
     const struct queue *q = &queues[queue];
     const struct env *owner = &envs[q->owner];

@@ -15,7 +15,8 @@
 #include "exo_calls.h"
 #include "exo_handlers.h"
 
-uint16_t slice_owner[EXO_SLICES];
+uint16_t *slice_owner;
+uint32_t slice_count;
 struct set slice_ready;
 
 /* The end of the chain of those that `env` waits for; `env` itself if it waits for nobody. */
@@ -76,15 +77,21 @@ void slice_lend(struct env *env, bool lend)
         ready_put(env, is_of_use(end_of(env)));
 }
 
-void slice_give_all(struct env *env)
+void slice_init(uint16_t *owners, uint32_t count)
 {
+    slice_owner = owners;
+    slice_count = count;
     slice_ready = (struct set){0};
-    envs[ENV_KERNEL].slices = EXO_SLICES;
-    for (uint32_t i = 0; i < EXO_SLICES; i++) {
+    envs[ENV_KERNEL].slices = count;
+    for (uint32_t i = 0; i < count; i++) {
         slice_owner[i] = ENV_KERNEL;
         set_add(&envs[ENV_KERNEL].positions, i);
     }
-    for (uint32_t i = 0; i < EXO_SLICES; i++)
+}
+
+void slice_give_all(struct env *env)
+{
+    for (uint32_t i = 0; i < slice_count; i++)
         slice_move(i, env);
 }
 
@@ -98,7 +105,7 @@ int64_t call_slice_set(struct env *self, uint32_t position, env_t name)
 {
     struct env *to = env_find(self, name);
 
-    if (position >= EXO_SLICES)
+    if (position >= slice_count)
         return -EXO_E_RANGE;
     if (!to || (to != self && !env_descends(to, self)) || to->state == EXO_ENV_ZOMBIE)
         return -EXO_E_ENV;

@@ -6,7 +6,11 @@
 #include "env.h"
 
 /* Slot of the owner of each position; ENV_KERNEL: nobody. */
-extern uint16_t slice_owner[EXO_SLICES];
+extern uint16_t *slice_owner;
+extern uint32_t slice_count;
+
+/* Boot: `owners` has room for `count` positions. */
+void slice_init(uint16_t *owners, uint32_t count);
 
 /* Positions that are of use: their owner, or whom it waits for, can run or is to be told that the call
  * has no answer. */

@@ -20,6 +20,7 @@
 #include "dma.h"
 
 #include "machine.h"
+#include "packet_queue.h"
 #include "mmio.h"
 #include "vtd.h"
 #include "x86_64.h"
@@ -47,7 +48,7 @@ static struct domain {
     const struct nic *nic; /* NULL: a screen, or its driver has not finished */
     uint64_t root;         /* physical address of the highest table */
     uint64_t next;         /* free address of its driver's memory */
-    uint64_t *window[EXO_QUEUES];
+    uint64_t **window;     /* by queue: its table of frames */
 } domains[DOMAINS];
 static uint32_t domain_count;
 static uint32_t levels;       /* of tables; 0: nothing is confined */
@@ -229,7 +230,11 @@ bool dma_attach(const struct pci_device *device)
         return false;
     }
     struct domain *d = domain_new(id);
-    for (uint32_t i = 0; d && i < EXO_QUEUES; i++)
+    uint64_t physical;
+    if (d)
+        d->window = boot_alloc(
+            (queue_count * sizeof(*d->window) + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE, &physical);
+    for (uint32_t i = 0; d && i < queue_count; i++)
         d->window[i] = leaves(d, DMA_WINDOW + (uint64_t)i * EXO_QUEUE_FRAMES * EXO_PAGE_SIZE);
     return d;
 }

@@ -43,6 +43,7 @@ struct exo_context *boot_main(const struct boot_info *given)
     irq_init();
     serial_start_interrupts();
     apic_init();
+    memory_tables();
     nic_init();
     if (!nic_count)
         klog("No network card was found that this kernel drives (virtio-net or e1000): "
@@ -50,7 +51,6 @@ struct exo_context *boot_main(const struct boot_info *given)
     memory_give_to_core();
     memory_check();
     klog("%u MiB of memory are free, %u frames.", frame_free_count / 256, frame_free_count);
-    cpu_reset();
     first_start();
     log_started();
     return machine_enter();

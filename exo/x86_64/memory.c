@@ -8,14 +8,15 @@
  */
 #include "env.h"
 #include "frame.h"
-#include "grant.h"
 #include "io.h"
 #include "machine.h"
 #include "mmio.h"
 #include "table.h"
+#include "tables.h"
 #include "x86_64.h"
 
 #define FOUR_GIB_FRAMES (1ull << 20)
+#define TABLES_SHARE    64u /* of the memory is for the kernel's tables: one of so many parts */
 
 void switch_init(void);
 
@@ -160,6 +161,26 @@ void memory_init(void)
     switch_init();
 }
 
+/* Tables for as many environments, queues and slices as 1/TABLES_SHARE of the memory holds. */
+void memory_tables(void)
+{
+    struct table_counts counts = {EXO_ENVS, EXO_QUEUES, EXO_SLICES, EXO_GRANTS};
+    uint64_t frames_usable = 0, physical;
+
+    for (uint32_t i = 0; i < boot.region_count; i++)
+        frames_usable += boot.regions[i].count;
+    while (counts.envs > EXO_TABLES_LEAST &&
+           tables_lay(NULL, &counts) > frames_usable * EXO_PAGE_SIZE / TABLES_SHARE) {
+        counts.envs -= EXO_TABLES_LEAST;
+        counts.queues = counts.slices = counts.envs;
+        counts.grants = EXO_GRANTS / EXO_ENVS * counts.envs;
+    }
+    uint64_t bytes = tables_lay(NULL, &counts);
+    tables_lay(boot_alloc((bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE, &physical), &counts);
+    klog("Room for %u environments, %u network queues, %u slices: %lu KiB.", counts.envs,
+         counts.queues, counts.slices, bytes / 1024);
+}
+
 void memory_give_to_core(void)
 {
     uint64_t bytes = boot.max_frame * sizeof(struct frame), physical;
@@ -167,8 +188,6 @@ void memory_give_to_core(void)
     if (boot.max_frame >> 32)
         panic("There is more memory than 32-bit frame numbers can name.");
     struct frame *table = boot_alloc((bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE, &physical);
-    bytes = EXO_GRANTS * sizeof(struct grant);
-    grant_init(boot_alloc((bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE, &physical), EXO_GRANTS);
     given = true;
     frame_init(table, (uint32_t)boot.max_frame);
     for (uint32_t i = boot.region_count; i-- > 0;)

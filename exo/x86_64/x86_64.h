@@ -35,6 +35,7 @@ extern bool has_x2apic, has_tsc_deadline;
 
 /* memory.c: boot allocator, kernel tables, frame table. */
 void memory_init(void);
+void memory_tables(void);
 void memory_give_to_core(void);
 void memory_check(void);
 void memory_guard(void *page);

@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     input = (struct input){bytes, size};
     steps_dice = dice;
     steps.failed = NULL;
-    memset(envs, 0, EXO_ENVS * sizeof(envs[0])); /* generations as well: names repeat */
+    mock_forget_names();
     memset(gates, 0, sizeof(gates));
     mock_boot();
     for (uint32_t i = 0;

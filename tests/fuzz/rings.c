@@ -196,7 +196,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     input = (struct input){bytes, size};
     steps.failed = NULL;
-    memset(envs, 0, EXO_ENVS * sizeof(envs[0]));
+    mock_forget_names();
     people[0] = mock_boot();
     people[1] = mock_child_with(people[0], 20, 0, 1, false);
     CALL(people[0], ENV_SET, people[1]->name.n, EXO_ENV_SET_MAC, MAC(1));

@@ -363,11 +363,11 @@ static bool slice_kept(const struct change *c, uint32_t i, uint32_t number, cons
 const char *condition(const struct snapshot *before, uint32_t actor, uint32_t number,
                       const uint64_t a[6], int64_t result)
 {
-    struct change c = {.envs = *IN(before, &envs),
+    struct change c = {.envs = IN(before, envs),
                        .frames = IN(before, frames),
-                       .queues = *IN(before, &queues),
+                       .queues = IN(before, queues),
                        .filters = *IN(before, &filters),
-                       .slice_owner = *IN(before, &slice_owner),
+                       .slice_owner = IN(before, slice_owner),
                        .gates = *IN(before, &gates),
                        .before = before,
                        .grants = IN(before, grants),

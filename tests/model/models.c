@@ -15,7 +15,7 @@
 #define CHILD NAME(2)
 #define THIRD NAME(3)
 #define LAST  NAME(4)
-#define OLD   (0x7fu << 8 | 2) /* what the second slot may have been called once */
+#define OLD   (0x7fu << EXO_ENV_SLOT_BITS | 2) /* what the second slot may have been called once */
 
 #define CALLED(name, ...)                                                                          \
     {                                                                                              \

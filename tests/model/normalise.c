@@ -4,8 +4,10 @@
  *
  * What is changed, and why nothing is lost:
  *   names        every living slot gets generation 1, a free one 0. The core compares names for
- *                equality and keeps none of an environment that is gone (inv_env_tree); that an old
- *                name names nobody is tried by an argument of another generation.
+ *                equality; of an environment that is gone it keeps one as a right to notify alone,
+ *                which is cleared here, as its place may be used again. That an old name names
+ *                nobody is tried by an argument of another generation. The search for a free slot
+ *                begins anew: which of several is taken makes no difference to anybody.
  *   grants       have generation 0, and the free ones are listed by number. That an old number names
  *                none is tried by an argument of another generation.
  *   free slots   are cleared: env_take_slot does that first.
@@ -28,8 +30,8 @@
 #include <string.h>
 
 /* Private to cpu.c and frame.c, made visible by shrink.py. */
-extern uint64_t slice_end, since, cpu_expiry[];
-extern uint32_t free_head;
+extern uint64_t slice_end, since;
+extern uint32_t free_head, slot_last;
 
 #define FREE_PATTERN 0xa5 /* what lies in a free frame: not zero */
 
@@ -61,6 +63,18 @@ static void normalise_gates(void)
     }
 }
 
+/* Before the names change: those of nobody are gone, in whatever place they were. */
+static void normalise_notifiers(struct env *env)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < EXO_NOTIFIERS; i++)
+        if (env->notifiers[i].n && env_find(NULL, env->notifiers[i]))
+            env->notifiers[kept++] = env->notifiers[i];
+    while (kept < EXO_NOTIFIERS)
+        env->notifiers[kept++].n = 0;
+}
+
 static void normalise_env(uint32_t slot)
 {
     struct env *env = &envs[slot];
@@ -77,6 +91,9 @@ static void normalise_env(uint32_t slot)
     env->name.n = NAME(slot);
     if (env->parent.n)
         env->parent.n = NAME(EXO_ENV_SLOT(env->parent.n));
+    for (uint32_t i = 0; i < EXO_NOTIFIERS; i++)
+        if (env->notifiers[i].n)
+            env->notifiers[i].n = NAME(EXO_ENV_SLOT(env->notifiers[i].n));
     env->slices_run = env->preempts = env->ticks = env->upcalls = env->calls = 0;
     env->end_rip = env->end_address = env->end_status = 0;
     env->revoke.taken = env->revoke.skipped = 0;
@@ -170,6 +187,9 @@ void world_normalise(const struct snapshot *before, bool sort_owned)
             memset(machine_frame((frame_t){n}), FREE_PATTERN, EXO_PAGE_SIZE);
     list_sort(&free_head, 0, true, false);
     normalise_gates();
+    slot_last = 0;
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++)
+        normalise_notifiers(&envs[slot]);
     for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
         if (sort_owned && envs[slot].state != EXO_ENV_FREE) {
             list_sort(&envs[slot].table_head, slot, false, true);

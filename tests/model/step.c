@@ -231,7 +231,7 @@ static void print_argument(const struct step *step, uint32_t i, int64_t result)
 
     if (names_env(step->call, i) && value && EXO_ENV_SLOT(value) < EXO_ENVS)
         printf(", envs[%u].name.n%s", (uint32_t)EXO_ENV_SLOT(value),
-               value >> 8 == 1 ? "" : " + 0x7e00");
+               value >> EXO_ENV_SLOT_BITS == 1 ? "" : " + (0x7e << EXO_ENV_SLOT_BITS)");
     else if (step->call >= EXO_CALL_GATE_DELETE && step->call <= EXO_CALL_GATE_CALL && !i && value)
         printf(", gates[%u].name.n%s", (uint32_t)EXO_GATE_SLOT(value),
                value / EXO_GATE_SLOTS == 1 ? "" : " + 0x7e000");

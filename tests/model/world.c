@@ -17,7 +17,8 @@ uint32_t machine_cpus = 1;
 
 static uint64_t ram[WORLD_FRAMES][EXO_PAGE_SIZE / 8];
 static struct frame frame_table[WORLD_FRAMES];
-static struct grant grant_table[EXO_GRANTS];
+static _Alignas(64) uint8_t tables[WORLD_TABLES];
+static const struct table_counts counts = {EXO_ENVS, EXO_QUEUES, EXO_SLICES, EXO_GRANTS};
 
 /* --- the machine below the core ---------------------------------------------------- */
 
@@ -147,7 +148,7 @@ struct variable {
     void *at;
     size_t size;
 };
-extern const struct variable variables_channel[];
+extern const struct variable variables_channel[], variables_tables[];
 extern const struct variable variables_batch[], variables_filter[], variables_gate[];
 extern const struct variable variables_grant[], variables_notify[], variables_tuple[];
 extern const struct variable variables_console[], variables_cpu[], variables_env[],
@@ -155,14 +156,14 @@ extern const struct variable variables_console[], variables_cpu[], variables_env
     variables_table[];
 static const struct variable variables_machine[] = {{&world, sizeof(world)},
                                                     {frame_table, sizeof(frame_table)},
-                                                    {grant_table, sizeof(grant_table)},
+                                                    {tables, sizeof(tables)},
                                                     {&the_nic, sizeof(the_nic)},
                                                     {NULL, 0}};
 static const struct variable *const all_variables[] = {
     variables_batch, variables_filter, variables_tuple,   variables_channel, variables_gate,
     variables_grant, variables_notify, variables_console, variables_cpu,     variables_env,
     variables_frame, variables_info,   variables_queue,   variables_revoke,  variables_slice,
-    variables_table, variables_machine};
+    variables_table, variables_tables, variables_machine};
 
 /* Calls `visit` for each variable and its place in a snapshot until it returns false. */
 static bool each_variable(bool (*visit)(const struct variable *, void *), void *snapshot)
@@ -321,20 +322,19 @@ uint32_t world_leaves(struct leaf leaves[WORLD_LEAVES])
 void world_boot(uint32_t frame_total)
 {
     memset(ram, 0xa5, sizeof(ram));
-    memset(envs, 0, sizeof(envs));
-    memset(queues, 0, sizeof(queues));
     memset(gates, 0, sizeof(gates));
+    if (tables_lay(NULL, &counts) > sizeof(tables))
+        abort(); /* WORLD_TABLES is too small */
+    memset(tables, 0, sizeof(tables));
+    tables_lay(tables, &counts);
     filter_reset();
     memset(&world, 0, sizeof(world));
     world.now = WORLD_NOW;
     the_nic.stalled = 0;
     nics[0] = &the_nic;
     nic_count = 1;
-    memset(grant_table, 0, sizeof(grant_table));
-    grant_init(grant_table, EXO_GRANTS);
     frame_init(frame_table, frame_total);
     frame_add_free(WORLD_KERNEL, frame_total - WORLD_KERNEL);
-    cpu_reset();
 
     struct env *first = env_first(frame_total - WORLD_KERNEL);
     const uint64_t root[6] = {EXO_ENV_SELF, EXO_FRAME_ANY, EXO_PML4};

@@ -22,13 +22,15 @@
 #include "queue.h"
 #include "slice.h"
 #include "table.h"
+#include "tables.h"
 
 #include <setjmp.h>
 
 #define WORLD_FRAMES    20u   /* at most */
 #define WORLD_KERNEL    4u    /* frames 0..3 are the kernel's */
 #define WORLD_NOW       1000u /* every state is moved to this time */
-#define WORLD_VARIABLES 8192u
+#define WORLD_VARIABLES 12288u
+#define WORLD_TABLES    8192u
 
 /* What the NIC was given and has not reported as sent. */
 struct flight {
@@ -46,7 +48,7 @@ struct world {
 extern struct world world;
 
 /* Names are kept at generation 1 by world_normalise, so they are constants. */
-#define NAME(slot) (1u << 8 | (slot))
+#define NAME(slot) (1u << EXO_ENV_SLOT_BITS | (slot))
 
 #define GATE(slot) (EXO_GATE_SLOTS | (slot)) /* the same of gates */
 

@@ -429,7 +429,7 @@ def test_pages_to_start(tmp_path):
 def test_the_headers_are_read_right(tmp_path):
     """The compiler sees the same numbers in exo/abi as the builder."""
     names = ["BUNDLE_MAGIC", "BUNDLE_VERSION", "BUNDLE_APPS", "BUNDLE_NEVER", "BUNDLE_ON_FAILURE", "BUNDLE_ALWAYS"]
-    names += ["EXO_START_STRINGS", "EXO_START_COUNT", "EXO_SLICES", "EXO_PAGE_SIZE", "EXO_IMAGE_BASE"]
+    names += ["EXO_START_STRINGS", "EXO_START_COUNT", "EXO_TABLES_LEAST", "EXO_PAGE_SIZE", "EXO_IMAGE_BASE"]
     names += ["EXO_CONTROL_ADDRESS", "EXO_START_ADDRESS", "EXO_STACK_TOP", "EXO_STACK_PAGES", "EXO_BOOT_SEGMENTS"]
     source = tmp_path / "numbers.c"
     source.write_text(

@@ -261,7 +261,7 @@ class _Reader:
             app["forwards"] = tuple(app["forwards"].values())
 
     def fits(self, apps: list[dict], tables: list[Table], machine: Table, memory: int | None) -> None:
-        left = most = number("EXO_SLICES") - 1  # one stays with init
+        left = most = number("EXO_TABLES_LEAST") - 1  # one stays with init, and no machine has less
         for app, table in zip(apps, tables):
             slices = app["slices"] or 0
             if slices > left:
@@ -345,7 +345,7 @@ class _AppReader:
 
     def slices(self) -> int | None:
         slices = self.table.integer("slices", DEFAULT_SLICES)
-        most = number("EXO_SLICES") - 1
+        most = number("EXO_TABLES_LEAST") - 1
         if slices is not None and not 1 <= slices <= most:
             self.table.wrong("slices", f"is {slices}; an application has 1 to {most} slices")
             return None

@@ -12,7 +12,7 @@ static struct env *boot_two(uint32_t of_second)
     struct env *child = mock_child(init, 10, true);
 
     for (uint32_t i = 0; i < of_second; i++)
-        CALL(init, SLICE_SET, i * EXO_SLICES / of_second, child->name.n);
+        CALL(init, SLICE_SET, i * MOCK_SLICES / of_second, child->name.n);
     return child;
 }
 
@@ -27,10 +27,10 @@ static struct env *call(uint64_t number, uint64_t argument)
 
 static void test_shares(void)
 {
-    struct env *child = boot_two(EXO_SLICES / 4), *init = &envs[1];
+    struct env *child = boot_two(MOCK_SLICES / 4), *init = &envs[1];
     uint64_t start = mock_now;
 
-    while (mock_now - start < 1000ull * EXO_SLICES * SLICE_TICKS) {
+    while (mock_now - start < 1000ull * MOCK_SLICES * SLICE_TICKS) {
         mock_now = mock_alarm; /* both spin: only the slice timer ends a turn */
         mock_next();
     }
@@ -43,7 +43,7 @@ static void test_shares(void)
 
 static void test_yield_keeps_shares(void)
 {
-    struct env *child = boot_two(EXO_SLICES / 2), *init = &envs[1];
+    struct env *child = boot_two(MOCK_SLICES / 2), *init = &envs[1];
 
     /* One that always yields shortly before its slice ends gains nothing by it. */
     for (uint32_t i = 0; i < 20000; i++) {
@@ -86,7 +86,7 @@ static void test_idle(void)
 
 static void test_timers_apart(void)
 {
-    struct env *child = boot_two(EXO_SLICES / 2), *init = &envs[1];
+    struct env *child = boot_two(MOCK_SLICES / 2), *init = &envs[1];
     uint64_t start = mock_now;
 
     init->timer = child->timer = 0;
@@ -99,7 +99,7 @@ static void test_timers_apart(void)
     tap_ok((init->pending & EXO_UP_TIMER) && !(child->pending & EXO_UP_TIMER),
            "a timer that passes does not raise another that has not");
 
-    child = boot_two(EXO_SLICES / 2), init = &envs[1];
+    child = boot_two(MOCK_SLICES / 2), init = &envs[1];
     start = mock_now;
     CALL(init, WAIT, start + 1000);
     CALL(child, WAIT, start + 900000);
@@ -124,7 +124,7 @@ static void test_timers_apart(void)
 
 static void test_dead_timer(void)
 {
-    struct env *child = boot_two(EXO_SLICES / 2), *init = &envs[1];
+    struct env *child = boot_two(MOCK_SLICES / 2), *init = &envs[1];
 
     CALL(child, TIMER, mock_now + 900000);
     CALL(init, ENV_KILL, child->name.n, 0);
@@ -140,7 +140,7 @@ static void test_dead_timer(void)
 
 static void test_yield_and_preempts(void)
 {
-    struct env *child = boot_two(EXO_SLICES / 2), *init = &envs[1];
+    struct env *child = boot_two(MOCK_SLICES / 2), *init = &envs[1];
 
     mock_control(init)->disabled = mock_control(child)->disabled = 1;
     struct env *first = current, *other = first == init ? child : init;
@@ -266,7 +266,7 @@ static void test_faults(void)
            "a fault within an upcall ends the environment");
 
     for (uint32_t i = 0; i < sizeof(unusable) / sizeof(*unusable); i++) {
-        struct env *child = boot_two(EXO_SLICES / 2), *parent = &envs[1];
+        struct env *child = boot_two(MOCK_SLICES / 2), *parent = &envs[1];
         mock_control(child)->upcall_entry = unusable[i].entry;
         mock_control(child)->upcall_stack = unusable[i].stack;
         mock_control(child)->disabled = 0;
@@ -325,7 +325,7 @@ static void test_foreign(void)
 
 static void test_kill_current(void)
 {
-    struct env *child = boot_two(EXO_SLICES / 2), *init = &envs[1];
+    struct env *child = boot_two(MOCK_SLICES / 2), *init = &envs[1];
 
     while (current != child) {
         mock_now = mock_alarm;
@@ -341,7 +341,7 @@ static uint32_t children_with(uint32_t reason)
 {
     uint32_t count = 0;
 
-    for (uint32_t slot = 2; slot < EXO_ENVS; slot++)
+    for (uint32_t slot = 2; slot < MOCK_ENVS; slot++)
         count += envs[slot].state == EXO_ENV_LIVE && (envs[slot].pending & reason);
     return count;
 }
@@ -384,7 +384,7 @@ static void test_many_at_once(void)
     uint32_t left = children_with(~0u);
     tap_ok(left && left < CHILDREN && (current || mock_alarm <= mock_now),
            "twenty that end over their upcall: some do (%u are left)", left);
-    for (rounds = 0; rounds < 2 * EXO_SLICES && children_with(~0u); rounds++) {
+    for (rounds = 0; rounds < 2 * MOCK_SLICES && children_with(~0u); rounds++) {
         mock_now = mock_alarm > mock_now ? mock_alarm : mock_now;
         mock_next();
     }

@@ -29,9 +29,9 @@ static void test_create_and_set(void)
 
     REFUSED(QUOTA, CALL(init, ENV_CREATE, free_pages + 1, 0, 0), "more pages than one has");
     REFUSED(QUOTA, CALL(init, ENV_CREATE, 0xffffffff, 0, 0), "2^32 - 1 pages");
-    REFUSED(QUOTA, CALL(init, ENV_CREATE, 0, EXO_ENVS - 2, 0), "more children than one has");
+    REFUSED(QUOTA, CALL(init, ENV_CREATE, 0, MOCK_ENVS - 2, 0), "more children than one has");
     REFUSED(QUOTA, CALL(init, ENV_CREATE, 0, 0xffffffff, 0), "2^32 - 1 children");
-    REFUSED(QUOTA, CALL(init, ENV_CREATE, 0, 0, EXO_QUEUES + 1), "more queues than one has");
+    REFUSED(QUOTA, CALL(init, ENV_CREATE, 0, 0, MOCK_QUEUES + 1), "more queues than one has");
     REFUSED(QUOTA, CALL(init, ENV_CREATE, 0, 0, 0, EXO_GRANTS + 1), "more grants than one has");
     REFUSED(QUOTA, CALL(init, ENV_CREATE, 0, 0, 0, 0, EXO_GATES + 1), "more gates than one has");
     REFUSED(QUOTA, CALL(init, ENV_CREATE, 0, 0, 0, 0, 0, EXO_FILTERS + 1), "too many filters");
@@ -85,7 +85,8 @@ static void test_create_and_set(void)
 
     REFUSED(RANGE, CALL(init, ENV_RUN, n, 1ull << 47, 0), "run at a kernel address");
     REFUSED(RANGE, CALL(init, ENV_RUN, n, 0x400000, ~0ull), "run on a kernel stack");
-    REFUSED(ENV, CALL(init, ENV_RUN, n + 0x100, 0x400000, 0), "run a later generation");
+    REFUSED(ENV, CALL(init, ENV_RUN, n + (1u << EXO_ENV_SLOT_BITS), 0x400000, 0),
+            "run a later generation");
     DONE(CALL(init, ENV_RUN, n, 0x400000, 0x500000), "run");
     tap_ok(mock_control(child)->disabled == 1, "it starts with upcalls disabled");
     REFUSED(STATE, CALL(init, ENV_RUN, n, 0x400000, 0x500000), "run twice");
@@ -107,10 +108,14 @@ static void test_names(void)
 {
     struct env *init = mock_boot();
 
-    REFUSED(ENV, CALL(init, ENV_KILL, 0x1ff, 0), "a slot beyond the table");
-    REFUSED(ENV, CALL(init, ENV_KILL, 0x100 | EXO_ENVS, 0), "the first slot beyond the table");
-    envs[2].generation = 0xffffff;
-    tap_ok(CALL(init, ENV_CREATE, 0, 0, 0) == 0x102, "generations begin anew at 1, not at 0");
+    REFUSED(ENV, CALL(init, ENV_KILL, 0x7ff, 0), "a slot beyond the table");
+    REFUSED(ENV, CALL(init, ENV_KILL, 0x400 | MOCK_ENVS, 0), "the first slot beyond the table");
+    envs[2].generation = 0x3fffff;
+    tap_ok(CALL(init, ENV_CREATE, 0, 0, 0) == 0x402, "generations begin anew at 1, not at 0");
+    tap_ok(EXO_ENV_SLOT(0xffffffff) == 0x3ff && EXO_ENVS - 1 == 0x3ff, "10 bits of slot");
+    CALL(init, ENV_RECLAIM, 0x402);
+    tap_ok(CALL(init, ENV_CREATE, 0, 0, 0) == 0x403 + (envs[3].generation - 1) * 0x400,
+           "a slot that was free for longer comes first");
 }
 
 static void test_reclaim_many(void)
@@ -134,7 +139,7 @@ static void test_slots(void)
 
     while (CALL(init, ENV_CREATE, 0, 0, 0) > 0)
         made++;
-    tap_ok(made == EXO_ENVS - 2, "as many children as there are slots");
+    tap_ok(made == MOCK_ENVS - 2, "as many children as there are slots");
     init->quota[EXO_R_ENVS]++;
     inv_begin();
     REFUSED(MEMORY, CALL(init, ENV_CREATE, 0, 0, 0), "one more than there are slots");
@@ -170,7 +175,7 @@ static void test_kill(void)
     tap_ok(!inv_all(), "kill: the invariants hold (%s)", inv_all() ? inv_all() : "all");
     tap_ok(mock_reclaim(init, old) > 0 && !inv_all(), "reclaim to the end");
     REFUSED(ENV, CALL(init, ENV_RECLAIM, old.n), "reclaim once more");
-    struct env *again = mock_child(init, 10, true);
+    struct env *again = mock_child_in(init, EXO_ENV_SLOT(old.n), 10);
     tap_ok(again == a && again->name.n != old.n, "the slot is used again under another name");
     REFUSED(ENV, CALL(init, ENV_KILL, old.n, 0), "kill by the old name");
     DONE(CALL(init, ENV_KILL, c_name.n, 0), "kill the adopted one");
@@ -210,7 +215,7 @@ static void test_slices(void)
     struct env *init = mock_boot();
     struct env *a = mock_child(init, 10, true), *b = mock_child(init, 10, true);
 
-    REFUSED(RANGE, CALL(init, SLICE_SET, EXO_SLICES, a->name.n), "a position outside the vector");
+    REFUSED(RANGE, CALL(init, SLICE_SET, MOCK_SLICES, a->name.n), "a position outside the vector");
     REFUSED(OWNER, CALL(a, SLICE_SET, 0, EXO_ENV_SELF), "take the parent's position");
     DONE(CALL(init, SLICE_SET, 0, a->name.n), "give a position");
     REFUSED(OWNER, CALL(b, SLICE_SET, 0, EXO_ENV_SELF), "take a sibling's position");
@@ -278,7 +283,7 @@ static void test_info(void)
     REFUSED(OWNER, CALL(a, INFO, EXO_INFO_FRAME, b->root.n, 0), "about a sibling's frame");
     REFUSED(OWNER, CALL(a, INFO, EXO_INFO_FRAME, 120, 0), "about a free frame");
     REFUSED(RANGE, CALL(a, INFO, EXO_INFO_FRAME, a->root.n, 9), "a fact of a frame that is not");
-    REFUSED(RANGE, CALL(a, INFO, EXO_INFO_SLICE, EXO_SLICES, 0), "about no position");
+    REFUSED(RANGE, CALL(a, INFO, EXO_INFO_SLICE, MOCK_SLICES, 0), "about no position");
     REFUSED(RANGE, CALL(a, INFO, EXO_INFO_NIC, 99, 0), "about no NIC");
     REFUSED(EMPTY, CALL(a, INFO, EXO_INFO_NIC, 1, 0), "about a NIC that is not there");
     REFUSED(CALL, mock_call(a, EXO_CALLS, 0, 0, 0, 0, 0, 0), "a call that is not");

@@ -423,7 +423,7 @@ static void test_calls(void)
     REFUSED(OWNER, CALL(init, FILTER_ADD, q, 1, 1024), "the kernel's frame");
     REFUSED(TYPE, CALL(init, FILTER_ADD, q, ring, 1024), "a ring");
     REFUSED(RANGE, CALL(init, FILTER_ADD, q, page, 2048), "a filter of zeros");
-    REFUSED(RANGE, CALL(init, FILTER_ADD, EXO_QUEUES, page, 2048), "no queue");
+    REFUSED(RANGE, CALL(init, FILTER_ADD, MOCK_QUEUES, page, 2048), "no queue");
     REFUSED(OWNER, mock_filter(init, theirs, mock_mac(MAC_A)), "for another's queue");
     REFUSED(RANGE, mock_filter(init, q, mock_mac(BROADCAST)), "the broadcast address");
     REFUSED(FOREIGN, mock_filter(child, theirs, mock_mac(MAC_A)), "outside the allowance");

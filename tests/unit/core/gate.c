@@ -55,7 +55,7 @@ static uint64_t gate_for(struct env *owner, struct env *caller, uint64_t tag)
 /* Time goes on until `env` has the CPU. False: it does not get it. */
 static bool until_runs(const struct env *env)
 {
-    for (uint32_t i = 0; i < 2 * EXO_SLICES && current != env; i++) {
+    for (uint32_t i = 0; i < 2 * MOCK_SLICES && current != env; i++) {
         if (mock_alarm == UINT64_MAX)
             return false;
         mock_now = mock_alarm;
@@ -195,7 +195,7 @@ static void test_holders(void)
     env_t gone = holder[1]->name;
     CALL(init, ENV_KILL, gone.n, 0);
     tap_ok(mock_reclaim(init, gone) > 0, "a holder is gone");
-    struct env *heir = mock_child(init, 5, true);
+    struct env *heir = mock_child_in(init, EXO_ENV_SLOT(gone.n), 5);
     tap_ok(heir == holder[1], "another has its slot");
     REFUSED(OWNER, CALL(heir, GATE_CALL, g), "call by the right of the dead");
     tap_ok(!CALL(b, GATE_GRANT, g, heir->name.n, 1), "the place of the dead can be taken");
@@ -578,7 +578,7 @@ static void test_slices(void)
     uint64_t begun = b->slices_run;
     bool other = false, again = false;
 
-    for (uint32_t i = 0; i < EXO_SLICES; i++) {
+    for (uint32_t i = 0; i < MOCK_SLICES; i++) {
         mock_now = mock_alarm;
         struct env *env = mock_next();
         other |= env == c;

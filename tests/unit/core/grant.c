@@ -166,7 +166,7 @@ static void test_ungrant(void)
     uint64_t g = grant(init, data, b, EXO_WRITE), h = grant(init, data, a, EXO_READ);
 
     DONE(CALL(b, GRANT_MAP, g, pt, 1, EXO_WRITE), "map a grant");
-    for (uint32_t i = 0; i < EXO_SLICES; i++)
+    for (uint32_t i = 0; i < MOCK_SLICES; i++)
         CALL(init, SLICE_SET, i, b->name.n);
     mock_now += 10000000;
     tap_ok(mock_next() == b && mock_touch(0x1000) && mock_tlb_knows((uint32_t)data),
@@ -245,7 +245,7 @@ static void test_death(void)
     invariants_hold("reclaimed");
 
     /* A new environment in the same slot has none of it. */
-    struct env *again = mock_child(init, 8, true);
+    struct env *again = mock_child_in(init, EXO_ENV_SLOT(name.n), 8);
     tap_ok(again == a && again->name.n != name.n && !again->grants[0] && !again->grants[1],
            "a new environment in its slot has no grants");
     uint64_t more = grant(c, take(c, EXO_DATA), b, EXO_READ);

@@ -236,7 +236,7 @@ static void test_reclaim_loaded_root(bool mapped)
     CALL(init, ENV_SET, name.n, EXO_ENV_SET_ROOT, root);
     CALL(init, ENV_SET, name.n, EXO_ENV_SET_CONTROL, n[4]);
     CALL(init, ENV_RUN, name.n, 0x400000, 0x500000);
-    for (uint32_t i = 0; i < EXO_SLICES; i++)
+    for (uint32_t i = 0; i < MOCK_SLICES; i++)
         CALL(init, SLICE_SET, i, name.n);
     mock_now = mock_alarm;
     tap_ok(mock_next() == child && mock_touch(1ull << 39) && mock_tlb_knows((uint32_t)data),

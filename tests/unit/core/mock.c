@@ -5,6 +5,7 @@
 #include "nic.h"
 #include "packet_queue.h"
 #include "queue.h"
+#include "tables.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -77,8 +78,8 @@ static struct nic mock_nic = {.name = "mock",
                               .poll = nic_poll};
 
 /* The IOMMU before it: by queue, which frames it lets through, how many these are, and for whom. */
-static uint32_t reached[EXO_QUEUES][EXO_QUEUE_FRAMES], reached_count[EXO_QUEUES];
-static const struct nic *reached_by[EXO_QUEUES];
+static uint32_t reached[MOCK_QUEUES][EXO_QUEUE_FRAMES], reached_count[MOCK_QUEUES];
+static const struct nic *reached_by[MOCK_QUEUES];
 
 void dma_map(const struct nic *nic, uint32_t queue, uint32_t index, frame_t frame)
 {
@@ -105,7 +106,7 @@ void dma_unmap(const struct nic *nic, uint32_t queue)
 
 bool mock_dma_clean(void)
 {
-    for (uint32_t q = 0; q < EXO_QUEUES; q++) {
+    for (uint32_t q = 0; q < MOCK_QUEUES; q++) {
         if (!queues[q].owner && reached_count[q])
             return false;
         for (uint32_t i = 0; queues[q].owner && i < EXO_QUEUE_FRAMES; i++)
@@ -211,19 +212,35 @@ void klog(const char *format, ...)
     (void)format;
 }
 
+/* The tables, empty; generations alone are kept, so that names of the machine before are stale. */
+static void tables_make(void)
+{
+    static const struct table_counts counts = {MOCK_ENVS, MOCK_QUEUES, MOCK_SLICES, MOCK_GRANTS};
+    static void *tables;
+    uint32_t generations[MOCK_ENVS] = {0};
+
+    for (uint32_t i = 0; tables && i < MOCK_ENVS; i++)
+        generations[i] = envs[i].generation;
+    free(tables);
+    tables = calloc(1, tables_lay(NULL, &counts));
+    tables_lay(tables, &counts);
+    for (uint32_t i = 0; i < MOCK_ENVS; i++)
+        envs[i].generation = generations[i];
+}
+
+void mock_forget_names(void)
+{
+    for (uint32_t i = 0; envs && i < MOCK_ENVS; i++)
+        envs[i].generation = 0;
+}
+
 struct env *mock_boot(void)
 {
     free(frames);
     if (!ram) /* once: fresh pages at each boot would be most of what a fuzzer does */
         ram = malloc((size_t)MOCK_FRAMES * EXO_PAGE_SIZE);
     memset(ram, 0xa5, (size_t)MOCK_FRAMES * EXO_PAGE_SIZE);
-    uint32_t generations[EXO_ENVS];
-    for (uint32_t i = 0; i < EXO_ENVS; i++)
-        generations[i] = envs[i].generation;
-    memset(envs, 0, sizeof(envs));
-    for (uint32_t i = 0; i < EXO_ENVS; i++)
-        envs[i].generation = generations[i];
-    memset(queues, 0, sizeof(queues));
+    tables_make();
     filter_reset();
     nics[0] = &mock_nic;
     nic_count = 1;
@@ -236,14 +253,10 @@ struct env *mock_boot(void)
     mock_ready_hook = NULL;
     mock_frame_hook = NULL;
     frame_init(calloc(MOCK_FRAMES, sizeof(struct frame)), MOCK_FRAMES);
-    static struct grant grant_table[MOCK_GRANTS];
-    memset(grant_table, 0, sizeof(grant_table));
-    grant_init(grant_table, MOCK_GRANTS);
     frame_add_free(MOCK_KERNEL, MOCK_FRAMES - MOCK_KERNEL);
     mock_now = 1000;
     mock_arrived_count = mock_left_count = mock_no_channel = 0;
     mock_console_used = tlb_used = tlb_root = 0;
-    cpu_reset();
 
     struct env *first = env_first(MOCK_FRAMES - MOCK_KERNEL);
     int64_t root = CALL(first, PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_PML4);
@@ -311,6 +324,18 @@ struct env *mock_child_with(struct env *parent, uint32_t pages, uint32_t childre
         (run && CALL(parent, ENV_RUN, n, 0x400000, 0x500000)))
         return NULL;
     return mock_env(name);
+}
+
+struct env *mock_child_in(struct env *parent, uint32_t slot, uint32_t pages)
+{
+    for (uint32_t tries = 0; tries < MOCK_ENVS; tries++) {
+        struct env *child = mock_child(parent, pages, true);
+        if (!child || child == &envs[slot])
+            return child;
+        CALL(parent, ENV_KILL, child->name.n);
+        mock_reclaim(parent, child->name);
+    }
+    return NULL;
 }
 
 int64_t mock_reclaim(struct env *parent, env_t name)
@@ -439,18 +464,16 @@ bool mock_tlb_knows(uint32_t frame)
 
 static struct {
     struct frame frames[MOCK_FRAMES];
-    struct env envs[EXO_ENVS];
-    struct queue queues[EXO_QUEUES];
+    struct env envs[MOCK_ENVS];
+    struct queue queues[MOCK_QUEUES];
     struct gate gates[GATE_TABLE];
-    uint16_t slices[EXO_SLICES];
+    uint16_t slices[MOCK_SLICES];
     struct grant grants[MOCK_GRANTS];
     struct filter filters[EXO_FILTERS];
     uint16_t places[FILTER_PLACES], hearers[NICS], filters_free, filters_touched;
     uint8_t ram[MOCK_FRAMES * EXO_PAGE_SIZE];
     uint32_t free_count, console_used, grant_free;
 } saved;
-
-#define FEW_ENVS 12u /* slots are taken from below: these are nearly always all */
 
 static void filters_save(void)
 {
@@ -472,7 +495,7 @@ static bool filters_unchanged(void)
 void mock_snapshot(bool full)
 {
     memcpy(saved.frames, frames, sizeof(saved.frames));
-    memcpy(saved.envs, envs, (full ? EXO_ENVS : FEW_ENVS) * sizeof(*envs));
+    memcpy(saved.envs, envs, MOCK_ENVS * sizeof(*envs));
     memcpy(saved.slices, slice_owner, sizeof(saved.slices));
     memcpy(saved.grants, grants, sizeof(saved.grants));
     saved.grant_free = grant_free;
@@ -480,7 +503,7 @@ void mock_snapshot(bool full)
     saved.free_count = frame_free_count;
     saved.console_used = mock_console_used;
     if (full) {
-        memcpy(saved.queues, queues, sizeof(queues));
+        memcpy(saved.queues, queues, sizeof(saved.queues));
         filters_save();
         memcpy(saved.ram, ram, sizeof(saved.ram));
     }
@@ -489,11 +512,11 @@ void mock_snapshot(bool full)
 bool mock_unchanged(bool full)
 {
     return !memcmp(saved.frames, frames, sizeof(saved.frames)) &&
-           !memcmp(saved.envs, envs, (full ? EXO_ENVS : FEW_ENVS) * sizeof(*envs)) &&
+           !memcmp(saved.envs, envs, MOCK_ENVS * sizeof(*envs)) &&
            !memcmp(saved.slices, slice_owner, sizeof(saved.slices)) &&
            !memcmp(saved.grants, grants, sizeof(saved.grants)) && saved.grant_free == grant_free &&
            !memcmp(saved.gates, gates, sizeof(saved.gates)) &&
            saved.free_count == frame_free_count && saved.console_used == mock_console_used &&
-           (!full || (!memcmp(saved.queues, queues, sizeof(queues)) && filters_unchanged() &&
+           (!full || (!memcmp(saved.queues, queues, sizeof(saved.queues)) && filters_unchanged() &&
                       !memcmp(saved.ram, ram, sizeof(saved.ram))));
 }

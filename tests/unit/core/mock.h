@@ -23,8 +23,11 @@
 #include "table.h"
 
 #define MOCK_FRAMES 128u
-#define MOCK_KERNEL 4u  /* frames 0..3 are the kernel's */
-#define MOCK_GRANTS 24u /* slot 0 included */
+#define MOCK_KERNEL 4u /* frames 0..3 are the kernel's */
+#define MOCK_ENVS   24u
+#define MOCK_QUEUES 32u
+#define MOCK_SLICES 64u
+#define MOCK_GRANTS 128u /* slot 0 included */
 
 extern uint64_t mock_now;
 extern char mock_console[65536];
@@ -56,6 +59,9 @@ extern bool mock_no_channel;
 /* A machine just booted: the first environment is LIVE, has root and control page, and runs. */
 struct env *mock_boot(void);
 
+/* Forget how often each slot was used: the names of the next machine are those of the first. */
+void mock_forget_names(void);
+
 /* cpu_next at mock_now; switches the TLB as a machine would. */
 struct env *mock_next(void);
 extern uint64_t mock_alarm;
@@ -71,6 +77,8 @@ int64_t mock_call(struct env *self, uint64_t number, uint64_t a, uint64_t b, uin
 struct env *mock_child(struct env *parent, uint32_t pages, bool run);
 struct env *mock_child_with(struct env *parent, uint32_t pages, uint32_t children, uint32_t queues,
                             bool run);
+/* A LIVE one that gets this slot, which is free: others come and go before. */
+struct env *mock_child_in(struct env *parent, uint32_t slot, uint32_t pages);
 /*
  * A queue of `self` with a filter for `mac`, one packet given to the device and one buffer to
  * receive into. -1: no room.

@@ -153,7 +153,7 @@ static void test_bind(void)
         r[i] = take(poor, EXO_RING);
     REFUSED(QUOTA, CALL(poor, QUEUE_BIND, 0, r[0], r[1], r[2], r[3]), "bind with no quota");
     poor->quota[EXO_R_QUEUES] = 1;
-    for (uint32_t i = 2; i < EXO_QUEUES; i++)
+    for (uint32_t i = 2; i < MOCK_QUEUES; i++)
         queues[i].owner = queues[0].owner;
     REFUSED(MEMORY, CALL(poor, QUEUE_BIND, 0, r[0], r[1], r[2], r[3]), "all queues are taken");
 }
@@ -168,7 +168,7 @@ static void test_calls(void)
     mock_confine(child, MAC_B);
     other = bind(child, 0, 0);
     for (uint64_t q = 0; q < 5; q++) {
-        static const uint64_t strange[] = {EXO_QUEUES, 0xffffffff, 1ull << 40, 0, 31};
+        static const uint64_t strange[] = {MOCK_QUEUES, 0xffffffff, 1ull << 40, 0, 31};
         uint64_t name = q == 3 ? other.queue : strange[q];
         int64_t error = q < 3 ? -EXO_E_RANGE : -EXO_E_OWNER;
         mock_snapshot(true);
@@ -188,7 +188,7 @@ static void test_calls(void)
     REFUSED(BUSY, CALL(init, PAGE_FREE, data), "free a buffer in use");
 
     tap_ok(holds(), "queues: the invariants hold");
-    REFUSED(RANGE, CALL(init, INFO, EXO_INFO_QUEUE, EXO_QUEUES, 0), "about a queue beyond");
+    REFUSED(RANGE, CALL(init, INFO, EXO_INFO_QUEUE, MOCK_QUEUES, 0), "about a queue beyond");
     REFUSED(RANGE, CALL(init, INFO, EXO_INFO_QUEUE, n, 10), "a fact of a queue that is not");
     REFUSED(OWNER, CALL(child, INFO, EXO_INFO_QUEUE, n, 0), "about the parent's queue");
     REFUSED(OWNER, CALL(init, INFO, EXO_INFO_QUEUE, 30, 0), "about a free queue");

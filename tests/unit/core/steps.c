@@ -36,11 +36,12 @@ static uint64_t some_env(const struct env *self)
     if (!steps_dice(4))
         return EXO_ENV_SELF;
     for (uint32_t tries = 0; tries < 20; tries++) {
-        const struct env *env = &envs[1 + steps_dice(10)];
+        const struct env *env = &envs[1 + steps_dice(MOCK_ENVS - 1)];
         if (env->name.n && (env->parent.n == self->name.n || !steps_dice(10)))
             return env->name.n;
     }
-    return steps_dice(2) ? steps_dice(1024) : self->name.n - 0x100; /* an older generation */
+    return steps_dice(2) ? steps_dice(1024)
+                         : self->name.n - (1u << EXO_ENV_SLOT_BITS); /* an older generation */
 }
 
 /* Any living environment, seldom `self`: a neighbour to share with. */
@@ -254,7 +255,7 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
         a[0] = some_env(self);
         break;
     case EXO_CALL_SLICE_SET:
-        a[0] = steps_dice(EXO_SLICES + 1);
+        a[0] = steps_dice(MOCK_SLICES + 1);
         a[1] = some_env(self);
         break;
     case EXO_CALL_WAIT:
@@ -297,9 +298,10 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
         break;
     case EXO_CALL_NOTIFY:
         a[0] = some_env(self);
-        for (uint32_t i = 1; i < 12 && steps_dice(4); i++)
-            if (envs[i].notifiers >> (self - envs) & 1)
-                a[0] = envs[i].name.n;
+        for (uint32_t i = 1; i < MOCK_ENVS && steps_dice(8); i++)
+            for (uint32_t j = 0; j < EXO_NOTIFIERS && envs[i].name.n; j++)
+                if (envs[i].notifiers[j].n == self->name.n)
+                    a[0] = envs[i].name.n;
         a[1] = steps_dice(20) ? 1ull << steps_dice(64) : 0;
         break;
     case EXO_CALL_PAGE_GRANT:
@@ -391,7 +393,7 @@ static void build(struct env *self)
         if (!child)
             return;
         for (uint32_t i = steps_dice(8); i; i--)
-            CALL(self, SLICE_SET, steps_dice(EXO_SLICES), child->name.n);
+            CALL(self, SLICE_SET, steps_dice(MOCK_SLICES), child->name.n);
         return;
     }
     mock_queue(self, 2ull << 40 | steps_dice(5));
@@ -411,11 +413,11 @@ static void receive(void)
         packet[12 + steps_dice(30)] ^= (uint8_t)(1 << steps_dice(8));
     if (!steps_dice(4))
         memset(packet, 0xff, 6);
-    for (uint32_t i = 0; i < EXO_QUEUES; i++)
+    for (uint32_t i = 0; i < MOCK_QUEUES; i++)
         before += queues[i].stats.rx_packets;
     nic_received(nics[0], packet, steps_dice(sizeof(packet)));
     steps.packets++;
-    for (uint32_t i = 0; i < EXO_QUEUES; i++)
+    for (uint32_t i = 0; i < MOCK_QUEUES; i++)
         steps.delivered += queues[i].stats.rx_packets;
     steps.delivered -= before;
 }
@@ -557,8 +559,8 @@ void steps_one(bool full)
     mock_now += steps_dice(4) ? steps_dice(2000) : steps_dice(3000000);
     if (!current && mock_alarm != UINT64_MAX && mock_alarm > mock_now)
         mock_now = mock_alarm;
-    uint64_t disabled[EXO_ENVS] = {0}, count[EXO_ENVS] = {0};
-    for (uint32_t i = 1; i < EXO_ENVS; i++)
+    uint64_t disabled[MOCK_ENVS] = {0}, count[MOCK_ENVS] = {0};
+    for (uint32_t i = 1; i < MOCK_ENVS; i++)
         if (envs[i].state == EXO_ENV_LIVE) {
             disabled[i] = mock_control(&envs[i])->disabled;
             count[i] = envs[i].upcalls;

@@ -74,7 +74,7 @@ void steps_revoke_arguments(const struct env *self, uint32_t number, uint64_t a[
         break;
     default:
         a[0] = some_child(self, true);
-        taken_before = envs[EXO_ENV_SLOT(a[0]) % EXO_ENVS].revoke.taken;
+        taken_before = envs[EXO_ENV_SLOT(a[0]) % MOCK_ENVS].revoke.taken;
     }
 }
 
@@ -100,7 +100,7 @@ void steps_revoke_build(struct env *self)
     CALL(self, REVOKE_START, child->name.n,
          child->quota[EXO_R_PAGES] - child->used[EXO_R_PAGES] + 1 + steps_dice(3),
          mock_now + steps_dice(2) * 100000);
-    CALL(self, SLICE_SET, steps_dice(EXO_SLICES), child->name.n);
+    CALL(self, SLICE_SET, steps_dice(MOCK_SLICES), child->name.n);
 }
 
 void steps_revoke_check(const struct env *self, const uint64_t a[6], int64_t result)

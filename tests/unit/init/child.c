@@ -262,7 +262,7 @@ static void test_too_much(void)
            "the next is refused");
     tap_ok(!inv_all(), "the kernel's invariants hold");
     boot();
-    app.queues = EXO_QUEUES + 1;
+    app.queues = MOCK_QUEUES + 1;
     mock_snapshot(true);
     tap_ok(!start().n && mock_unchanged(true) &&
                strstr(fake_said, "www is not started: it wants 40 pages and 33 network queues: "),

@@ -7,7 +7,11 @@
 
 #include "../tap.h"
 
+#define SLICES 64u
+#define QUEUES 32u
+
 static struct plan plan;
+static const struct plan_machine machine = {SLICES, QUEUES};
 static struct bundle_app apps[BUNDLE_APPS];
 
 static void ask(uint32_t i, uint32_t slices, uint32_t queues)
@@ -20,7 +24,7 @@ static uint32_t given(uint32_t app)
 {
     uint32_t count = 0;
 
-    for (uint32_t at = 0; at < EXO_SLICES; at++)
+    for (uint32_t at = 0; at < SLICES; at++)
         count += plan.position[at] == app;
     return count;
 }
@@ -31,7 +35,7 @@ static bool inv_plan(uint32_t count)
     for (uint32_t i = 0; i < count; i++)
         if (given(i) != (plan.lacks[i] ? 0 : apps[i].slices))
             return false;
-    for (uint32_t at = 0; at < EXO_SLICES; at++)
+    for (uint32_t at = 0; at < SLICES; at++)
         if (plan.position[at] >= count && plan.position[at] != PLAN_NOBODY)
             return false;
     return given(PLAN_NOBODY) >= 1;
@@ -50,7 +54,7 @@ static void test_spread(void)
     ask(0, 8, 1);
     ask(1, 8, 1);
     ask(2, 4, 1);
-    plan_make(&plan, apps, 3);
+    plan_make(&plan, apps, 3, &machine);
     tap_ok(inv_plan(3), "each gets what it asks for");
     /* In any five positions of the first twenty the shares are those of the whole, give or take
      * one. */
@@ -65,30 +69,30 @@ static void test_spread(void)
 
 static void test_limits(void)
 {
-    ask(0, EXO_SLICES - 1, 0);
-    plan_make(&plan, apps, 1);
+    ask(0, SLICES - 1, 0);
+    plan_make(&plan, apps, 1, &machine);
     tap_ok(inv_plan(1) && !plan.lacks[0], "one application may have all but one slice");
-    ask(0, EXO_SLICES, 0);
-    plan_make(&plan, apps, 1);
-    tap_ok(inv_plan(1) && lacks(0, "slices", EXO_SLICES, EXO_SLICES - 1), "and not that one");
+    ask(0, SLICES, 0);
+    plan_make(&plan, apps, 1, &machine);
+    tap_ok(inv_plan(1) && lacks(0, "slices", SLICES, SLICES - 1), "and not that one");
     ask(0, UINT32_MAX, 0);
     ask(1, 60, 0);
     ask(2, 4, 0);
     ask(3, 3, 0);
-    plan_make(&plan, apps, 4);
-    tap_ok(inv_plan(4) && lacks(0, "slices", UINT32_MAX, 63) && lacks(2, "slices", 4, 3) &&
+    plan_make(&plan, apps, 4, &machine);
+    tap_ok(inv_plan(4) && lacks(0, "slices", UINT32_MAX, SLICES - 1) && lacks(2, "slices", 4, 3) &&
                !plan.lacks[3],
            "who wants too many slices is told, and the next is asked");
-    ask(0, 1, EXO_QUEUES - 1);
+    ask(0, 1, QUEUES - 1);
     ask(1, 1, 2);
     ask(2, 1, 1);
     ask(3, 1, UINT32_MAX);
-    plan_make(&plan, apps, 4);
+    plan_make(&plan, apps, 4, &machine);
     tap_ok(inv_plan(4) && lacks(1, "network queues", 2, 1) && !plan.lacks[2] &&
                lacks(3, "network queues", UINT32_MAX, 0),
            "who wants too many queues is told, and the next is asked");
-    plan_make(&plan, apps, 0);
-    tap_ok(inv_plan(0) && given(PLAN_NOBODY) == EXO_SLICES, "no application, no slice given");
+    plan_make(&plan, apps, 0, &machine);
+    tap_ok(inv_plan(0) && given(PLAN_NOBODY) == SLICES, "no application, no slice given");
 }
 
 static void test_random(void)
@@ -100,7 +104,7 @@ static void test_random(void)
         for (uint32_t i = 0; i < count; i++)
             ask(i, 1 + (uint32_t)tap_random() % (tap_random() % 8 ? 6 : 80),
                 (uint32_t)tap_random() % (tap_random() % 8 ? 2 : 40));
-        plan_make(&plan, apps, count);
+        plan_make(&plan, apps, count, &machine);
         broken += !inv_plan(count);
     }
     tap_ok(broken == 0, "20000 random machines are divided as plan.c promises");
