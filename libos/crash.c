@@ -38,6 +38,8 @@ static void tell_page_fault(const struct exo_fault *fault)
         [VM_UNKNOWN] = "nothing is mapped there",
         [VM_GUARD] = "that page is a guard: most likely a stack overflow",
         [VM_RESIDENT_GUARD] = "that page is a guard: rings, buffers or thread records were overrun",
+        [VM_BESIDE] =
+            "nothing is mapped there; a large block or mapping right beside it was overrun",
         [VM_PERMISSION] = "its permission forbids that",
         [VM_TAKEN_BACK] = "another application shared that page and has taken it back",
         [VM_OUT_OF_MEMORY] = "the application's quota of pages is used up",

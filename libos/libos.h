@@ -43,6 +43,7 @@ enum { VM_SHARED = 8 }; /* likewise: others' pages are mapped here, and no page 
 void vm_init(void);
 void vm_wipe_start(uint64_t offset, uint64_t length); /* zero that part of the start page */
 bool vm_fault(uint64_t address, uint64_t error);      /* true: mended */
+/* Reserve pages; `hint` is where if `fixed`, else nothing. -EACCES: writable and executable. */
 long vm_map(uint64_t hint, uint64_t size, uint32_t perm, bool fixed);
 long vm_unmap(uint64_t address, uint64_t size);
 long vm_protect(uint64_t address, uint64_t size, uint32_t perm);
@@ -61,6 +62,7 @@ enum vm_why {
     VM_UNKNOWN,
     VM_GUARD,
     VM_RESIDENT_GUARD,
+    VM_BESIDE, /* the page before or after something mapped on demand */
     VM_PERMISSION,
     VM_OUT_OF_MEMORY,
     VM_TAKEN_BACK

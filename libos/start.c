@@ -107,11 +107,10 @@ __attribute__((no_stack_protector)) void libos_start(const struct exo_start *sta
     uint8_t shift[2];
     random_bytes_critical(shift, sizeof(shift));
     _Static_assert(SHIFT == 1u << 8, "a byte each");
-    long guard = vm_map(0, GUARD, VM_NONE, false);
-    long stack = vm_map(0, MAIN_STACK, EXO_WRITE, false);
-    long above = vm_map(0, (1u + shift[0]) * EXO_PAGE_SIZE, VM_NONE, false);
+    uint64_t above = (1u + shift[0]) * EXO_PAGE_SIZE;
+    long guard = vm_map(0, GUARD + MAIN_STACK + above, VM_NONE, false), stack = guard + GUARD;
     struct thread *thread =
-        guard < 0 || stack < 0 || above < 0
+        guard < 0 || vm_protect((uint64_t)stack, MAIN_STACK, EXO_WRITE)
             ? NULL
             : thread_create(main_thread, NULL, (uint64_t)stack,
                             (uint64_t)stack + MAIN_STACK - shift[1] * 16u, canary_fs());

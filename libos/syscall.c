@@ -63,8 +63,6 @@ static long memory_call(long n, long a, long b, long c, long d)
 {
     long result;
 
-    if ((n == SYS_mmap || n == SYS_mprotect) && (c & PROT_WRITE) && (c & PROT_EXEC))
-        return -EACCES; /* the kernel maps no page so */
     if (n == SYS_mmap && !(d & MAP_ANONYMOUS))
         return -ENODEV;
     critical_enter();

@@ -6,6 +6,8 @@
  *   V2  a page of a range is mapped with the range's permission or not at all
  *   V3  page tables, once made, stay: the last one used is remembered without a check
  *   V4  a page that is never mapped lies below and above each vm_alloc and the window
+ *   V5  nothing is writable and executable, and no range holds page 0
+ *   V6  what vm_map places has a page of no range below and above it, while there are few ranges
  *
  * All of it runs with upcalls off, and on memory that is always there.
  *
@@ -18,6 +20,7 @@
 #include <string.h>
 
 #define RANGES        1024
+#define RANGES_APART  512 /* ranges that do not touch cannot be one: more are put side by side */
 #define RESIDENT_BASE 0x0000001000000000ull
 #define RESIDENT_END  0x0000002000000000ull
 #define DEMAND_BASE   0x0000002000000000ull
@@ -208,13 +211,28 @@ static uint64_t gap(uint64_t size)
     return DEMAND_END - at >= size ? at : 0;
 }
 
+static bool writes_and_runs(uint32_t perm)
+{
+    return perm != VM_NONE && perm & EXO_WRITE && perm & EXO_EXEC;
+}
+
+/* V6 */
+static uint64_t place_for(uint64_t size)
+{
+    uint64_t guard = range_count < RANGES_APART ? EXO_PAGE_SIZE : 0, found = gap(size + 2 * guard);
+
+    return found ? found + guard : 0;
+}
+
 long vm_map(uint64_t hint, uint64_t size, uint32_t perm, bool fixed)
 {
     if (size == 0 || size > DEMAND_END)
         return -EINVAL;
+    if (writes_and_runs(perm))
+        return -EACCES;
     size = PAGES(size);
-    uint64_t address = fixed ? hint : gap(size);
-    if (!address)
+    uint64_t address = fixed ? hint : place_for(size);
+    if (!fixed && !address)
         return -ENOMEM;
     if (!valid(address, size))
         return -EINVAL;
@@ -262,7 +280,7 @@ static void protect(uint64_t start, uint64_t end, uint32_t perm)
     for (uint64_t at = start; at < end; at += EXO_PAGE_SIZE) {
         frame_t table = table_for(at, false);
         if (table.n)
-            exo_pt_protect(table, index_of(at), perm);
+            exo_pt_protect(table, index_of(at), perm); /* EMPTY: that page did not come yet */
     }
 }
 
@@ -277,6 +295,8 @@ static bool in_image(uint64_t address, uint64_t size)
 
 long vm_protect(uint64_t address, uint64_t size, uint32_t perm)
 {
+    if (writes_and_runs(perm))
+        return -EACCES;
     size = PAGES(size);
     bool image = in_image(address, size);
     if (!image && !valid(address, size))
@@ -331,6 +351,8 @@ enum vm_why vm_why(uint64_t address, uint64_t error)
 
     if (!range && vm_mapped(address))
         return VM_PERMISSION;
+    if (!range && (range_of(address - EXO_PAGE_SIZE) || range_of(address + EXO_PAGE_SIZE)))
+        return VM_BESIDE;
     if (!range)
         return address >= window - EXO_PAGE_SIZE && address < resident_next ? VM_RESIDENT_GUARD
                                                                             : VM_UNKNOWN;

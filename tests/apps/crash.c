@@ -117,6 +117,22 @@ static void wild_free(void)
     free(block);
 }
 
+/* A block of this size has pages of its own. */
+#define LARGE (256u << 10)
+
+static void above_block(void)
+{
+    block = malloc(LARGE);
+    ((volatile char *)block)[LARGE - 1] = 1;
+    ((volatile char *)block)[LARGE + EXO_PAGE_SIZE] = 1;
+}
+
+static void below_block(void)
+{
+    block = malloc(LARGE);
+    ((volatile char *)block)[-(long)EXO_PAGE_SIZE] = 1;
+}
+
 static volatile char *resident(uint32_t type)
 {
     critical_enter();
@@ -284,6 +300,8 @@ static const struct {
     {"double-free", double_free},
     {"heap-overrun", heap_overrun},
     {"wild-free", wild_free},
+    {"above-block", above_block},
+    {"below-block", below_block},
     {"rodata", rodata},
     {"relro", relro},
     {"stack-code", stack_code},

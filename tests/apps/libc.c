@@ -133,8 +133,14 @@ static void memory_checks(void)
     CHECK("no writable and executable page",
           mmap(NULL, 4096, PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
               MAP_FAILED);
+    CHECK("nor by libos itself", vm_map(0, 4096, EXO_WRITE | EXO_EXEC, false) == -EACCES);
+    CHECK("no page 0", mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED &&
+                           errno == EINVAL);
     char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     page[0] = 7;
+    CHECK("mprotect to writable and executable",
+          mprotect(page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC) == -1 && errno == EACCES);
     CHECK("mprotect", mprotect(page, 4096, PROT_READ) == 0 && page[0] == 7);
     CHECK("no access to a page with contents is refused",
           mprotect(page, 4096, PROT_NONE) == -1 && errno == EACCES && page[0] == 7);

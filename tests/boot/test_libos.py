@@ -118,6 +118,8 @@ DEATHS = {
     "double-free": (r"the heap is corrupt: a block was freed twice, was overrun, or ", "free"),
     "heap-overrun": (r"the heap is corrupt: a block was freed twice, was overrun, or ", "free"),
     "wild-free": (r"the heap is corrupt: a block was freed twice, was overrun, or ", "free"),
+    "above-block": (r"page fault writing .*; a large block or mapping right beside", "above_block"),
+    "below-block": (r"page fault writing .*; a large block or mapping right beside", "below_block"),
     "text": (r"page fault writing .*: its permission forbids that", "text"),
     "rodata": (r"page fault writing .*: its permission forbids that", "rodata"),
     "relro": (r"page fault writing .*: its permission forbids that", "relro"),
