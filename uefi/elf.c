@@ -18,6 +18,7 @@ enum {
     ET_DYN = 3,
     EM_X86_64 = 62,
     PT_LOAD = 1,
+    PT_DYNAMIC = 2,
     PT_INTERP = 3,
     PT_NOTE = 4,
     PF_X = 1,
@@ -74,7 +75,20 @@ static struct elf_program_header program_header(const uint8_t *file,
     return program;
 }
 
-static const char *check_header(const uint8_t *file, uint64_t size, struct elf_header *header)
+static const char *check_type(uint16_t type, bool moves)
+{
+    if (type != ET_DYN && type != ET_EXEC)
+        return "is not an executable ELF file";
+    if (moves && type == ET_EXEC)
+        return "is linked for a fixed address; a position-independent program is needed";
+    if (!moves && type == ET_DYN)
+        return "is a shared object or position-independent; a program for a fixed address is "
+               "needed";
+    return NULL;
+}
+
+static const char *check_header(const uint8_t *file, uint64_t size, bool moves,
+                                struct elf_header *header)
 {
     static const uint8_t magic[4] = {0x7f, 'E', 'L', 'F'};
 
@@ -93,11 +107,8 @@ static const char *check_header(const uint8_t *file, uint64_t size, struct elf_h
         return "is an ELF file for another kind of processor, not for x86-64";
     if (header->ident[6] != 1 || header->version != 1)
         return "has an unknown ELF version";
-    if (header->type == ET_DYN)
-        return "is a shared object or position-independent; a program for a fixed address is "
-               "needed";
-    if (header->type != ET_EXEC)
-        return "is not an executable ELF file";
+    if (check_type(header->type, moves))
+        return check_type(header->type, moves);
     if (header->phentsize != sizeof(struct elf_program_header) || header->phnum == 0)
         return "has no program headers of the usual size";
     if (!inside(header->phoff, (uint64_t)header->phnum * header->phentsize, size))
@@ -153,7 +164,7 @@ const char *elf_check(const void *file, uint64_t size, const struct elf_bounds *
 {
     struct elf_header header;
     struct elf_plan made = {0};
-    const char *wrong = check_header(file, size, &header);
+    const char *wrong = check_header(file, size, bounds->moves, &header);
 
     if (wrong)
         return wrong;
@@ -232,6 +243,24 @@ bool elf_boot_note(const void *file, uint64_t size, uint32_t *version, uint32_t 
             *info_size = note.size;
             return true;
         }
+    }
+    return false;
+}
+
+bool elf_dynamic(const void *file, uint64_t size, uint64_t *address, uint64_t *length)
+{
+    struct elf_header header;
+
+    if (!inside(0, sizeof(header), size))
+        return false;
+    copy(&header, file, sizeof(header));
+    for (uint32_t i = 0; i < header.phnum; i++) {
+        struct elf_program_header program = program_header(file, &header, i);
+        if (program.type != PT_DYNAMIC)
+            continue;
+        *address = program.vaddr;
+        *length = program.memsz;
+        return true;
     }
     return false;
 }

@@ -14,6 +14,8 @@
 struct elf_bounds {
     uint64_t base;
     uint64_t end;
+    bool
+        moves; /* position-independent programs are wanted, and no others; as linked, within these */
 };
 
 /* One loadable segment, as whole pages. */
@@ -47,5 +49,8 @@ void elf_copy(const void *file, const struct elf_segment *segment, void *pages);
  * is one; the outputs are written only then.
  */
 bool elf_boot_note(const void *file, uint64_t size, uint32_t *version, uint32_t *info_size);
+
+/* The same of its dynamic section: where it is linked to be, and its bytes. */
+bool elf_dynamic(const void *file, uint64_t size, uint64_t *address, uint64_t *length);
 
 #endif

@@ -29,16 +29,32 @@ void volume_open(void)
         fail("The volume that this loader was started from cannot be read.");
 }
 
-static EFI_FILE_HANDLE file_open(const char *name)
+static EFI_STATUS open_by_name(const char *name, EFI_FILE_HANDLE *file)
 {
     CHAR16 wide[NAME_MAX];
-    EFI_FILE_HANDLE file;
     UINTN i;
 
     for (i = 0; name[i] && i + 1 < NAME_MAX; i++)
         wide[i] = (CHAR16)name[i];
     wide[i] = 0;
-    EFI_STATUS status = volume->Open(volume, &file, wide, EFI_FILE_MODE_READ, 0);
+    return volume->Open(volume, file, wide, EFI_FILE_MODE_READ, 0);
+}
+
+bool file_there(const char *name)
+{
+    EFI_FILE_HANDLE file;
+
+    if (open_by_name(name, &file) != EFI_SUCCESS)
+        return false;
+    file->Close(file);
+    return true;
+}
+
+static EFI_FILE_HANDLE file_open(const char *name)
+{
+    EFI_FILE_HANDLE file;
+    EFI_STATUS status = open_by_name(name, &file);
+
     if (status == EFI_NOT_FOUND)
         fail("%s is missing on the volume that this loader was started from.", name);
     if (status != EFI_SUCCESS)

@@ -14,6 +14,7 @@
 #include "elf.h"
 #include "paging.h"
 #include "regions.h"
+#include "relocate.h"
 
 #define KIB ((uint64_t)1024)
 
@@ -40,6 +41,7 @@ struct loaded_file {
 /* Open the volume that the loader was started from. Once, before file_read. */
 void volume_open(void);
 struct loaded_file file_read(const char *name);
+bool file_there(const char *name);
 
 /* --- memory.c --- */
 
@@ -90,6 +92,8 @@ void cpus_find(struct boot_info *info);
 
 /* Fill seed and seed_bits. */
 void seed_gather(struct boot_info *info);
+/* Take a word out of the seed: nobody gets it again. */
+uint64_t seed_draw(struct boot_info *info);
 
 /* --- exit.c --- */
 

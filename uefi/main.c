@@ -11,14 +11,15 @@
 #define KERNEL "\\freehold\\kernel.elf"
 #define INIT   "\\freehold\\init.elf"
 #define BUNDLE "\\freehold\\bundle.bin"
+#define FIXED  "\\freehold\\fixed"
 
 EFI_SYSTEM_TABLE *firmware;
 EFI_HANDLE loader_image;
 
-/* The kernel lives in the last 2 GiB; the last page stays out, so that no end wraps to 0. */
-static const struct elf_bounds kernel_bounds = {EXO_KERNEL_BASE, -(uint64_t)EXO_PAGE_SIZE};
+/* The kernel is linked at 0 and moved from there. */
+static const struct elf_bounds kernel_bounds = {0, EXO_KERNEL_SIZE, .moves = true};
 /* An application's image ends below its control page. */
-static const struct elf_bounds init_bounds = {EXO_IMAGE_BASE, EXO_CONTROL_ADDRESS};
+static const struct elf_bounds init_bounds = {EXO_IMAGE_BASE, EXO_CONTROL_ADDRESS, .moves = false};
 
 static void program_check(const struct loaded_file *file, const struct elf_bounds *bounds,
                           struct elf_plan *plan)
@@ -49,6 +50,34 @@ static void program_place(const struct loaded_file *file, const struct elf_plan 
         elf_copy(file->data, &plan->segments[i], pages);
         placed[i] = (struct placed_segment){plan->segments[i], (uint64_t)pages};
     }
+}
+
+/* A page of nearly 2^27. It is known to nobody but the kernel, which says it on the console. */
+static uint64_t kernel_place(struct boot_info *info)
+{
+    uint64_t places = (EXO_KERNEL_END - EXO_KERNEL_BASE - EXO_KERNEL_SIZE) / EXO_PAGE_SIZE;
+
+    /* A debugger that is there from the first instruction on must know it beforehand. */
+    if (!file_there(FIXED))
+        return EXO_KERNEL_BASE + seed_draw(info) % places * EXO_PAGE_SIZE;
+    say("%s is there: the kernel's place is not drawn. For debugging alone.", FIXED);
+    return EXO_KERNEL_BASE;
+}
+
+static void kernel_move(const struct loaded_file *file, struct boot_info *info,
+                        struct elf_plan *plan, struct placed_segment *placed)
+{
+    void *pages[EXO_BOOT_SEGMENTS];
+    uint64_t base = kernel_place(info);
+
+    for (uint32_t i = 0; i < plan->count; i++)
+        pages[i] = (void *)placed[i].physical;
+    const char *wrong = elf_relocate(file->data, file->size, plan, pages, base);
+    if (wrong)
+        fail("%s %s.", file->name, wrong);
+    for (uint32_t i = 0; i < plan->count; i++)
+        placed[i].segment.virt += base;
+    plan->entry += base;
 }
 
 static void init_describe(struct boot_info *info, const struct elf_plan *plan,
@@ -143,6 +172,8 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
     bundle_describe(info, &bundle);
     machine_describe(info);
     seed_gather(info);
+
+    kernel_move(&kernel, info, &kernel_plan, kernel_placed);
 
     memory_now(&map);
     uint64_t root = tables_build(&map, kernel_placed, kernel_plan.count);

@@ -99,3 +99,13 @@ void seed_gather(struct boot_info *info)
     if (from_firmware(words))
         fold(info, words, sizeof(info->seed) * 8);
 }
+
+uint64_t seed_draw(struct boot_info *info)
+{
+    uint8_t *last = info->seed + sizeof(info->seed) - sizeof(uint64_t);
+    uint64_t word;
+
+    __builtin_memcpy(&word, last, sizeof(word));
+    __builtin_memset(last, 0, sizeof(word));
+    return word;
+}

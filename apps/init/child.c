@@ -257,7 +257,7 @@ static bool memory_suffices(const struct bundle_app *app, const struct elf_plan 
 
 env_t child_start(const char *bundle, const struct bundle_app *app)
 {
-    const struct elf_bounds bounds = {EXO_IMAGE_BASE, EXO_CONTROL_ADDRESS};
+    const struct elf_bounds bounds = {EXO_IMAGE_BASE, EXO_CONTROL_ADDRESS, .moves = false};
     struct elf_plan plan;
     const char *wrong = elf_check(bundle + app->image_offset, app->image_size, &bounds, &plan);
 

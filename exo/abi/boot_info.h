@@ -10,8 +10,9 @@
  * Address space at the jump:
  *   EXO_DIRECT_MAP + p   physical address p, for all RAM below max_frame, read-write, no-execute, global;
  *                        the frames of the kernel image are left out of it
- *   EXO_KERNEL_BASE ...  the kernel image, text read-execute, rodata read-only, the rest
- *                        read-write no-execute, 4 KiB pages
+ *   a page drawn at each boot between EXO_KERNEL_BASE and EXO_KERNEL_END: the kernel image, a
+ *                        position-independent program linked at 0, moved; text read-execute, rodata
+ *                        read-only, the rest read-write no-execute, 4 KiB pages
  *   low half             identity map of the loader's own code, which the kernel drops at once
  * The tables that make up the upper half are in frames listed as kernel memory and stay in use.
  * EXO_MMIO_BASE's top-level entry (PML4 slot 509) is left empty for the kernel.
@@ -30,7 +31,9 @@
 
 #define EXO_DIRECT_MAP    0xffff800000000000ull /* PML4 slot 256 */
 #define EXO_MMIO_BASE     0xfffffe8000000000ull /* PML4 slot 509 */
-#define EXO_KERNEL_BASE   0xffffffff80000000ull /* PML4 slot 511 */
+#define EXO_KERNEL_BASE   0xffffff8000000000ull /* PML4 slot 511, but for the last 2 MiB */
+#define EXO_KERNEL_END    0xffffffffffe00000ull
+#define EXO_KERNEL_SIZE   0x1000000ull /* of its image, at most */
 
 #define EXO_BOOT_REGIONS  256u
 #define EXO_BOOT_CPUS     64u

@@ -15,7 +15,7 @@ EXO_BOOT_NOTE;
 
 struct boot_info boot;
 
-extern char kernel_stack_guard[];
+extern char kernel_start[], kernel_stack_guard[];
 struct exo_context *boot_main(const struct boot_info *given);
 
 /* What the loader says is believed, it is part of what we trust; versions can still differ. */
@@ -38,6 +38,7 @@ struct exo_context *boot_main(const struct boot_info *given)
     features_init();
     framebuffer_init(&boot.framebuffer);
     klog("Freehold %s, an exokernel.", FREEHOLD_VERSION);
+    klog("The kernel lies at 0x%lx.", (uint64_t)kernel_start);
     features_tell();
     memory_guard(kernel_stack_guard);
     irq_init();

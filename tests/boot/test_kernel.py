@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from freehold_lib.abi import number
 from freehold_lib.emulator import free_port
 from monitor import Monitor
 
@@ -53,6 +54,17 @@ def test_no_device_that_nobody_drives_reaches_memory(image, start_machine, tmp_p
                 break
     assert masters == driven
     assert silenced >= 2  # the disk's controller and the USB controller
+
+
+def test_the_kernel_lies_elsewhere_at_each_boot(image, start_machine, build):
+    places = []
+    for _ in range(3):
+        machine = start_machine(image, nic=None)
+        places.append(int(machine.wait_for(r"^\[exo\] The kernel lies at (0x\w+)\.$", TIMEOUT)[1], 16))
+        machine.stop()
+    assert len(set(places)) == len({place >> 21 for place in places}) == 3, places
+    for place in places:
+        assert number("EXO_KERNEL_BASE") <= place < number("EXO_KERNEL_END") and place % 4096 == 0
 
 
 FLOOD_SECONDS = 5

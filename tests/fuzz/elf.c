@@ -8,23 +8,27 @@
 
 #include <string.h>
 
+#include "../../uefi/relocate.h"
 #include "../unit/loader/plan.h"
 #include "start.h"
 
 enum { PAGES_MAX = 64 };
 
 static const struct elf_bounds bounds[] = {
-    {EXO_KERNEL_BASE, -(uint64_t)EXO_PAGE_SIZE},
-    {EXO_IMAGE_BASE, EXO_CONTROL_ADDRESS},
+    {0, EXO_KERNEL_SIZE, .moves = true},
+    {EXO_IMAGE_BASE, EXO_CONTROL_ADDRESS, .moves = false},
 };
 
-static void load(const uint8_t *file, const struct elf_plan *plan)
+static void load(const uint8_t *file, uint64_t size, const struct elf_plan *plan)
 {
+    void *placed[EXO_BOOT_SEGMENTS] = {0};
+    uint32_t loaded = 0;
+
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct elf_segment *s = &plan->segments[i];
         if (s->pages > PAGES_MAX)
             continue;
-        uint8_t *pages = malloc(s->pages * EXO_PAGE_SIZE);
+        uint8_t *pages = placed[i] = malloc(s->pages * EXO_PAGE_SIZE);
         memset(pages, 0xa5, s->pages * EXO_PAGE_SIZE);
         elf_copy(file, s, pages);
         for (uint64_t at = 0; at < s->pages * EXO_PAGE_SIZE; at++) {
@@ -32,8 +36,12 @@ static void load(const uint8_t *file, const struct elf_plan *plan)
             MUST(pages[at] == (of_file ? file[s->offset + at - s->lead] : 0),
                  "byte %lu of segment %u is wrong", (unsigned long)at, i);
         }
-        free(pages);
+        loaded++;
     }
+    if (loaded == plan->count)
+        elf_relocate(file, size, plan, placed, EXO_KERNEL_BASE);
+    for (uint32_t i = 0; i < plan->count; i++)
+        free(placed[i]);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
@@ -53,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         MUST(!memcmp(&plan, &untouched, sizeof(plan)), "a refused file touched the plan");
     } else {
         MUST(inv_plan(&plan, size - 1, b), "an accepted plan breaks its promises");
-        load(file, &plan);
+        load(file, size - 1, &plan);
         elf_boot_note(file, size - 1, &version, &info_size);
     }
     free(room);

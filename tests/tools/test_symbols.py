@@ -189,6 +189,17 @@ def test_filter(program, table):
     assert added[7][0].startswith(f"[exo]   #0 0x{other:x} other+0x0 ")
 
 
+def test_a_kernel_that_was_moved(program, table):
+    """The line that says where it lies counts from then on, and for the kernel alone."""
+    other, moved = table["other"][0], 0xFFFFFFA123456000
+    fault = "[exo] Exception 13 in the kernel at 0x{:x}: error 0x0, address 0x0, flags 0x2, stack 0x0."
+    symboliser = Symboliser({"exo": program, "www": program})
+    assert " other+" not in symboliser.extra(fault.format(other + moved))[0]
+    assert symboliser.extra(f"[exo] The kernel lies at 0x{moved:x}.") == []
+    assert f"0x{other + moved:x} other+0x0 " in symboliser.extra(fault.format(other + moved))[0]
+    assert " other+0x0 " in symboliser.extra(f"[www] backtrace: 0x{other:x}")[0]
+
+
 def test_one_crash_costs_one_process(program, table, monkeypatch):
     calls = []
     real = subprocess.run
@@ -222,6 +233,7 @@ def test_the_formats_are_those_in_the_sources():
     for file, text in {
         "libos/crash.c": '"backtrace: 0x%lx"',
         "apps/init/main.c": 'was ended: exception %u at 0x%" PRIx64 " while',
+        "exo/x86_64/boot.c": "The kernel lies at 0x%lx.",
         "exo/x86_64/log.c": "It was working for %s, which was at 0x%lx.",
         "exo/x86_64/traps.c": "Exception %lu in the kernel at 0x%lx: ",
     }.items():

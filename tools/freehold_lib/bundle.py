@@ -46,22 +46,26 @@ def build_bundle(machine: Machine, build_folder: Path | str, output: Path | str)
 
 
 def build_machine_image(
-    machine_path: Path | str, build_folder: Path | str, output: Path | str
+    machine_path: Path | str, build_folder: Path | str, output: Path | str, *, fixed: bool = False
 ) -> Machine:
-    """Check a machine file and write the disk image that boots it. Returns the machine."""
+    """Check a machine file and write the disk image that boots it. Returns the machine.
+
+    With `fixed` the kernel lies at the same address at each boot: for a debugger alone.
+    """
     build = Path(build_folder)
     machine = load(machine_path, build)
     with tempfile.TemporaryDirectory(prefix="freehold-") as folder:
         bundle = build_bundle(machine, build, Path(folder) / "bundle.bin")
-        build_image(
-            output,
-            {
-                "EFI/BOOT/BOOTX64.EFI": build / "uefi" / "BOOTX64.EFI",
-                "freehold/kernel.elf": build / "exo" / "kernel.elf",
-                "freehold/init.elf": build / "apps" / "init",
-                "freehold/bundle.bin": bundle,
-            },
-        )
+        files = {
+            "EFI/BOOT/BOOTX64.EFI": build / "uefi" / "BOOTX64.EFI",
+            "freehold/kernel.elf": build / "exo" / "kernel.elf",
+            "freehold/init.elf": build / "apps" / "init",
+            "freehold/bundle.bin": bundle,
+        }
+        if fixed:
+            files["freehold/fixed"] = Path(folder) / "fixed"
+            files["freehold/fixed"].write_text("The loader does not draw the kernel's place.\n")
+        build_image(output, files)
     return machine
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Runs inside gdb: which application has the CPU, and the symbols of one application at a time.
+"""Runs inside gdb: where the kernel lies, which application has the CPU, and the symbols of one
+application at a time.
 
 FREEHOLD_GDB, set by commands/gdb.py, has the applications' files. The kernel's own table of
 environments (exo/core/env.h) says whose page tables the CPU uses; it can be read whatever the CPU
@@ -8,6 +9,7 @@ is doing, because the kernel is mapped in every application's tables.
 
 import json
 import os
+import re
 
 import gdb
 
@@ -15,6 +17,16 @@ NOTES = json.loads(os.environ["FREEHOLD_GDB"])
 APPS = NOTES["apps"]
 PAGE_SHIFT = 12
 ADDRESS_BITS = 0x000F_FFFF_FFFF_F000  # of CR3 (Intel SDM vol. 3, 4.5.2)
+
+
+def find_kernel():
+    """Where the loader put the kernel, by the table of interrupts that the CPU uses, which is the
+    kernel's; before it runs, where the loader puts it for --gdb-wait."""
+    gdb.execute(f'symbol-file "{NOTES["kernel"]}"', to_string=True)
+    table = int(gdb.parse_and_eval("(unsigned long)&idt"))
+    said = re.search(r"^IDT= *([0-9a-f]{16}) ", gdb.execute("monitor info registers", to_string=True), re.M)
+    at = int(said[1], 16) - table if said else 0
+    return at if at >= NOTES["base"] and at % (1 << PAGE_SHIFT) == 0 else NOTES["base"]
 
 
 def on_cpu():
@@ -72,6 +84,7 @@ class OnCpu(gdb.Function):
 gdb.execute("set confirm off")
 gdb.execute("set pagination off")
 gdb.execute(f"directory {NOTES['root']}", to_string=True)
+gdb.execute(f'symbol-file "{NOTES["kernel"]}" -o {find_kernel()}', to_string=True)
 command = App()
 OnCpu()
 if NOTES["app"]:

@@ -35,6 +35,8 @@ _KINDS = (0, 2)  # symbol types STT_NOTYPE (labels in assembler files) and STT_F
 _EXECINSTR = 4  # section flag SHF_EXECINSTR
 
 _BACKTRACE = re.compile(r"\[([^\]\s]+)\] backtrace:((?: 0x[0-9a-f]{1,16})+)")
+# The kernel is linked at 0; where the loader put it, it says first of all.
+_KERNEL_AT = re.compile(r"\[exo\] The kernel lies at (0x[0-9a-f]{1,16})\.")
 # Lines of the system about one exact address: who speaks, whose address.
 _SINGLE = (
     re.compile(r"\[init\] (?P<who>\S+) was ended: exception \d+ at (?P<at>0x[0-9a-f]{1,16}) "),
@@ -55,19 +57,23 @@ def symbol_files(machine: Machine, build: Path | str) -> dict[str, Path]:
     return files
 
 
-def symbolise(elf: Path | str, addresses: list[int], *, trace: bool = True) -> list[str]:
+def symbolise(
+    elf: Path | str, addresses: list[int], *, trace: bool = True, moved: int = 0
+) -> list[str]:
     """For each address a text such as "0x401234 main+0x1c apps/hello/main.c:12".
 
-    With `trace`, all but the first are return addresses: what called lies just before.
+    With `trace`, all but the first are return addresses: what called lies just before. `moved` is
+    how far the program runs from where it is linked.
     """
     elf = Path(elf)
-    looked_up = [max(a - 1, 0) if trace and i else a for i, a in enumerate(addresses)]
+    linked = [max(a - moved, 0) for a in addresses]
+    looked_up = [max(a - 1, 0) if trace and i else a for i, a in enumerate(linked)]
     symbols = _symbols(elf)
     places = _places(elf, looked_up)
     texts = []
-    for address, inside, frames in zip(addresses, looked_up, places):
+    for address, at, inside, frames in zip(addresses, linked, looked_up, places):
         text = f"0x{address:x}"
-        name = _name(symbols, inside, address)
+        name = _name(symbols, inside, at)
         text += f" {name}" if name else ""
         # Inlined functions, innermost first; the last frame is the function itself.
         for function, place in frames[:-1]:
@@ -83,6 +89,7 @@ class Symboliser:
     def __init__(self, files: dict[str, Path]):
         self.files = files
         self._known: dict[tuple, list[str]] = {}
+        self._kernel_at = 0
 
     def filter(self, lines: Iterable[str]) -> Iterator[str]:
         """Each line, and after it what extra() says."""
@@ -92,16 +99,20 @@ class Symboliser:
 
     def extra(self, line: str) -> list[str]:
         """The lines to show after this one; mostly none."""
+        match = _KERNEL_AT.match(line)
+        if match:
+            self._kernel_at = int(match[1], 16)
         speaker, who, addresses = _addresses(line)
         file = self.files.get(who)
         if not addresses or not file:
             return []
+        moved = self._kernel_at if who == KERNEL else 0
         # The same crash again and again must not cost a process each time.
-        key = (who, *addresses)
+        key = (who, moved, *addresses)
         if key not in self._known:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
-            self._known[key] = symbolise(file, addresses)
+            self._known[key] = symbolise(file, addresses, moved=moved)
         return [f"[{speaker}]   #{i} {text}" for i, text in enumerate(self._known[key])]
 
 

@@ -22,6 +22,17 @@ extern const char image_text[], image_text_end[], image_end[];
 static uint8_t stack[16384] __attribute__((used, aligned(16)));
 static volatile uint64_t in_data = 0x1122334455667788;
 static volatile uint64_t in_bss[1024];
+/* Enough pointers that their list has each kind of entry; one of them in writable memory. */
+#define NUMBERED(n) &numbers[n], &numbers[(n) + 1], &numbers[(n) + 2], &numbers[(n) + 3]
+#define BY_16(n)    NUMBERED(n), NUMBERED((n) + 4), NUMBERED((n) + 8), NUMBERED((n) + 12)
+static const uint8_t numbers[80] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                                    16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+                                    32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47,
+                                    48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63,
+                                    64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 78, 79};
+static const uint8_t *const volatile pointers[] = {BY_16(0), BY_16(16), BY_16(32), BY_16(48),
+                                                   BY_16(64)};
+static const uint8_t *volatile in_data_too = &numbers[7];
 static unsigned faults;
 static const struct boot_info *info;
 
@@ -179,7 +190,15 @@ static void check_memory(void)
 
 static void check_image(void)
 {
-    for (uint64_t at = EXO_KERNEL_BASE; at < (uint64_t)image_end; at += EXO_PAGE_SIZE) {
+    expect((uint64_t)image_text >= EXO_KERNEL_BASE && (uint64_t)image_end <= EXO_KERNEL_END,
+           "image is where kernels may lie", (uint64_t)image_text);
+    expect((uint64_t)image_text % EXO_PAGE_SIZE == 0, "image begins with a page",
+           (uint64_t)image_text);
+    for (unsigned i = 0; i < sizeof(pointers) / sizeof(pointers[0]); i++)
+        expect(*pointers[i] == i, "a word that holds an address was moved", i);
+    expect(*in_data_too == 7, "a word in writable memory that holds an address was moved", 0);
+    tell("image at", (uint64_t)image_text);
+    for (uint64_t at = (uint64_t)image_text; at < (uint64_t)image_end; at += EXO_PAGE_SIZE) {
         uint64_t size, direct, entry = leaf(at, &size);
         bool text = at >= (uint64_t)image_text && at < (uint64_t)image_text_end;
         if (!entry)

@@ -188,7 +188,7 @@ static void test_good(void)
 
 static uint64_t pages_of(uint64_t entry, uint64_t data, uint64_t bytes)
 {
-    const struct elf_bounds bounds = {EXO_IMAGE_BASE, EXO_CONTROL_ADDRESS};
+    const struct elf_bounds bounds = {EXO_IMAGE_BASE, EXO_CONTROL_ADDRESS, .moves = false};
     struct elf_plan plan;
 
     program->header.e_entry = entry + 0x10;

@@ -24,7 +24,7 @@ enum {
 };
 
 #define BASE EXO_KERNEL_BASE
-static const struct elf_bounds bounds = {BASE, BASE + 0x100000};
+static const struct elf_bounds bounds = {BASE, BASE + 0x100000, .moves = false};
 
 struct good_file {
     Elf64_Ehdr header;

@@ -20,6 +20,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from ..abi import number
 from ..errors import FreeholdError, UsageError
 from ..prepare import prepare
 from ..workspace import ROOT, Run
@@ -65,9 +66,15 @@ def execute(arguments: argparse.Namespace) -> int:
     gdb = shutil.which("gdb")
     if not gdb:
         raise FreeholdError("gdb is missing; run tools/freehold setup.")
-    os.environ["FREEHOLD_GDB"] = json.dumps({"apps": apps, "app": arguments.app, "root": str(ROOT)})
+    os.environ["FREEHOLD_GDB"] = json.dumps({
+        "kernel": str(files[KERNEL]),
+        "base": number("EXO_KERNEL_BASE"),
+        "apps": apps,
+        "app": arguments.app,
+        "root": str(ROOT),
+    })  # fmt: skip
     # gdb takes socket names of at most 107 characters; it is named from its own folder.
-    command = [gdb, "-q", "-ex", f"cd {run.folder.resolve()}", "-ex", f"file {files[KERNEL]}"]
+    command = [gdb, "-q", "-ex", f"cd {run.folder.resolve()}"]
     command += ["-ex", f"target remote {run.gdb.name}", "-ex", f"source {SCRIPT}"]
     sys.stdout.flush()
     os.execv(gdb, command + arguments.rest)

@@ -93,7 +93,9 @@ def execute(arguments: argparse.Namespace) -> int:
     with lock(run.lock, BUSY.format(folder=arguments.build)):
         _check_ports(forwards)
         built(arguments.build)
-        machine = build_machine_image(arguments.machine, arguments.build, run.image)
+        machine = build_machine_image(
+            arguments.machine, arguments.build, run.image, fixed=arguments.gdb_wait
+        )
         if arguments.memory is None:
             arguments.memory = machine.memory
         return _boot(machine, forwards, run, arguments)
