@@ -9,6 +9,7 @@
 #include "machine.h"
 #include "irq.h"
 #include "nic.h"
+#include "speculation.h"
 #include "x86_64.h"
 
 EXO_BOOT_NOTE;
@@ -40,6 +41,7 @@ struct exo_context *boot_main(const struct boot_info *given)
     klog("Freehold %s, an exokernel.", FREEHOLD_VERSION);
     klog("The kernel lies at 0x%lx.", (uint64_t)kernel_start);
     features_tell();
+    speculation_init();
     memory_guard(kernel_stack_guard);
     irq_init();
     serial_start_interrupts();
@@ -53,6 +55,7 @@ struct exo_context *boot_main(const struct boot_info *given)
     memory_check();
     klog("%u MiB of memory are free, %u frames.", frame_free_count / 256, frame_free_count);
     first_start();
+    features_pin();
     log_started();
     return machine_enter();
 }

@@ -81,6 +81,9 @@ syscall_entry:
 /* rax = context to go on with. */
         .globl resume
 resume:
+        cmpb $0, speculation_clears(%rip)
+        jne clear_buffers
+cleared:
         mov RIP(%rax), %rcx
         mov RFLAGS(%rax), %r11
         mov RBX(%rax), %rbx
@@ -115,6 +118,16 @@ resume:
         mov RCX(%rax), %rcx
         mov RAX(%rax), %rax
         iretq
+
+/*
+ * On CPUs that leak from buffers within the core, VERW empties them (Intel, "Microarchitectural Data
+ * Sampling"); what is loaded after it is the environment's own. It changes flags alone.
+ */
+clear_buffers:
+        verw data_selector(%rip)
+        jmp cleared
+data_selector:
+        .word 0x10                      /* SEL_KERNEL_DATA; a writable segment makes it quick */
 
 /* SYSCALL from 32-bit code on AMD: user mode never gets there, as no 32-bit segment exists. */
         .globl syscall_entry_32

@@ -35,9 +35,20 @@
 
 #define MSR_PAT        0x277u
 /* What a reset sets (WB WT UC- UC, twice), but for WC in place of the first WT. */
-#define PAT_VALUE 0x0007040600070106ull
+#define PAT_VALUE      0x0007040600070106ull
+
+#define EFER_AUTO_IBRS (1ull << 21)
+#define MSR_STAR       0xc0000081u
+#define MSR_LSTAR      0xc0000082u
+#define MSR_FMASK      0xc0000084u
 
 bool has_x2apic, has_tsc_deadline;
+/* What has to stay as it is. */
+static const uint32_t pinned_msrs[] = {MSR_EFER, MSR_STAR, MSR_LSTAR, MSR_FMASK, MSR_PAT};
+#define PINNED (sizeof(pinned_msrs) / sizeof(pinned_msrs[0]))
+static struct {
+    uint64_t cr0, cr4, msr[PINNED];
+} pinned;
 static char on[64] = "WP", missing[64];
 
 void features_init(void)
@@ -89,4 +100,44 @@ void features_tell(void)
 {
     klog("Protection on: %s.%s%s%s", on, *missing ? " This CPU lacks:" : "", missing,
          *missing ? "." : "");
+}
+
+void features_auto_ibrs(void)
+{
+    wrmsr(MSR_EFER, EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_AUTO_IBRS);
+}
+
+/* A task switch, which sets CR0.TS, never happens in 64-bit mode: all of CR0 stays. */
+static uint64_t read_cr0(void)
+{
+    uint64_t value;
+    __asm__ volatile("mov %%cr0, %0" : "=r"(value));
+    return value;
+}
+
+static uint64_t read_cr4(void)
+{
+    uint64_t value;
+    __asm__ volatile("mov %%cr4, %0" : "=r"(value));
+    return value;
+}
+
+void features_pin(void)
+{
+    pinned.cr0 = read_cr0();
+    pinned.cr4 = read_cr4();
+    for (uint32_t i = 0; i < PINNED; i++)
+        pinned.msr[i] = rdmsr(pinned_msrs[i]);
+}
+
+void features_check(void)
+{
+    if (read_cr0() != pinned.cr0)
+        panic("CR0 has become 0x%lx, at boot it was set to 0x%lx.", read_cr0(), pinned.cr0);
+    if (read_cr4() != pinned.cr4)
+        panic("CR4 has become 0x%lx, at boot it was set to 0x%lx.", read_cr4(), pinned.cr4);
+    for (uint32_t i = 0; i < PINNED; i++)
+        if (rdmsr(pinned_msrs[i]) != pinned.msr[i])
+            panic("MSR 0x%x has become 0x%lx, at boot it was set to 0x%lx.", pinned_msrs[i],
+                  rdmsr(pinned_msrs[i]), pinned.msr[i]);
 }

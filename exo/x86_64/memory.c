@@ -2,8 +2,8 @@
 /*
  * memory.c - the kernel's own memory: boot allocations, device mappings, the frame table.
  *
- *   M1  no page of the kernel is writable and executable, nor is its code writable at another
- *       address, nor anything of it open to applications     memory_check, at each boot
+ *   M1  no page of the kernel is writable and executable, nor is what is read-only (its code and
+ *       constants) writable at another address, nor anything of it open to applications     memory_check, at each boot
  *   M2  after memory_give_to_core the kernel allocates nothing
  */
 #include "env.h"
@@ -139,12 +139,13 @@ void memory_check(void)
             continue;
         if (entry & PTE_USER)
             panic("The kernel's page at 0x%lx is open to applications.", at);
-        if (entry & PTE_NX)
+        if (entry & PTE_WRITE) {
+            if (!(entry & PTE_NX))
+                panic("The kernel's page at 0x%lx is writable and executable.", at);
             continue;
-        if (entry & PTE_WRITE)
-            panic("The kernel's page at 0x%lx is writable and executable.", at);
+        }
         if (leaf_of(EXO_DIRECT_MAP + (entry & PTE_ADDRESS), &other))
-            panic("The kernel's code at 0x%lx is writable through the direct map.", at);
+            panic("The kernel's read-only page at 0x%lx is writable through the direct map.", at);
     }
 }
 

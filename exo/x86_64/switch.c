@@ -10,6 +10,7 @@
 #include "env.h"
 #include "io.h"
 #include "machine.h"
+#include "speculation.h"
 #include "start.h"
 #include "x86_64.h"
 
@@ -127,8 +128,10 @@ struct exo_context *machine_enter(void)
         loaded_root = env->root;
         write_cr3((uint64_t)env->root.n << EXO_PAGE_SHIFT);
     }
-    if (env->name.n != loaded_state.n)
+    if (env->name.n != loaded_state.n) {
         state_load(env);
+        speculation_switch();
+    }
     current_context = &env->context;
     return current_context;
 }

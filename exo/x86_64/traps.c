@@ -145,6 +145,8 @@ void irq_dispatch(uint64_t vector)
     }
     if (vector == VECTOR_SPURIOUS)
         return; /* wants no EOI (Intel SDM vol. 3, 10.9) */
+    if (vector == VECTOR_TIMER)
+        features_check();
     if (vector >= VECTOR_MESSAGE && vector < VECTOR_MESSAGE + MESSAGES) {
         const struct source *source = &messages[vector - VECTOR_MESSAGE];
         if (source->handler)

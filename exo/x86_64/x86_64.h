@@ -5,6 +5,7 @@
 
 #include "boot_info.h"
 #include "control.h"
+#include "protection.h"
 #include "types.h"
 
 /* Interrupt vectors above the CPU's 32 exceptions. */
@@ -27,11 +28,6 @@ extern struct boot_info boot;
 
 /* descriptors.c: GDT, TSS, IDT, SYSCALL. */
 void descriptors_init(void);
-
-/* features.c: turn on what protects; later, say so. */
-void features_init(void);
-void features_tell(void);
-extern bool has_x2apic, has_tsc_deadline;
 
 /* memory.c: boot allocator, kernel tables, frame table. */
 void memory_init(void);

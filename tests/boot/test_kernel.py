@@ -3,6 +3,7 @@
 
 import re
 import socket
+import subprocess
 import threading
 import time
 
@@ -65,6 +66,42 @@ def test_the_kernel_lies_elsewhere_at_each_boot(image, start_machine, build):
     assert len(set(places)) == len({place >> 21 for place in places}) == 3, places
     for place in places:
         assert number("EXO_KERNEL_BASE") <= place < number("EXO_KERNEL_END") and place % 4096 == 0
+
+
+CHANGES = {
+    "CR0": "$cr0 & ~0x10000",  # WP
+    "CR4": "$cr4 & ~0x100000",  # SMEP
+    "MSR 0xc0000080": "$efer & ~0x1",  # EFER.SCE: without NXE no page of the kernel could be read
+}
+
+
+@pytest.mark.parametrize("register", CHANGES)
+def test_protection_that_goes_off_is_noticed(boot, tmp_path, register):
+    gdb = tmp_path / "gdb"
+    machine = boot([{"name": "spin", "test": "spin", "memory": "1M"}], nic=None, gdb=gdb)
+    machine.wait_for(r"^\[spin\] ", TIMEOUT)
+    name = {"MSR 0xc0000080": "efer"}.get(register, register.lower())
+    command = ["gdb", "-q", "-batch", "-ex", "set architecture i386:x86-64", "-ex", f"target remote {gdb}"]
+    command += ["-ex", f"set ${name} = {CHANGES[register]}", "-ex", "detach"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    assert done.returncode == 0, done.stderr
+    machine.wait_for(rf"^\[exo\] {register} has become 0x\w+, at boot it was set to 0x\w+\.$", TIMEOUT)
+
+
+# What an emulated CPU says of itself: what the log must say of it.
+SPECULATION = {
+    "max": ("nothing", ["IBPB", "IBRS"]),
+    "max,vendor=GenuineIntel": ("nothing", ["IBPB", "MD_CLEAR", "IBRS", "page table isolation"]),
+}
+
+
+@pytest.mark.parametrize("cpu", SPECULATION)
+def test_what_is_done_against_speculation_is_told(image, start_machine, cpu):
+    on, missing = SPECULATION[cpu]
+    machine = start_machine(image, nic=None, cpu=cpu)
+    machine.wait_for(rf"^\[exo\] Against speculation: {on}\.$", TIMEOUT)
+    line = machine.wait_for(r"^\[exo\] Missing: (.*)\. docs", TIMEOUT)[1]
+    assert [word for word in ("IBPB", "MD_CLEAR", "IBRS", "page table isolation") if word in line] == missing
 
 
 FLOOD_SECONDS = 5
