@@ -27,8 +27,8 @@ const char *libos_setting(const char *name); /* environment string, NULL if it i
 void critical_enter(void);
 void critical_exit(void);
 
-/* Words that go up with EXO_UP_QUEUE, _CHILD and _NOTIFY; threads wait for them to change (futex.c).
- */
+/* Words that go up with EXO_UP_QUEUE, _CHILD or _CHANNEL, and _NOTIFY; threads wait for them to
+ * change (futex.c). */
 extern uint32_t libos_queue_events, libos_child_events, libos_notify_events;
 
 /* --- console.c */

@@ -26,6 +26,11 @@ static uint32_t crc32(uint32_t crc, const uint8_t *at, uint64_t length)
     return crc;
 }
 
+uint32_t crc_of(const void *bytes, uint64_t length)
+{
+    return ~crc32(UINT32_MAX, bytes, length);
+}
+
 uint32_t bundle_crc(const void *bundle, uint64_t size)
 {
     struct bundle_header header = *(const struct bundle_header *)bundle;
@@ -139,6 +144,8 @@ const char *bundle_check(const void *bundle, uint64_t size, uint32_t *at)
         return "says it is shorter than its header.";
     if (bundle_crc(bundle, h->size) != h->crc)
         return "is damaged: its checksum differs.";
+    if (h->flags & ~BUNDLE_CONTROL)
+        return "asks for what this init does not know.";
     if (h->apps > BUNDLE_APPS ||
         !within(sizeof(*h), (uint64_t)h->apps * sizeof(struct bundle_app), h->size))
         return "says it has more applications than it can hold.";

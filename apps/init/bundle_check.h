@@ -15,6 +15,9 @@ const char *bundle_check(const void *bundle, uint64_t size, uint32_t *at);
 /* The checksum that belongs into its header; `size` is at least the header's. */
 uint32_t bundle_crc(const void *bundle, uint64_t size);
 
+/* CRC-32 of IEEE 802.3, as zlib's crc32(). */
+uint32_t crc_of(const void *bytes, uint64_t length);
+
 /* The applications of a checked bundle. */
 const struct bundle_app *bundle_apps(const void *bundle);
 

@@ -275,6 +275,7 @@ env_t child_start(const char *bundle, const struct bundle_app *app)
         return SELF;
     }
     struct build b = {.env = {(uint32_t)env}};
+    check(&b, exo_env_set(b.env, EXO_ENV_SET_FLOOR, child_pages(&plan), 0));
     set_up(&b, bundle, app, &plan);
     if (!b.error)
         return b.env;

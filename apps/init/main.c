@@ -1,146 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * main.c - init, the first environment: starts the applications of the bundle and keeps them going.
- *
- * An application that ends is restarted as its description says: at once if it ran for SETTLED_NS
- * or ends for the first time, else after a pause that doubles from 1 s to 30 s, so that a broken
- * one costs little.
+ * main.c - init, the first environment: starts the applications of the bundle, keeps them going
+ * (apps.c), and, if the machine file says so, does what is asked over the channel (command.c).
  */
-#include <inttypes.h>
 #include <stdio.h>
 
+#include "apps.h"
 #include "bundle_check.h"
-#include "child.h"
+#include "command.h"
 #include "libos.h"
-#include "peers.h"
-#include "plan.h"
-
-#define SECOND     UINT64_C(1000000000)
-#define SETTLED_NS (10 * SECOND)
-#define PAUSE_MAX  (30 * SECOND)
-#define RECLAIM_NS (SECOND / 100) /* until a device is asked again to let go */
 
 static const char *bundle = (const char *)EXO_BUNDLE_ADDRESS;
-
-static struct app {
-    const struct bundle_app *told;
-    env_t env;        /* EXO_ENV_SELF: there is none */
-    bool over;        /* it has ended, and what it had is being taken back */
-    bool failed;      /* that it ended counts as a failure */
-    uint64_t started; /* ns since boot */
-    uint64_t again;   /* when to start it or to go on taking back, ns since boot; 0: not at all */
-    uint64_t pause;
-} apps[BUNDLE_APPS];
-static uint32_t app_count;
-
-static struct plan plan;
-static struct plan_machine machine;
-
-static void slices_give(uint32_t app)
-{
-    for (uint32_t position = 0; position < machine.slices; position++)
-        if (plan.position[position] == app)
-            exo_slice_set(position, apps[app].env);
-}
-
-static void start(uint32_t i)
-{
-    struct app *app = &apps[i];
-
-    app->again = 0;
-    app->env = child_start(bundle, app->told);
-    if (!app->env.n)
-        return;
-    slices_give(i);
-    peers_tell(i, app->env);
-    app->started = time_ns();
-    printf("started %s (environment %u, %u pages, %u slices)\n", app->told->name,
-           EXO_ENV_SLOT(app->env.n), app->told->pages, app->told->slices);
-}
-
-/* Tell how it ended. True if that counts as a failure. */
-static bool tell_end(const struct app *app)
-{
-    uint64_t end = (uint64_t)exo_info(EXO_INFO_ENV, app->env.n, EXO_ENV_END);
-    uint32_t status = (uint32_t)end;
-    const char *name = app->told->name;
-
-    switch (end >> 32) {
-    case EXO_END_SELF:
-        printf("%s ended with status %u\n", name, status);
-        return status != 0;
-    case EXO_END_KILLED:
-        printf("%s was killed\n", name);
-        return true;
-    case EXO_END_REVOKED:
-        printf("%s was ended: %u of the pages that it was to give back are missing\n", name,
-               status);
-        return true;
-    case EXO_END_UPCALL:
-        printf("%s was ended: its control page names no usable upcall entry\n", name);
-        return true;
-    default:
-        printf("%s was ended: exception %u at 0x%" PRIx64 " while it handled an upcall\n", name,
-               status, (uint64_t)exo_info(EXO_INFO_ENV, app->env.n, EXO_ENV_END_RIP));
-        return true;
-    }
-}
-
-/* All that it had is back: is it to run again, and when? */
-static void settle(struct app *app)
-{
-    uint32_t rule = app->told->restart;
-    uint64_t now = time_ns();
-
-    app->env.n = EXO_ENV_SELF;
-    app->over = false;
-    app->again = 0;
-    if (rule == BUNDLE_NEVER || (rule == BUNDLE_ON_FAILURE && !app->failed))
-        return;
-    if (now - app->started >= SETTLED_NS)
-        app->pause = 0;
-    app->again = now + app->pause + 1;
-    if (app->pause)
-        printf("%s is restarted in %" PRIu64 " s\n", app->told->name, app->pause / SECOND);
-    else
-        printf("%s is restarted now\n", app->told->name);
-    app->pause = app->pause ? MIN(2 * app->pause, PAUSE_MAX) : SECOND;
-}
-
-static void take_back(struct app *app)
-{
-    if (!app->over) {
-        app->failed = tell_end(app);
-        peers_tell((uint32_t)(app - apps), (env_t){EXO_ENV_SELF});
-    }
-    app->over = true;
-    if (child_reclaim(app->env))
-        settle(app);
-    else
-        app->again = time_ns() + RECLAIM_NS;
-}
-
-static bool is_over(const struct app *app)
-{
-    return app->env.n && exo_info(EXO_INFO_ENV, app->env.n, EXO_ENV_STATE) == EXO_ENV_ZOMBIE;
-}
-
-/* One round over all; returns when the next thing is due, 0: nothing is. */
-static uint64_t look_after(void)
-{
-    uint64_t next = 0;
-
-    for (uint32_t i = 0; i < app_count; i++) {
-        struct app *app = &apps[i];
-        if (is_over(app) && (!app->over || app->again <= time_ns()))
-            take_back(app);
-        if (!app->over && app->again && app->again <= time_ns())
-            start(i);
-        if (app->again && (!next || app->again < next))
-            next = app->again;
-    }
-    return next;
-}
 
 /* Say once that nothing runs any more, or who looks at the screen waits for ever. */
 static void tell_silence(void)
@@ -155,23 +25,6 @@ static void tell_silence(void)
     told = true;
 }
 
-static void start_all(void)
-{
-    machine.slices = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_SLICES);
-    machine.queues = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_QUEUES);
-    plan_make(&plan, bundle_apps(bundle), app_count, &machine);
-    if (!peers_make(bundle_apps(bundle), app_count))
-        printf("There is no memory for the directory: who asks for it is not started.\n");
-    for (uint32_t i = 0; i < app_count; i++) {
-        apps[i].told = &bundle_apps(bundle)[i];
-        if (plan.lacks[i])
-            printf("%s is not started: it wants %u %s, %u are left.\n", apps[i].told->name,
-                   plan.wants[i], plan.lacks[i], plan.left[i]);
-        else
-            start(i);
-    }
-}
-
 static void tell_broken(const char *wrong, uint32_t at)
 {
     if (at < BUNDLE_APPS)
@@ -180,6 +33,12 @@ static void tell_broken(const char *wrong, uint32_t at)
     else
         printf("The bundle %s\n", wrong);
     printf("No application is started. Build the image again with tools/freehold.\n");
+}
+
+/* The earlier of two times; 0 is none. */
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a && (!b || a < b) ? a : b;
 }
 
 int main(void)
@@ -192,12 +51,13 @@ int main(void)
         tell_broken(wrong, at);
         return 1;
     }
-    app_count = header->apps;
-    printf("machine %s: %u application%s\n", header->machine, app_count, app_count == 1 ? "" : "s");
-    start_all();
+    printf("machine %s: %u application%s\n", header->machine, header->apps,
+           header->apps == 1 ? "" : "s");
+    apps_start(bundle);
+    command_init(header->flags & BUNDLE_CONTROL);
     for (;;) {
         uint32_t seen = *(volatile uint32_t *)&libos_child_events;
-        uint64_t next = look_after(), now = time_ns();
+        uint64_t next = earlier(apps_look_after(), command_serve()), now = time_ns();
         tell_silence();
         futex_call(&libos_child_events, 0, seen, next > now ? next - now : 1, next != 0, 0);
     }

@@ -15,6 +15,7 @@
 #define BUNDLE_MAGIC   0x31646e7562657266ull /* "frebund1" */
 #define BUNDLE_VERSION 3u
 #define BUNDLE_APPS    32u
+#define BUNDLE_CONTROL 1u /* flags: init takes commands over the channel */
 
 enum bundle_restart { BUNDLE_NEVER = 0, BUNDLE_ON_FAILURE = 1, BUNDLE_ALWAYS = 2 };
 
@@ -24,7 +25,7 @@ struct bundle_header {
     uint32_t apps;
     uint64_t size;    /* of the whole file */
     uint32_t crc;     /* CRC-32 (IEEE 802.3) of the whole file with this word taken as zero */
-    uint32_t unused;  /* 0 */
+    uint32_t flags;   /* BUNDLE_... */
     char machine[32]; /* name, NUL-terminated */
 };
 

@@ -73,11 +73,14 @@ def boot(build, tmp_path, start_machine):
 
     An application is a table of a machine file as a dict (docs/machine.md); `test` stands for the
     image of a program of tests/apps. Options as for start_machine; `declared` is the memory in MiB
-    that the machine file says, if not the one that the emulator gives.
+    that the machine file says, if not the one that the emulator gives. With `control`, a path, commands
+    are taken there.
     """
 
     def start(apps: list[dict], *, memory: int = 256, declared: int = 0, **options) -> Emulator:
         lines = ["[machine]", 'name = "test"', f'memory = "{declared or memory}M"']
+        if "control" in options:
+            lines += ["[control]", "serial = true"]
         for app in apps:
             app = dict(app)
             if "test" in app:

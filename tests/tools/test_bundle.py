@@ -78,10 +78,16 @@ def entries(data: bytes) -> list[dict]:
 
 
 def test_header(made):
-    magic, version, apps, size, crc, unused, name = bundle.HEADER.unpack_from(made)
+    magic, version, apps, size, crc, flags, name = bundle.HEADER.unpack_from(made)
     assert made[:8] == b"frebund1" and magic == int.from_bytes(b"frebund1", "little")
-    assert (version, apps, size, unused, name) == (3, 3, len(made), 0, b"demo".ljust(32, b"\0"))
+    assert (version, apps, size, flags, name) == (3, 3, len(made), 0, b"demo".ljust(32, b"\0"))
     assert crc == zlib.crc32(made[:24] + bytes(4) + made[28:])
+
+
+def test_flags(build, tmp_path):
+    (tmp_path / "m.toml").write_text("[control]\nserial = true\n" + MACHINE)
+    made = build_bundle(load(tmp_path / "m.toml", build), build, tmp_path / "bundle.bin").read_bytes()
+    assert bundle.HEADER.unpack_from(made)[5] == 1
 
 
 def test_applications(made):

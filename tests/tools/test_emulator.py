@@ -29,6 +29,7 @@ def image(tmp_path):
         ({"disk": "floppy"}, "There is no disk 'floppy'; choose one of sata, usb."),
         ({"kind": "bochs", "nic": "virtio"}, "Bochs has no virtio NIC; choose e1000."),
         ({"kind": "bochs", "nic": None, "disk": "usb"}, "Firmware in Bochs boots from no USB stick"),
+        ({"kind": "bochs", "nic": None, "control": "c"}, "The second serial port is connected in QEMU alone"),
         ({"kind": "bochs", "nic": None, "gdb": "gdb.sock"}, "Bochs has no gdb server"),
         (
             {"kind": "bochs", "nic": "e1000", "forwards": [("tcp", 1024 + i, "10.0.2.15", 80) for i in range(6)]},

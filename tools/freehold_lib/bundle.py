@@ -100,7 +100,8 @@ def _bundle(machine: Machine, build: Path) -> bytes:
 
 def _header(machine: Machine, size: int, crc: int) -> bytes:
     magic, version = number("BUNDLE_MAGIC"), number("BUNDLE_VERSION")
-    return HEADER.pack(magic, version, len(machine.apps), size, crc, 0, machine.name.encode())
+    flags = number("BUNDLE_CONTROL") if machine.control else 0
+    return HEADER.pack(magic, version, len(machine.apps), size, crc, flags, machine.name.encode())
 
 
 def _entry(app: App, image_at: int, image_size: int, strings_at: int, strings_size: int, allow_at: int) -> bytes:

@@ -14,7 +14,7 @@ import sys
 import traceback
 
 from .bundle import BundleError
-from .commands import clean, fuzz, gdb, image, logs, run, setup, size, test
+from .commands import clean, ctl, fuzz, gdb, image, logs, run, setup, size, test
 from .errors import FreeholdError
 from .machine import MachineError
 
@@ -25,6 +25,7 @@ COMMANDS = {
     "image": image,
     "gdb": gdb,
     "logs": logs,
+    "ctl": ctl,
     "size": size,
     "setup": setup,
     "clean": clean,
@@ -46,6 +47,7 @@ examples:
   tools/freehold image --output usb.img   write an image for a USB stick
   tools/freehold gdb www                  debug the machine that runs, symbols of "www" loaded
   tools/freehold logs -f www              follow what "www" writes
+  tools/freehold ctl list                 what runs on it, and what each application holds
 
 exit status: 0 done, 1 something failed, 2 the command line is wrong, 130 Ctrl-C, 143 SIGTERM
 Set FREEHOLD_TRACEBACK=1 to see where in these tools an error came up.

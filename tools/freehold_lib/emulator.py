@@ -111,6 +111,7 @@ class Emulator:
     gdb       QEMU alone: a socket file on which a gdb server listens, so that no port is opened;
               with `gdb_wait` the machine does not run before a debugger says continue
     iommu     QEMU alone: Intel VT-d stands between the devices and memory
+    control   QEMU alone: a socket file that leads to the second serial port; None: there is none
     extra     further arguments (QEMU) or configuration lines (Bochs)
     """
 
@@ -130,6 +131,7 @@ class Emulator:
         gdb: Path | str | None = None,
         gdb_wait: bool = False,
         iommu: bool = False,
+        control: Path | str | None = None,
         extra: Sequence[str] = (),
     ):
         if kind not in KINDS:
@@ -142,6 +144,8 @@ class Emulator:
             raise EmulatorError("Firmware in Bochs boots from no USB stick; choose sata.")
         if kind == "bochs" and nic == "virtio":
             raise EmulatorError("Bochs has no virtio NIC; choose e1000.")
+        if kind == "bochs" and control:
+            raise EmulatorError("The second serial port is connected in QEMU alone; leave `control` out.")
         if kind == "bochs" and gdb:
             raise EmulatorError("Debian's Bochs has no gdb server; use QEMU for gdb.")
         if kind == "bochs" and iommu:
@@ -162,6 +166,7 @@ class Emulator:
         self.gdb = Path(gdb).absolute() if gdb else None
         self.gdb_wait = gdb_wait
         self.iommu = iommu
+        self.control = Path(control).absolute() if control else None
         self.extra = list(extra)
         self._wanted_log = Path(log) if log else None
         self._folder: Path | None = None
@@ -329,8 +334,9 @@ class Emulator:
             time.sleep(0.02)
 
     def _remove_socket(self) -> None:
-        if self.gdb and self.gdb.is_socket():
-            self.gdb.unlink()
+        for path in (self.gdb, self.control):
+            if path and path.is_socket():
+                path.unlink()
 
     def said(self) -> str:
         """The emulator's own last words as the end of a sentence; empty if there are none."""
@@ -371,6 +377,11 @@ class Emulator:
             *("-chardev", f"file,id=serial,path={_escape(self.log.resolve())}"),
             *("-serial", "chardev:serial"),
         ]
+        if self.control:
+            (self._folder / "control").symlink_to(self.control.parent)  # as for gdb below
+            where = f"path=control/{_escape(self.control.name)}"
+            command += ["-chardev", f"socket,id=control,{where},server=on,wait=off"]
+            command += ["-serial", "chardev:control"]
         if self.nic:
             rules = "".join(
                 f",hostfwd={rule.protocol}:127.0.0.1:{rule.host_port}-{rule.guest_ip}:{rule.guest_port}"

@@ -63,6 +63,7 @@ _FORWARD = re.compile(r"(tcp|udp)/([0-9]{1,5}):([0-9]{1,5})")
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _MACHINE_KEYS = ("name", "memory")
+_CONTROL_KEYS = ("serial",)
 _APP_KEYS = (
     ("name", "image", "arguments", "environment", "memory", "slices", "sched", "address")
     + ("gateway", "mac", "restart", "forward", "rights", "ports")
@@ -137,6 +138,7 @@ class Machine:
     name: str
     memory: int  # MiB
     apps: tuple[App, ...]
+    control: bool = False  # commands are taken over the second serial port
 
     def image_path(self, app: App, build: Path | str = DEFAULT_BUILD) -> Path:
         """The ELF file of the application: a program of the build, or where the file says."""
@@ -208,7 +210,7 @@ class _Reader:
 
     def machine(self, values: dict) -> Machine:
         top = Table(self.errors, (), values, "The file")
-        top.check_keys(("machine", "app"))
+        top.check_keys(("machine", "control", "app"))
         machine = top.table("machine", "machine")
         machine.check_keys(_MACHINE_KEYS)
         name = machine.string("name")
@@ -222,6 +224,7 @@ class _Reader:
                 f"is {size_text(memory)}; a machine has {size_text(MEMORY_MIN)} to {size_text(MEMORY_MAX)}, "
                 f"in whole MiB",
             )
+        control = self.control(top)
         tables = top.tables("app")
         if not tables and "app" not in values:
             self.errors.add((), "The file names no application; add a table [[app]].")
@@ -235,7 +238,14 @@ class _Reader:
         ready = tuple(app | {"mac": mac} for app, mac in zip(apps, macs))
         if self.errors.sentences:
             return Machine(self.path, "", 0, ())  # never seen: load() raises
-        return Machine(self.path, name, memory >> 20, tuple(App(**app) for app in ready))
+        return Machine(self.path, name, memory >> 20, tuple(App(**app) for app in ready), control)
+
+    def control(self, top: Table) -> bool:
+        if "control" not in top.values:
+            return False
+        table = top.table("control", "control")
+        table.check_keys(_CONTROL_KEYS)
+        return bool(table.boolean("serial", False))
 
     def unique(self, apps: list[dict], tables: list[Table]) -> None:
         """Names, MACs, addresses and forwarded ports belong to one application each."""

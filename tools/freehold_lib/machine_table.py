@@ -90,6 +90,9 @@ class Table:
     def integer(self, key: str, default=REQUIRED) -> int | None:
         return self._get(key, int, default)
 
+    def boolean(self, key: str, default: bool) -> bool | None:
+        return self._get(key, bool, default)
+
     def size(self, key: str, default: int) -> int | None:
         """Bytes. Units are powers of 1024, because memory comes in them."""
         value = self.values.get(key)

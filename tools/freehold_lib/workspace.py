@@ -29,6 +29,7 @@ class Run:
         self.log = self.folder / "serial.log"
         self.lock = self.folder / "lock"
         self.gdb = self.folder / "gdb"  # the socket of QEMU's gdb server
+        self.control = self.folder / "control"  # the socket of its second serial port
         self._notes = self.folder / "run.json"
         if build.is_dir():
             self.folder.mkdir(exist_ok=True)

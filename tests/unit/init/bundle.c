@@ -181,6 +181,7 @@ static void test_flipped(void)
 
 ATTACK(magic, h->magic ^= 1)
 ATTACK(version, h->version = BUNDLE_VERSION + 1)
+ATTACK(flags, h->flags = 2)
 ATTACK(version_0, h->version = 0)
 ATTACK(size_more, h->size++)
 ATTACK(size_max, h->size = UINT64_MAX)
@@ -253,6 +254,7 @@ static const struct {
 } attacks[] = {
     {"magic", magic, false, "is not a bundle"},
     {"version", version, false, "another version"},
+    {"flags", flags, false, "asks for what this init does not know"},
     {"version 0", version_0, false, "another version"},
     {"size", size_more, false, "cut short"},
     {"largest size", size_max, false, "cut short"},

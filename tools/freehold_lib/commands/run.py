@@ -133,6 +133,7 @@ def _boot(
         gdb=run.gdb if is_qemu else None,
         gdb_wait=arguments.gdb_wait,
         iommu=arguments.iommu,
+        control=run.control if is_qemu and machine.control else None,
     )
     run.remember(arguments.emulator, files)
     begun = time.monotonic()
@@ -165,6 +166,8 @@ def _welcome(machine: Machine, emulator: Emulator, arguments: argparse.Namespace
             print(f"      {line}")
     if emulator.gdb:
         print("Debugger, in another terminal: tools/freehold gdb [APP]")
+    if emulator.control:
+        print("Commands, in another terminal: tools/freehold ctl list")
     if arguments.gdb_wait:
         print("It waits for the debugger: there, type `continue`.")
     if arguments.seconds:

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * apps.c - the applications of the bundle: started, watched, taken back, started again.
+ *
+ * An application that ends is restarted as its description says: at once if it ran for SETTLED_NS
+ * or ends for the first time, else after a pause that doubles from 1 s to 30 s, so that a broken
+ * one costs little. Whoever speaks over the channel (command.c) may wish otherwise.
+ */
+#include "apps.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bundle_check.h"
+#include "child.h"
+#include "libos.h"
+#include "peers.h"
+#include "plan.h"
+
+#define SECOND     UINT64_C(1000000000)
+#define SETTLED_NS (10 * SECOND)
+#define PAUSE_MAX  (30 * SECOND)
+#define RECLAIM_NS (SECOND / 100) /* until a device is asked again to let go */
+
+struct app apps[BUNDLE_APPS];
+uint32_t app_count;
+
+static const char *bundle;
+static struct plan plan;
+static struct plan_machine machine;
+
+static void slices_give(uint32_t app)
+{
+    for (uint32_t position = 0; position < machine.slices; position++)
+        if (plan.position[position] == app)
+            exo_slice_set(position, apps[app].env);
+}
+
+static void start(uint32_t i)
+{
+    struct app *app = &apps[i];
+
+    app->again = 0;
+    app->wish = WISH_RULE;
+    app->env = child_start(bundle, &app->told);
+    if (!app->env.n)
+        return;
+    slices_give(i);
+    peers_tell(i, app->env);
+    app->started = time_ns();
+    printf("started %s (environment %u, %u pages, %u slices)\n", app->told.name,
+           EXO_ENV_SLOT(app->env.n), app->told.pages, app->told.slices);
+}
+
+/* Tell how it ended. True if that counts as a failure. */
+static bool tell_end(const struct app *app)
+{
+    uint64_t end = (uint64_t)exo_info(EXO_INFO_ENV, app->env.n, EXO_ENV_END);
+    uint32_t status = (uint32_t)end;
+    const char *name = app->told.name;
+
+    switch (end >> 32) {
+    case EXO_END_SELF:
+        printf("%s ended with status %u\n", name, status);
+        return status != 0;
+    case EXO_END_KILLED:
+        printf("%s was killed\n", name);
+        return true;
+    case EXO_END_REVOKED:
+        printf("%s was ended: %u of the pages that it was to give back are missing\n", name,
+               status);
+        return true;
+    case EXO_END_UPCALL:
+        printf("%s was ended: its control page names no usable upcall entry\n", name);
+        return true;
+    default:
+        printf("%s was ended: exception %u at 0x%" PRIx64 " while it handled an upcall\n", name,
+               status, (uint64_t)exo_info(EXO_INFO_ENV, app->env.n, EXO_ENV_END_RIP));
+        return true;
+    }
+}
+
+/* All that it had is back: is it to run again, and when? */
+static void settle(struct app *app)
+{
+    uint32_t rule = app->told.restart;
+    uint64_t now = time_ns();
+
+    app->env.n = EXO_ENV_SELF;
+    app->over = false;
+    app->again = 0;
+    if (app->wish == WISH_START) {
+        app->pause = 0;
+        app->again = now;
+        app->restarts++;
+        return;
+    }
+    if (app->wish == WISH_STOP || rule == BUNDLE_NEVER ||
+        (rule == BUNDLE_ON_FAILURE && !app->failed))
+        return;
+    if (now - app->started >= SETTLED_NS)
+        app->pause = 0;
+    app->again = now + app->pause + 1;
+    app->restarts++;
+    if (app->pause)
+        printf("%s is restarted in %" PRIu64 " s\n", app->told.name, app->pause / SECOND);
+    else
+        printf("%s is restarted now\n", app->told.name);
+    app->pause = app->pause ? MIN(2 * app->pause, PAUSE_MAX) : SECOND;
+}
+
+static void take_back(struct app *app)
+{
+    if (!app->over) {
+        app->failed = tell_end(app);
+        peers_tell((uint32_t)(app - apps), (env_t){EXO_ENV_SELF});
+    }
+    app->over = true;
+    if (child_reclaim(app->env))
+        settle(app);
+    else
+        app->again = time_ns() + RECLAIM_NS;
+}
+
+static bool is_over(const struct app *app)
+{
+    return app->env.n && exo_info(EXO_INFO_ENV, app->env.n, EXO_ENV_STATE) == EXO_ENV_ZOMBIE;
+}
+
+uint64_t apps_look_after(void)
+{
+    uint64_t next = 0;
+
+    for (uint32_t i = 0; i < app_count; i++) {
+        struct app *app = &apps[i];
+        if (is_over(app) && (!app->over || app->again <= time_ns()))
+            take_back(app);
+        if (!app->over && app->again && app->again <= time_ns())
+            start(i);
+        if (app->again && (!next || app->again < next))
+            next = app->again;
+    }
+    return next;
+}
+
+void apps_start(const char *checked)
+{
+    bundle = checked;
+    app_count = ((const struct bundle_header *)bundle)->apps;
+    machine.slices = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_SLICES);
+    machine.queues = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_QUEUES);
+    plan_make(&plan, bundle_apps(bundle), app_count, &machine);
+    if (!peers_make(bundle_apps(bundle), app_count))
+        printf("There is no memory for the directory: who asks for it is not started.\n");
+    for (uint32_t i = 0; i < app_count; i++) {
+        apps[i].told = bundle_apps(bundle)[i];
+        if (plan.lacks[i])
+            printf("%s is not started: it wants %u %s, %u are left.\n", apps[i].told.name,
+                   plan.wants[i], plan.lacks[i], plan.left[i]);
+        else
+            start(i);
+    }
+}
+
+struct app *app_find(const char *name)
+{
+    for (uint32_t i = 0; i < app_count; i++)
+        if (!strcmp(apps[i].told.name, name))
+            return &apps[i];
+    return NULL;
+}
+
+bool app_runs(const struct app *app)
+{
+    return app->env.n && !app->over && !is_over(app);
+}
+
+bool app_stop(struct app *app)
+{
+    bool something = app->env.n || app->again;
+
+    app->wish = WISH_STOP;
+    if (app_runs(app))
+        exo_env_kill(app->env, 0);
+    else if (!app->over)
+        app->again = 0; /* it is not to be started */
+    return something;
+}
+
+bool app_restart(struct app *app)
+{
+    if (plan.lacks[app - apps])
+        return false;
+    app->wish = WISH_START;
+    if (app_runs(app)) {
+        exo_env_kill(app->env, 0);
+    } else if (!app->env.n) {
+        app->pause = 0;
+        app->again = time_ns();
+        app->restarts++;
+    }
+    return true;
+}
