@@ -26,7 +26,7 @@
  *   RECEIVE   buffer, offset (0), length of the packet.
  *   TRANSMIT  buffer, offset, length: EXO_PACKET_MIN <= length <= EXO_PACKET_MAX,
  *             offset + length <= EXO_BUFFER_SIZE, buffer with the application.
- *             Source MAC must be the queue's.
+ *             Its source must match one of the queue's filters (filter.h).
  *   COMPLETE  buffer, offset 0, length 0 if sent, EXO_E_... (positive) if refused.
  *
  * Ordering (x86-64: stores are seen in order): write the descriptor, then the
@@ -76,7 +76,7 @@ struct exo_queue_stats {
     uint64_t rx_dropped; /* no buffer posted or RECEIVE full */
     uint64_t tx_packets, tx_bytes;
     uint64_t tx_bad;     /* TRANSMIT descriptors refused: shape */
-    uint64_t tx_foreign; /* TRANSMIT packets refused: source MAC */
+    uint64_t tx_foreign; /* TRANSMIT packets refused: no filter of the queue's matches */
     uint64_t fill_bad;   /* FILL descriptors refused */
     uint64_t index_bad;  /* impossible producer index seen */
     uint64_t local;      /* packets that went straight to another queue */

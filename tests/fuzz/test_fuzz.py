@@ -12,7 +12,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("FREEHOLD_BUILD", ROOT / "build"))
-TARGETS = ("calls", "rings", "packets", "elf", "bundle", "firmware", "request")
+TARGETS = ("calls", "rings", "filters", "packets", "elf", "bundle", "firmware", "request")
 
 
 def fuzz(*words):

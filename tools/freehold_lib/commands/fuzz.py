@@ -25,6 +25,7 @@ SUMMARY = "fuzz the kernel's calls, the network stack and everything that reads 
 TARGETS = {
     "calls": "kernel calls, faults, packets and time, all invariants after each step",
     "rings": "network queues whose shared words change at any moment",
+    "filters": "packets and filters, against a second parser and a plain search",
     "packets": "frames into libnet and lwIP, up to the sockets",
     "elf": "programs, with the bounds of loader and init",
     "bundle": "the bundle that init reads",
