@@ -132,7 +132,7 @@ void filter_drop(struct queue *q)
 
 void filter_reset(void)
 {
-    __builtin_memset(filters, 0, sizeof(filters));
+    __builtin_memset(filters, 0, (filters_touched + 1u) * sizeof(*filters));
     __builtin_memset(filter_hearers, 0, sizeof(filter_hearers));
     __builtin_memset(filter_places, 0, sizeof(filter_places));
     filters_free = filters_touched = 0;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The bundle builder: what it writes is what exo/abi/bundle.h describes."""
 
+import ipaddress
 import os
 import pathlib
 import re
@@ -14,7 +15,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from freehold_lib import bundle  # noqa: E402
+from freehold_lib import bundle, filters  # noqa: E402
 from freehold_lib.bundle import BundleError, build_bundle, build_machine_image, main  # noqa: E402
 from freehold_lib.machine import MachineError, load  # noqa: E402
 
@@ -103,6 +104,41 @@ def test_applications(made):
     assert (www2["argc"], www2["envc"]) == (1, 1)
 
 
+def asked(filter_: bytes) -> dict:
+    """The fields that a struct exo_filter asks for: value and mask."""
+    value, mask = (filters.TUPLE.unpack_from(filter_, half * filters.TUPLE.size) for half in (0, 1))
+    return {field: (v, m) for field, v, m in zip(filters.FIELDS, value, mask) if m and m != bytes(16)}
+
+
+def test_what_an_application_may_bind(made):
+    www, www2, other = entries(made)
+    assert (www["allowances"], www2["allowances"], other["allowances"]) == (1, 0, 0)
+    assert www["allow_offset"] % 8 == 0
+    local = (bytes([10, 0, 2, 15]).ljust(16, b"\0"), b"\xff\xff\xff\xff".ljust(16, b"\0"))
+    assert asked(made[www["allow_offset"] :]) == {
+        "mac": (0x525400000001, 0xFFFFFFFFFFFF),
+        "vlan": (0, 0x1FFF),
+        "family": (4, 0xFF),
+        "local": local,
+    }
+
+
+def test_allowances_of_ports_are_disjoint():
+    """By bits: for each two there is one that both ask for and in which they differ."""
+    ports = [filters.read_ports(text) for text in ("tcp/80", "tcp/49152-65535", "udp/80", "udp/4-7")]
+    made = filters.allowances(0x525400000001, ipaddress.IPv4Address("10.0.2.15"), tuple(ports))
+    assert len(made) == 6
+    for one in made:
+        for two in made:
+            half = filters.TUPLE.size
+            pairs = zip(one[:half], one[half:], two[:half], two[half:])
+            assert any((a ^ b) & mask_a & mask_b for a, mask_a, b, mask_b in pairs) == (one is not two)
+    assert asked(made[3])["local_port"] == (0xC000, 0xC000)
+    assert asked(made[5])["local_port"] == (4, 0xFFFC)
+    assert filters.allowances(0x525400000001, None, ()) == [made[0][:8] + bytes(48) + b"\xff" * 6 + bytes(50)]
+    assert filters.allowances(None, None, ()) == []
+
+
 def test_images(made):
     www, www2, other = entries(made)
     for app, image in ((www, HTTPD), (www2, HTTPD), (other, OTHER)):
@@ -120,10 +156,11 @@ def test_the_same_input_gives_the_same_bytes(made, build, tmp_path):
 def test_layout_is_that_of_the_header(tmp_path):
     """The compiler's offsets of each member, against those of the struct formats."""
     text = (ROOT / "exo" / "abi" / "bundle.h").read_text()
+    text += (ROOT / "exo" / "abi" / "filter.h").read_text()
     source = ['#include <stdio.h>', '#include "bundle.h"', "int main(void) {"]
-    for name in ("bundle_header", "bundle_app"):
+    for name in ("bundle_header", "bundle_app", "exo_tuple"):
         body = re.search(rf"struct {name} {{(.*?)\n}};", text, re.S)[1]
-        for member in re.findall(r"^\s+\w+ (\w+)(?:\[\d+\])?;", body, re.M):
+        for member in re.findall(r"(?:^\s+\w+|,) (\w+)(?:\[\d+\])?(?=[;,])", body, re.M):
             source.append(
                 f'printf("%zu %zu\\n", offsetof(struct {name}, {member}), sizeof(((struct {name} *)0)->{member}));'
             )
@@ -133,7 +170,7 @@ def test_layout_is_that_of_the_header(tmp_path):
     subprocess.run(command, check=True)
     said = subprocess.run([tmp_path / "layout"], check=True, capture_output=True, text=True).stdout
     expected = []
-    for form in (bundle.HEADER, bundle.APP):
+    for form in (bundle.HEADER, bundle.APP, filters.TUPLE):
         at = 0
         for part in re.findall(r"\d*[a-zA-Z]", form.format):
             expected.append(f"{at} {struct.calcsize('<' + part)}")

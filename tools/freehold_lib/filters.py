@@ -68,7 +68,9 @@ def allowances(mac: int | None, address: IPv4Address | None, ports: tuple[Ports,
     here["local"] = (address.packed.ljust(16, b"\0"), b"\xff\xff\xff\xff".ljust(16, b"\0"))
     if not ports:
         return [_filter(mac, **here)]
+    # Disjoint, as the kernel wants them: by EtherType, protocol and port.
     whole = [_filter(mac, **here, ethertype=(number("EXO_ETHERTYPE_ARP"), 0xFFFF))]
+    here["ethertype"] = (number("EXO_ETHERTYPE_IP4"), 0xFFFF)
     whole.append(_filter(mac, **here, protocol=(PROTOCOL_ICMP, 0xFF)))
     for block in ports:
         protocol = number(f"EXO_PROTOCOL_{block.protocol.upper()}")
