@@ -34,8 +34,7 @@ def on_cpu():
     frame = (int(gdb.parse_and_eval("$cr3")) & ADDRESS_BITS) >> PAGE_SHIFT
     try:
         table = gdb.parse_and_eval("envs")
-        first, last = table.type.range()
-        for slot in range(first, last + 1):
+        for slot in range(int(gdb.parse_and_eval("env_count"))):
             env = table[slot]
             if int(env["name"]["n"]) and int(env["root"]["n"]) == frame:
                 return env["label"].string()

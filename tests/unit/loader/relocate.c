@@ -133,8 +133,8 @@ static void test_refusals(void)
     good.dynamic[0].d_un.d_val = UINT64_MAX;
     tap_ok(move() && strstr(move(), "relocations outside"), "a list without end");
     make_good(0);
-    good.dynamic[2].d_un.d_val = 24;
-    tap_ok(move() && strstr(move(), "of a kind"), "relocations of the older kind");
+    good.dynamic[2] = (Elf64_Dyn){DT_PLTRELSZ, {24}};
+    tap_ok(move() && strstr(move(), "of a kind"), "relocations of another kind");
     make_good(0);
     good.programs[2].p_vaddr = 0x5000;
     tap_ok(move() && strstr(move(), "dynamic section outside"),
@@ -145,6 +145,31 @@ static void test_refusals(void)
     make_good(0);
     good.header.e_phnum = 2;
     tap_ok(!move(), "a program without a dynamic section has nothing to move");
+}
+
+/* A list of the older kind is for words that are not aligned. */
+static void test_unaligned(void)
+{
+    bool moved[600] = {false};
+    uint64_t word, value = 0x2345;
+
+    make_good(0);
+    good.dynamic[0] = (Elf64_Dyn){DT_RELA, {0x1040}};
+    good.dynamic[1] = (Elf64_Dyn){DT_RELASZ, {24}};
+    good.dynamic[2] = (Elf64_Dyn){DT_NULL, {0}};
+    good.table[0] = 0x2000 + 8 * 500 + 2;
+    good.table[1] = R_X86_64_RELATIVE;
+    good.table[2] = value;
+    const char *wrong = move();
+    memcpy(&word, placed[1] + 0x1000 + 8 * 500 + 2, sizeof(word));
+    memset(placed[1] + 0x1000 + 8 * 500, 0, 16);
+    memcpy(placed[1] + 0x1000 + 8 * 500, (uint64_t[]){500 * 3, 501 * 3}, 16);
+    tap_ok(!wrong && word == BASE + value && words_are(moved), "a word that is not aligned");
+    good.table[1] = R_X86_64_64;
+    tap_ok(move() && strstr(move(), "of a kind"), "a relocation that names a symbol");
+    good.table[1] = R_X86_64_RELATIVE;
+    good.table[0] = 0x2ffa;
+    tap_ok(move() && strstr(move(), "relocations outside"), "an unaligned word that is nowhere");
 }
 
 static void test_random(void)
@@ -169,6 +194,7 @@ int main(void)
 {
     test_lists();
     test_refusals();
+    test_unaligned();
     test_random();
     return tap_done();
 }

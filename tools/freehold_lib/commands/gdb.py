@@ -75,6 +75,6 @@ def execute(arguments: argparse.Namespace) -> int:
     })  # fmt: skip
     # gdb takes socket names of at most 107 characters; it is named from its own folder.
     command = [gdb, "-q", "-ex", f"cd {run.folder.resolve()}"]
-    command += ["-ex", f"target remote {run.gdb.name}", "-ex", f"source {SCRIPT}"]
+    command += ["-ex", f"exec-file {files[KERNEL]}", "-ex", f"target remote {run.gdb.name}", "-ex", f"source {SCRIPT}"]
     sys.stdout.flush()
     os.execv(gdb, command + arguments.rest)
