@@ -48,7 +48,9 @@ long vm_map(uint64_t hint, uint64_t size, uint32_t perm, bool fixed);
 long vm_unmap(uint64_t address, uint64_t size);
 long vm_protect(uint64_t address, uint64_t size, uint32_t perm);
 long vm_discard(uint64_t address, uint64_t size);
-bool vm_map_grant(uint64_t address, grant_t grant, uint32_t perm); /* in a VM_SHARED range */
+/* In a VM_SHARED range; false: refused, or memory for tables is out. */
+bool vm_map_frame(uint64_t address, frame_t frame, uint32_t perm);
+bool vm_map_grant(uint64_t address, grant_t grant, uint32_t perm);
 bool vm_mapped(uint64_t address);
 frame_t vm_frame(uint64_t address); /* EXO_FRAME_NONE if not mapped */
 /* `pages` new frames of `type`, mapped at once and for ever, writable, with a page that is never

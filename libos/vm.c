@@ -329,6 +329,13 @@ long vm_discard(uint64_t address, uint64_t size)
     return 0;
 }
 
+bool vm_map_frame(uint64_t address, frame_t frame, uint32_t perm)
+{
+    frame_t table = table_for(address, true);
+
+    return table.n && exo_pt_map(table, index_of(address), frame, perm) == 0;
+}
+
 bool vm_map_grant(uint64_t address, grant_t grant, uint32_t perm)
 {
     frame_t table = table_for(address, true);

@@ -137,6 +137,28 @@ static int64_t frame_types(void)
     return worst;
 }
 
+/* The kernel's own tables, which others may read. */
+static int64_t read_facts(void)
+{
+    static const uint32_t which[] = {EXO_MACHINE_OWNERS, EXO_MACHINE_ACCOUNTS};
+    int64_t worst = 0;
+
+    for (uint32_t i = 0; i < 2; i++)
+        for (uint32_t perm = EXO_READ; perm <= EXO_WRITE; perm++) {
+            int64_t n = exo_info(EXO_INFO_MACHINE, 0, which[i]);
+            if (n <= 0)
+                return NOT_TRIED;
+            if (let_through(exo_pt_map(stretch.pt, 9, (frame_t){(uint32_t)n}, perm), &worst))
+                return worst;
+        }
+    return worst;
+}
+
+static int64_t take_right(void)
+{
+    return exo_env_set(SELF, EXO_ENV_SET_RIGHTS, EXO_RIGHT_TABLES, 0);
+}
+
 const struct attack table_attacks[] = {
     {"fill the kernel's half of its root table", kernel_half},
     {"empty the kernel's half of its root table", unmap_kernel_half},
@@ -151,5 +173,7 @@ const struct attack table_attacks[] = {
     {"free its control page", free_own_control},
     {"free a table that is linked", free_linked_table},
     {"take frames of the kernel's types", frame_types},
+    {"read the kernel's tables without a right to it", read_facts},
+    {"give itself that right", take_right},
     {NULL, NULL},
 };

@@ -172,6 +172,8 @@ static void set_up(struct build *b, const char *bundle, const struct bundle_app 
     for (uint64_t i = 1; i <= EXO_STACK_PAGES; i++)
         place(b, EXO_STACK_TOP - i * EXO_PAGE_SIZE, take(b, b->env, EXO_DATA), EXO_WRITE);
     place_start(b, bundle, app, image_end);
+    if (right_given(bundle, app, "tables"))
+        check(b, exo_env_set(b->env, EXO_ENV_SET_RIGHTS, EXO_RIGHT_TABLES, 0));
     if (right_given(bundle, app, "directory"))
         place_directory(b);
     if (b->error)

@@ -14,7 +14,12 @@ enum exo_env_set {
     EXO_ENV_SET_FLOOR,
     EXO_ENV_ADD_QUOTA,
     EXO_ENV_SET_ALLOW,
+    EXO_ENV_SET_RIGHTS = 8,
 };
+
+/* What an environment may do beside its own, as bits of `a` of EXO_ENV_SET_RIGHTS. */
+#define EXO_RIGHT_TABLES (1u << 0) /* read the kernel's tables as memory (facts.h) */
+#define EXO_RIGHTS       EXO_RIGHT_TABLES
 
 /* info: the first argument. */
 enum exo_info {
@@ -29,17 +34,19 @@ enum exo_info {
 };
 
 enum exo_info_machine {
-    EXO_MACHINE_ABI,        /* version of this contract: EXO_ABI_VERSION */
-    EXO_MACHINE_FRAMES,     /* one past the highest frame */
-    EXO_MACHINE_FREE,       /* free frames */
-    EXO_MACHINE_TSC_HZ,     /* time stamp counter's rate */
-    EXO_MACHINE_BOOT_TSC,   /* its value when wall_clock of boot_info held */
-    EXO_MACHINE_CPUS,       /* CPUs found */
-    EXO_MACHINE_NICS,       /* NICs driven */
-    EXO_MACHINE_IDLE_TICKS, /* time stamp ticks spent halted */
-    EXO_MACHINE_ENVS,       /* slots for environments, the kernel's own slot 0 included */
-    EXO_MACHINE_QUEUES,     /* network queues */
-    EXO_MACHINE_SLICES,     /* positions in the CPU's slice vector */
+    EXO_MACHINE_ABI,           /* version of this contract: EXO_ABI_VERSION */
+    EXO_MACHINE_FRAMES,        /* one past the highest frame */
+    EXO_MACHINE_FREE,          /* free frames */
+    EXO_MACHINE_TSC_HZ,        /* time stamp counter's rate */
+    EXO_MACHINE_BOOT_TSC,      /* its value when wall_clock of boot_info held */
+    EXO_MACHINE_CPUS,          /* CPUs found */
+    EXO_MACHINE_NICS,          /* NICs driven */
+    EXO_MACHINE_IDLE_TICKS,    /* time stamp ticks spent halted */
+    EXO_MACHINE_ENVS,          /* slots for environments, the kernel's own slot 0 included */
+    EXO_MACHINE_QUEUES,        /* network queues */
+    EXO_MACHINE_SLICES,        /* positions in the CPU's slice vector */
+    EXO_MACHINE_OWNERS = 32,   /* first frame of the table of frames (facts.h) */
+    EXO_MACHINE_ACCOUNTS = 33, /* first frame of the table of accounts */
 };
 
 enum exo_info_env {

@@ -94,6 +94,7 @@ enum exo_frame_type {
     EXO_CONTROL = 7, /* the page a vCPU and its kernel talk through (control.h) */
     EXO_RING = 8,    /* a ring shared with the kernel (ring.h) */
     EXO_DEVICE = 9,  /* reserved */
+    EXO_FACTS = 10,  /* the kernel's, but readable with a right to it (facts.h) */
     EXO_FRAME_TYPES
 };
 

@@ -15,6 +15,7 @@
  *       environments                                                 inv_cpu_expiry
  *   C6  what the control page says is read once and checked; at worst its own environment ends
  */
+#include "account.h"
 #include "env.h"
 #include "exo_calls.h"
 #include "exo_handlers.h"
@@ -241,6 +242,7 @@ struct env *cpu_next(uint64_t now, uint64_t *alarm)
             current = env;
         }
     } while (current && !deliver(current));
+    account_refresh(now, slice_ticks());
     *alarm = ended > ENDED_MAX ? now : cpu_expiry[1];
     if (current && slice_end < *alarm)
         *alarm = slice_end;

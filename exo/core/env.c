@@ -126,6 +126,7 @@ struct env *env_first(uint32_t pages)
         };
     __builtin_memcpy(env->quota, machine, sizeof(machine));
     env->allowances = 1; /* that asks for nothing: every filter lies within it */
+    env->rights = EXO_RIGHTS;
     __builtin_memcpy(env->label, "init", 5);
     slice_give_all(env);
     gate_init();
@@ -250,6 +251,17 @@ static int64_t add_quota(struct env *self, struct env *env, uint64_t resource, u
     return 0;
 }
 
+/* Rights are only added: what was mapped by one stays allowed. */
+static int64_t set_rights(const struct env *self, struct env *env, uint64_t rights)
+{
+    if (rights & ~(uint64_t)EXO_RIGHTS)
+        return -EXO_E_RANGE;
+    if (rights & ~(uint64_t)self->rights)
+        return -EXO_E_OWNER;
+    env->rights |= (uint32_t)rights;
+    return 0;
+}
+
 int64_t call_env_set(struct env *self, env_t name, uint32_t what, uint64_t a, uint64_t b)
 {
     const uint32_t states =
@@ -273,6 +285,8 @@ int64_t call_env_set(struct env *self, env_t name, uint32_t what, uint64_t a, ui
         return add_quota(self, env, a, b);
     case EXO_ENV_SET_ALLOW:
         return set_allow(self, env, a, b);
+    case EXO_ENV_SET_RIGHTS:
+        return set_rights(self, env, a);
     default:
         return -EXO_E_RANGE;
     }

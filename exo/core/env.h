@@ -62,6 +62,7 @@ struct env {
     uint32_t table_head, frame_head; /* lists of its frames: tables, and all others */
     uint16_t grants[2];              /* grants that it gave, and received: slots */
     frame_t root, control;
+    uint32_t rights; /* EXO_RIGHT_... */
     struct revoke revoke;
     uint32_t allowances; /* what its filters must lie within: one of these */
     struct exo_filter allow[EXO_ALLOWANCES];

@@ -89,6 +89,12 @@ void frame_adopt(struct env *env, frame_t frame)
     frame_take(env, frame.n, EXO_DATA);
 }
 
+void frame_publish(uint32_t first, uint32_t count)
+{
+    for (uint32_t n = first; n < first + count; n++)
+        frames[n].type = EXO_FACTS;
+}
+
 struct frame *frame_of(const struct env *self, frame_t frame)
 {
     if (frame.n >= frame_count)

@@ -4,20 +4,34 @@
 #define EXO_CORE_FRAME_H
 
 #include "env.h"
+#include "facts.h"
 #include "types.h"
 
+/* Readable as memory: the fields before `index` are those of struct exo_frame_fact. */
 struct frame {
     uint8_t type;     /* enum exo_frame_type */
     uint16_t owner;   /* slot in envs[]; ENV_KERNEL: nobody */
     uint16_t entries; /* of a table: how many are filled */
     uint16_t
         pinned; /* uses by the kernel itself: root, control page, ring, buffer, packet in flight */
-    uint16_t index;      /* of a linked table: its place in `parent` */
-    uint32_t parent;     /* of a table: the table that holds it, 0 while none does */
     uint32_t mapped;     /* leaf entries that name it */
     uint16_t granted;    /* grants of it to others */
+    uint16_t index;      /* of a linked table: its place in `parent` */
+    uint32_t parent;     /* of a table: the table that holds it, 0 while none does */
     uint32_t prev, next; /* list of free frames, or of one owner's frames */
 };
+
+#define SAME(field)                                                                                \
+    _Static_assert(offsetof(struct frame, field) == offsetof(struct exo_frame_fact, field),        \
+                   "facts.h says where it is")
+SAME(type);
+SAME(owner);
+SAME(entries);
+SAME(pinned);
+SAME(mapped);
+SAME(granted);
+_Static_assert(sizeof(struct frame) == sizeof(struct exo_frame_fact),
+               "facts.h says how large it is");
 
 extern struct frame *frames;
 extern uint32_t frame_count; /* one past the highest */
@@ -33,6 +47,9 @@ void frame_init(struct frame *table, uint32_t count);
 void frame_add_free(uint32_t first, uint32_t count);
 /* Boot: a KERNEL frame with contents becomes a DATA frame of `env`, within its quota. */
 void frame_adopt(struct env *env, frame_t frame);
+
+/* Boot: KERNEL frames that hold a table which may be read (facts.h). */
+void frame_publish(uint32_t first, uint32_t count);
 
 /* The frame if it exists and belongs to `self` or an EMBRYO child of it, else NULL. */
 struct frame *frame_of(const struct env *self, frame_t frame);

@@ -4,6 +4,7 @@
  */
 #include "info.h"
 
+#include "account.h"
 #include "env.h"
 #include "exo_calls.h"
 #include "exo_handlers.h"
@@ -33,6 +34,10 @@ static int64_t info_machine(uint32_t index)
         return machine_cpus;
     case EXO_MACHINE_NICS:
         return nic_count;
+    case EXO_MACHINE_OWNERS:
+        return account_owners.n;
+    case EXO_MACHINE_ACCOUNTS:
+        return account_frame.n;
     case EXO_MACHINE_IDLE_TICKS:
         return (int64_t)cpu_idle_ticks;
     case EXO_MACHINE_ENVS:

@@ -47,7 +47,8 @@ const char *inv_frame_free(void)
     for (uint32_t n = 0; n < frame_count; n++) {
         const struct frame *f = &frames[n];
         REQUIRE(f->type < EXO_FRAME_TYPES, "a frame has a type that does not exist");
-        REQUIRE((f->type <= EXO_KERNEL) == !f->owner, "a frame has an owner and is FREE or KERNEL");
+        REQUIRE((f->type <= EXO_KERNEL || f->type == EXO_FACTS) == !f->owner,
+                "a frame has an owner and is FREE or the kernel's");
         if (f->type != EXO_FREE)
             continue;
         count++;
@@ -157,8 +158,10 @@ const char *inv_table_leaves(void)
             REQUIRE(PTE_FRAME(entry) < frame_count, "a leaf names no frame");
             const struct frame *f = &frames[PTE_FRAME(entry)];
             bool write = entry & PTE_WRITE, exec = !(entry & PTE_NX);
-            REQUIRE(f->owner, "a leaf names a frame of nobody");
-            REQUIRE(f->owner == frames[n].owner || PTE_SLOT(entry),
+            REQUIRE(f->owner || f->type == EXO_FACTS, "a leaf names a frame of nobody");
+            REQUIRE(f->type != EXO_FACTS || (envs[frames[n].owner].rights & EXO_RIGHT_TABLES),
+                    "the kernel's tables are read without a right to it");
+            REQUIRE(f->owner == frames[n].owner || f->type == EXO_FACTS || PTE_SLOT(entry),
                     "a leaf names another's frame without a grant");
             REQUIRE(!(write && exec), "a page is writable and executable");
             REQUIRE(!write || f->type == EXO_DATA || f->type == EXO_RING || f->type == EXO_CONTROL,
@@ -392,7 +395,8 @@ const char *inv_all(void)
         inv_gate_table,   inv_gate_calls,      inv_gate_depth,        inv_gate_time,
         inv_slice_ready,  inv_cpu_expiry,      inv_queue_flights,     inv_queue_frames,
         inv_filter_lists, inv_filter_disjoint, inv_filter_allowed,    inv_grant_entries,
-        inv_grant_counts, inv_grant_lists,     inv_revoke_list,       inv_revoke_floor};
+        inv_grant_counts, inv_grant_lists,     inv_accounts,          inv_revoke_list,
+        inv_revoke_floor};
 
     for (uint32_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
         const char *wrong = all[i]();

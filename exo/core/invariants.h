@@ -38,6 +38,7 @@ const char *inv_filter_allowed(void);
 const char *inv_grant_entries(void);
 const char *inv_grant_counts(void);
 const char *inv_grant_lists(void);
+const char *inv_accounts(void);
 const char *inv_revoke_list(void);
 const char *inv_revoke_floor(void);
 

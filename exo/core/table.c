@@ -5,6 +5,7 @@
  *   T1  an entry of a PML4, PDPT or PD names a table of the next lower type, of the same owner,
  *       and that table knows this entry as its only parent          inv_table_tree
  *   T2  an entry of a PT names a frame of the same owner, or one that was granted to it (grant.c)
+ *       or, to be read by who has the right, one of the kernel's tables,
  *       and then the grant, too; it is writable only if the frame is
  *       DATA, RING or CONTROL, executable only if DATA, never both  inv_table_leaves
  *   T3  a table's `entries` and a frame's `mapped` are what the tables say   inv_table_counts
@@ -131,7 +132,7 @@ int64_t call_pt_map(struct env *self, frame_t table, uint32_t index, frame_t fra
         return -EXO_E_RANGE;
     struct frame *f = &frames[frame.n];
     uint64_t *entry = entry_at(table.n, index);
-    if (f->owner != t->owner)
+    if (f->type == EXO_FACTS ? !(envs[t->owner].rights & EXO_RIGHT_TABLES) : f->owner != t->owner)
         return -EXO_E_OWNER;
     if (t->type != EXO_PT && f->type != t->type + 1)
         return -EXO_E_TYPE;

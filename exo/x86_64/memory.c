@@ -6,6 +6,7 @@
  *       constants) writable at another address, nor anything of it open to applications     memory_check, at each boot
  *   M2  after memory_give_to_core the kernel allocates nothing
  */
+#include "account.h"
 #include "env.h"
 #include "frame.h"
 #include "io.h"
@@ -184,13 +185,17 @@ void memory_tables(void)
 
 void memory_give_to_core(void)
 {
-    uint64_t bytes = boot.max_frame * sizeof(struct frame), physical;
+    uint64_t bytes = boot.max_frame * sizeof(struct frame), owners, first;
 
     if (boot.max_frame >> 32)
         panic("There is more memory than 32-bit frame numbers can name.");
-    struct frame *table = boot_alloc((bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE, &physical);
+    struct frame *table = boot_alloc((bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE, &owners);
+    bytes = env_count * sizeof(struct exo_account);
+    struct exo_account *copies = boot_alloc((bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE, &first);
     given = true;
     frame_init(table, (uint32_t)boot.max_frame);
+    account_init((frame_t){(uint32_t)(owners >> EXO_PAGE_SHIFT)}, copies,
+                 (frame_t){(uint32_t)(first >> EXO_PAGE_SHIFT)});
     for (uint32_t i = boot.region_count; i-- > 0;)
         frame_add_free((uint32_t)boot.regions[i].first, (uint32_t)boot.regions[i].count);
 }

@@ -262,6 +262,8 @@ static bool record_kept(const struct change *c, uint32_t n)
         shared.granted = f->granted;
         shared.entries = f->entries;
     }
+    if (f->type == EXO_FACTS)
+        shared.mapped = f->mapped; /* whoever may read it */
     if (!memcmp(&shared, f, sizeof(*f)))
         return true;
     /* The list of free frames is everybody's. */

@@ -74,9 +74,9 @@ static const struct step tables_setup[] = {
 
 static const struct choice tables_choice[] = {
     CALLED(PT_MAP, OF(4, 6, 7), OF(0, 255, 511), OF(6, 7, 8, 9, 12), OF(0, EXO_WRITE)),
-    CALLED(PT_MAP, OF(8), OF(0, 511), OF(4, 5, 8, 9, 12),
+    CALLED(PT_MAP, OF(8), OF(0, 511), OF(WORLD_FACTS, 4, 5, 8, 9, 12),
            OF(0, EXO_WRITE, EXO_EXEC, EXO_WRITE | EXO_EXEC, 4)),
-    CALLED(PT_MAP, OF(12), OF(0), OF(9, 10, 11, 12), OF(0, EXO_WRITE)),
+    CALLED(PT_MAP, OF(12), OF(0), OF(WORLD_FACTS, 9, 10, 11, 12), OF(0, EXO_WRITE)),
     CALLED(PT_UNMAP, OF(1, 4, 6, 7, 8, 9, 12, 99), OF(0, 255, 511, 512)),
     CALLED(PT_PROTECT, OF(4, 6, 8, 9, 12), OF(0, 511), OF(0, EXO_WRITE, EXO_EXEC, 3, 4)),
     CALLED(PT_READ, OF(4, 8, 12), OF(0, 511)),

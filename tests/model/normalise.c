@@ -30,8 +30,8 @@
 #include <string.h>
 
 /* Private to cpu.c and frame.c, made visible by shrink.py. */
-extern uint64_t slice_end, since;
-extern uint32_t free_head, slot_last;
+extern uint64_t slice_end, since, account_deadline;
+extern uint32_t free_head, slot_last, account_slot;
 
 #define FREE_PATTERN 0xa5 /* what lies in a free frame: not zero */
 
@@ -131,6 +131,8 @@ static void normalise_time(void)
     world.alarm = moved(world.alarm);
     since = world.now = WORLD_NOW;
     cpu_idle_ticks = 0;
+    account_deadline = account_slot = 0;
+    memset(accounts, 0, env_count * sizeof(*accounts)); /* only readers of memory look at them */
 }
 
 static void list_sort(uint32_t *head, uint32_t owner, bool free, bool tables)

@@ -284,7 +284,7 @@ AFTER = {
     "address, other network": ('address = "10.0.2.15/16"', "20: other: `address` gives 10.0.2.15, which www has already."),
     "port": ('address = "10.0.2.9/24"\nforward = [\n  "tcp/1:1",\n  "udp/8080:1"\n]', "23: other: `forward` gives host port 8080/udp, which www has already."),
     "slices": ("slices = 56", "20: other: `slices` is 56, but the applications before it leave 55 of the 63 slices."),
-    "rights": ('rights = ["dictionary"]', '20: other: `rights` has "dictionary"; the rights are directory.'),
+    "rights": ('rights = ["dictionary"]', '20: other: `rights` has "dictionary"; the rights are directory, tables.'),
     "rights, by hand": ('environment = { FREEHOLD_RIGHTS = "directory" }', "20: other: `environment` sets FREEHOLD_RIGHTS; use the key `rights` instead."),
     "no address": ('forward = ["tcp/9:9"]', "20: other: `forward` needs a fixed `address` that the host can forward to."),
     "dhcp": ('address = "dhcp"\nforward = ["tcp/9:9"]', "21: other: `forward` needs a fixed `address` that the host can forward to."),

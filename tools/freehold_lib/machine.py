@@ -33,7 +33,7 @@ DEFAULT_SLICES = 4
 DEFAULT_POLICY = "round_robin"
 RESTARTS = {"never": "BUNDLE_NEVER", "on-failure": "BUNDLE_ON_FAILURE", "always": "BUNDLE_ALWAYS"}
 DEFAULT_RESTART = "on-failure"
-RIGHTS = ("directory",)
+RIGHTS = ("directory", "tables")
 DHCP = "dhcp"
 # What the kernel's log begins its own lines, the loader's and init's with.
 RESERVED_NAMES = ("exo", "uefi", "init")

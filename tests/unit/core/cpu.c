@@ -392,6 +392,43 @@ static void test_many_at_once(void)
            "and the others when their turn comes (%u rounds)", rounds);
 }
 
+/* Accounts are as old as facts.h says at most, and say what was true. */
+static void test_accounts(void)
+{
+    struct env *init = mock_boot();
+    struct env *child = mock_child(init, 9, true);
+    const struct exo_account *mine = &accounts[1], *its = &accounts[EXO_ENV_SLOT(child->name.n)];
+    env_t name = child->name;
+    uint32_t slices = env_count / EXO_ACCOUNTS_AT_ONCE + 1;
+
+    CALL(init, SLICE_SET, 3, name.n);
+    for (uint32_t i = 0; i < slices; i++) {
+        mock_now += machine_tsc_hz / (1000000000u / EXO_SLICE_NS);
+        mock_next();
+    }
+    tap_ok(its->name.n == name.n && its->parent.n == init->name.n && its->state == EXO_ENV_LIVE &&
+               its->slices == 1 && its->used[EXO_R_PAGES] == 2 && its->quota[EXO_R_PAGES] == 9,
+           "an account says what its environment has");
+    tap_ok(!strcmp(mine->label, "init") && mine->state == EXO_ENV_LIVE && mine->ticks &&
+               mine->ticks <= cpu_ticks(init) && mine->used[EXO_R_ENVS] == 1,
+           "and how it fares");
+    tap_ok(mock_now - its->when <= slices * (machine_tsc_hz / (1000000000u / EXO_SLICE_NS)),
+           "it is no older than promised");
+    uint64_t when = its->when;
+    mock_now++;
+    mock_next();
+    tap_ok(its->when == when && mine->when <= mock_now, "within a slice nothing is written twice");
+    CALL(init, ENV_KILL, name.n, 0);
+    mock_reclaim(init, name);
+    tap_ok(!inv_all(), "an old account breaks nothing");
+    for (uint32_t i = 0; i < slices; i++) {
+        mock_now += machine_tsc_hz / (1000000000u / EXO_SLICE_NS);
+        mock_next();
+    }
+    tap_ok(!its->name.n && !its->used[EXO_R_PAGES] && its->when, "who is gone has no account");
+    tap_ok(!accounts[0].name.n && !accounts[env_count - 1].name.n, "nor has nobody");
+}
+
 int main(void)
 {
     test_shares();
@@ -406,5 +443,6 @@ int main(void)
     test_foreign();
     test_kill_current();
     test_many_at_once();
+    test_accounts();
     return tap_done();
 }

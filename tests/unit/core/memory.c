@@ -293,6 +293,49 @@ static void test_reclaim_embryo(void)
     tap_ok(mock_reclaim(init, name) > 0 && !inv_all(), "it goes to the end");
 }
 
+/* The kernel's tables are read as memory by who has the right, and by nobody else. */
+static void test_facts(void)
+{
+    struct env *init = mock_boot();
+    struct env *embryo = mock_child(init, 8, false), *live = mock_child(init, 8, true);
+    uint64_t pt = take(init, EXO_PT), pd = take(init, EXO_PD), theirs = take(live, EXO_PT);
+    uint64_t built = (uint64_t)CALL(init, PAGE_ALLOC, embryo->name.n, ANY, EXO_PT);
+
+    REFUSED(OWNER, CALL(live, PT_MAP, theirs, 0, MOCK_FACTS, 0), "read tables without a right");
+    REFUSED(OWNER, CALL(init, PT_MAP, built, 0, MOCK_FACTS, 0), "have an EMBRYO read without one");
+    REFUSED(PERM, CALL(init, PT_MAP, pt, 0, MOCK_FACTS, EXO_WRITE), "write the kernel's tables");
+    REFUSED(PERM, CALL(init, PT_MAP, pt, 0, MOCK_FACTS, EXO_EXEC), "execute the kernel's tables");
+    REFUSED(TYPE, CALL(init, PT_MAP, pd, 0, MOCK_FACTS, 0), "link the kernel's tables");
+    REFUSED(OWNER, CALL(init, PT_MAP, pt, 0, 1, 0), "read what the kernel does not show");
+    DONE(CALL(init, PT_MAP, pt, 0, MOCK_FACTS, 0), "read the kernel's tables");
+    tap_ok(frames[MOCK_FACTS].mapped == 1, "that is counted");
+    REFUSED(PERM, CALL(init, PT_PROTECT, pt, 0, EXO_WRITE), "protect them to be written");
+    REFUSED(PERM, CALL(init, PT_PROTECT, pt, 0, EXO_EXEC), "protect them to be executed");
+    REFUSED(OWNER, CALL(init, PAGE_FREE, MOCK_FACTS), "free the kernel's tables");
+    REFUSED(BUSY, CALL(init, PAGE_ALLOC, 0, MOCK_FACTS, EXO_DATA), "take the kernel's tables");
+    REFUSED(OWNER, CALL(init, PAGE_GRANT, MOCK_FACTS, live->name.n, 0), "grant them");
+    REFUSED(OWNER, CALL(init, CONSOLE_WRITE, MOCK_FACTS, 0, 8), "print them");
+    REFUSED(RANGE, CALL(init, ENV_SET, embryo->name.n, EXO_ENV_SET_RIGHTS, EXO_RIGHTS + 1),
+            "give a right that is not");
+    DONE(CALL(init, ENV_SET, embryo->name.n, EXO_ENV_SET_RIGHTS, EXO_RIGHT_TABLES), "give a right");
+    DONE(CALL(init, PT_MAP, built, 0, MOCK_FACTS, 0), "then the EMBRYO reads");
+    DONE(CALL(init, ENV_SET, embryo->name.n, EXO_ENV_SET_RIGHTS, 0), "give none more");
+    tap_ok(embryo->rights == EXO_RIGHT_TABLES && !inv_all(), "what was given stays");
+    int64_t grandchild = CALL(live, ENV_CREATE, 0, 0, 0);
+    tap_ok(grandchild == -EXO_E_QUOTA, "(who lives has no room for a child)");
+    live->quota[EXO_R_ENVS]++;
+    init->quota[EXO_R_ENVS]--;
+    grandchild = CALL(live, ENV_CREATE, 0, 0, 0);
+    REFUSED(OWNER, CALL(live, ENV_SET, (uint64_t)grandchild, EXO_ENV_SET_RIGHTS, EXO_RIGHT_TABLES),
+            "give a right that one has not");
+    DONE(CALL(live, ENV_SET, (uint64_t)grandchild, EXO_ENV_SET_RIGHTS, 0), "give no right");
+    tap_ok(CALL(init, PT_UNMAP, pt, 0) == MOCK_FACTS && frames[MOCK_FACTS].mapped == 1, "unmap");
+    DONE(CALL(init, ENV_RUN, embryo->name.n, 0x400000), "run the reader");
+    DONE(CALL(init, ENV_KILL, embryo->name.n, 0), "and end it");
+    tap_ok(mock_reclaim(init, embryo->name) > 0 && !frames[MOCK_FACTS].mapped, "and reclaim it");
+    tap_ok(!inv_all(), "facts: the invariants hold (%s)", inv_all() ? inv_all() : "all");
+}
+
 int main(void)
 {
     test_alloc();
@@ -307,5 +350,6 @@ int main(void)
     test_mapped_limit();
     test_adopt();
     test_frame_zero();
+    test_facts();
     return tap_done();
 }

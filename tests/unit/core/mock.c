@@ -253,6 +253,10 @@ struct env *mock_boot(void)
     mock_ready_hook = NULL;
     mock_frame_hook = NULL;
     frame_init(calloc(MOCK_FRAMES, sizeof(struct frame)), MOCK_FRAMES);
+    static struct exo_account account_table[MOCK_ENVS];
+    memset(account_table, 0, sizeof(account_table));
+    account_init((frame_t){EXO_FRAME_NONE}, account_table, (frame_t){EXO_FRAME_NONE});
+    frame_publish(MOCK_FACTS, MOCK_KERNEL - MOCK_FACTS);
     frame_add_free(MOCK_KERNEL, MOCK_FRAMES - MOCK_KERNEL);
     mock_now = 1000;
     mock_arrived_count = mock_left_count = mock_no_channel = 0;

@@ -9,6 +9,7 @@
 #define TESTS_CORE_MOCK_H
 
 #include "../tap.h"
+#include "account.h"
 #include "env.h"
 #include "exo_calls.h"
 #include "exo_handlers.h"
@@ -24,6 +25,7 @@
 
 #define MOCK_FRAMES 128u
 #define MOCK_KERNEL 4u /* frames 0..3 are the kernel's */
+#define MOCK_FACTS  3u /* of which one may be read with a right to it */
 #define MOCK_ENVS   24u
 #define MOCK_QUEUES 32u
 #define MOCK_SLICES 64u

@@ -210,6 +210,8 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
         a[0] = some_frame(self, level);
         a[1] = some_index();
         a[2] = some_frame(self, level == EXO_PT ? EXO_PML4 + steps_dice(7) : level + 1);
+        if (level == EXO_PT && !steps_dice(12))
+            a[2] = MOCK_FACTS;
         a[3] = level == EXO_PT || !steps_dice(10) ? steps_dice(5) : 0;
         break;
     case EXO_CALL_PT_UNMAP:
@@ -229,7 +231,7 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
         break;
     case EXO_CALL_ENV_SET:
         a[0] = some_env(self);
-        a[1] = steps_dice(9);
+        a[1] = steps_dice(EXO_ENV_SET_RIGHTS + 2);
         if (a[1] == EXO_ENV_SET_ALLOW) {
             filter_for(self, &a[2]);
             break;
@@ -238,6 +240,7 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
                : a[1] == EXO_ENV_SET_CONTROL ? some_frame(self, EXO_CONTROL)
                : a[1] == EXO_ENV_SET_NAME    ? 'a' + steps_dice(26)
                : a[1] == EXO_ENV_SET_FLOOR   ? steps_dice(12)
+               : a[1] == EXO_ENV_SET_RIGHTS  ? steps_dice(3)
                : a[1] == EXO_ENV_ADD_QUOTA   ? steps_dice(EXO_RESOURCES + 1)
                                              : 2ull << 40 | steps_dice(5);
         a[3] = steps_dice(10) ? 0 : 9;

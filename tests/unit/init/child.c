@@ -357,10 +357,12 @@ static void test_directory(void)
     peers_tell(1, (env_t){EXO_ENV_SELF});
     peers_tell(1, name);
     tap_ok(page->entries[1].env.n == name.n && page->entries[1].starts == 2, "so is the next");
+    tap_ok(!child->rights, "the directory is no right to the kernel's tables");
     CALL(fake_init, ENV_KILL, name.n, 9);
     tap_ok(child_reclaim(name) && !inv_all() && !fake_init->used[EXO_R_GRANTS],
            "when it ends the grant does");
 
+    give_rights("directory,tables");
     int failed = 0;
     bool clean = true;
     for (int n = 1;; n++) {
@@ -373,6 +375,7 @@ static void test_directory(void)
         clean &= !name.n && !inv_all() && fake_init->used[EXO_R_PAGES] == pages &&
                  !fake_init->used[EXO_R_GRANTS];
     }
+    tap_ok(name.n && mock_env(name.n)->rights == EXO_RIGHT_TABLES, "the other right is given");
     tap_ok(clean && name.n && failed > 30, "each of %d calls fails once: nothing is left", failed);
 }
 
