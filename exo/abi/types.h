@@ -141,7 +141,7 @@ enum exo_resource {
 #define EXO_NOTIFIERS     8u       /* environments that may notify one */
 #define EXO_SLICE_NS      2000000u /* length of one slice: 2 ms */
 #define EXO_QUEUE_BUFFERS 1024u    /* buffers of one queue */
-#define EXO_QUEUE_FRAMES  (EXO_QUEUE_BUFFERS / 2)
+#define EXO_QUEUE_FRAMES  512u     /* frames that these lie in, two in one */
 #define EXO_BUFFER_SIZE   2048u    /* one buffer: half a frame */
 #define EXO_PACKET_MAX    1514u    /* longest Ethernet frame, without its checksum */
 #define EXO_PACKET_MIN    14u      /* an Ethernet header */

@@ -38,7 +38,8 @@
 #define DOMAIN(id)  ((uint64_t)(id) << 8)
 
 _Static_assert(DMA_READ == 1 && DMA_WRITE == 2, "9.8: R and W of an entry");
-_Static_assert(EXO_QUEUE_FRAMES == ENTRIES, "a queue's frames have one table");
+_Static_assert(EXO_QUEUE_FRAMES == ENTRIES && 2 * EXO_QUEUE_FRAMES == EXO_QUEUE_BUFFERS,
+               "a queue's frames have one table");
 _Static_assert(DMA_WINDOW + (uint64_t)EXO_QUEUES * EXO_QUEUE_FRAMES * EXO_PAGE_SIZE <= INTERRUPTS,
                "no buffer lies where devices write interrupts");
 
@@ -186,6 +187,7 @@ void dma_init(void)
     uint64_t physical;
     const char *wrong = units_find();
 
+    domain_count = 0;
     if (wrong) {
         levels = 0;
         klog("DMA is not confined on this machine: %s. Its network cards can reach all memory.",

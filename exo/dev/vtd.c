@@ -177,6 +177,7 @@ const char *vtd_find(uint32_t *levels)
 {
     uint32_t widths = WIDTH_3_LEVELS | WIDTH_4_LEVELS;
 
+    unit_count = 0;
     for (uint32_t i = 0; i < boot.dma.unit_count; i++) {
         const char *wrong = find(&units[i], &boot.dma.units[i]);
         if (wrong)
