@@ -133,6 +133,7 @@ enum exo_resource {
  */
 #define EXO_TABLES_LEAST  64u
 #define EXO_ENVS          1024u    /* environments, the kernel's own slot 0 included */
+#define EXO_ENV_DEPTH     8u       /* ancestors of an environment, at most */
 #define EXO_QUEUES        1024u    /* network queues */
 #define EXO_SLICES        1024u    /* positions in the CPU's slice vector */
 #define EXO_GRANTS        4096u    /* frames that are granted, slot 0 included, which is none */

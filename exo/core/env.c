@@ -4,9 +4,12 @@
  *
  *   E1  FREE -> EMBRYO (env_create) -> LIVE (env_run) -> ZOMBIE (end) -> FREE (env_reclaim)
  *   E2  a child's quota came out of its parent's and goes back: the sums stay  inv_env_quotas
- *   E3  every environment but the first has a parent that is LIVE or EMBRYO's parent, and the
- *       chain of parents ends                                                  inv_env_tree
+ *   E3  every environment but the first has a parent, LIVE or a ZOMBIE that is not reclaimed yet,
+ *       and at most EXO_ENV_DEPTH ancestors; a parent knows its children       inv_env_tree
  *   E4  what a child may bind lies within what its parent may                  inv_filter_allowed
+ *
+ * To end an environment takes the same few steps whatever it has: its children, positions, queues
+ * and frames stay its own until its parent reclaims it, a bounded piece a call.
  *
  * A name holds the slot and how often the slot was used, so an old name names nobody.
  */
@@ -33,6 +36,8 @@ static uint32_t slot_last; /* the search for a free one goes on after it: a name
 
 #define RECLAIM_FRAMES 64u /* frames taken back by one call */
 #define RECLAIM_GRANTS 64u /* grants likewise */
+#define RECLAIM_SLICES 64u /* positions of the slice vector */
+#define RECLAIM_ENVS   64u /* children, which go to the parent */
 #define GENERATION_MAX ((1u << (32 - EXO_ENV_SLOT_BITS)) - 1)
 #define LABEL_EXO      0x6f7865ull /* "exo" and "uefi" as env_set takes them */
 #define LABEL_UEFI     0x69666575ull
@@ -134,6 +139,15 @@ struct env *env_first(uint32_t pages)
     return env;
 }
 
+static uint32_t depth_of(const struct env *env)
+{
+    uint32_t depth = 0;
+
+    while ((env = parent_of(env)))
+        depth++;
+    return depth;
+}
+
 int64_t call_env_create(struct env *self, uint32_t pages, uint32_t children, uint32_t queues,
                         uint32_t grants, uint32_t gates, uint32_t filters)
 {
@@ -144,6 +158,8 @@ int64_t call_env_create(struct env *self, uint32_t pages, uint32_t children, uin
             return -EXO_E_QUOTA;
     if (children == self->quota[EXO_R_ENVS] - self->used[EXO_R_ENVS])
         return -EXO_E_QUOTA; /* the child itself is one, too */
+    if (depth_of(self) >= EXO_ENV_DEPTH)
+        return -EXO_E_RANGE;
     struct env *env = env_take_slot();
     if (!env)
         return -EXO_E_MEMORY;
@@ -153,6 +169,7 @@ int64_t call_env_create(struct env *self, uint32_t pages, uint32_t children, uin
         env->quota[r] = quota[r];
     }
     self->used[EXO_R_ENVS]++;
+    set_add(&self->children, (uint32_t)(env - envs));
     env->parent = self->name;
     return env->name.n;
 }
@@ -334,18 +351,26 @@ void env_unpend(struct env *env, uint32_t reasons)
     ((struct exo_control *)machine_frame(env->control))->pending = env->pending;
 }
 
-/* The children of an environment that ends become its parent's, with the quota that they took. */
-static void orphans_hand_over(struct env *env, struct env *parent)
+/*
+ * Up to RECLAIM_ENVS children of a ZOMBIE become its parent's, with the quota that they took; those
+ * that have ended meanwhile had nobody to tell. False: it has none.
+ */
+static bool orphans_hand_over(struct env *env, struct env *to)
 {
-    for (uint32_t slot = 1; slot < env_count; slot++)
-        if (envs[slot].state != EXO_ENV_FREE && envs[slot].parent.n == env->name.n)
-            envs[slot].parent.n = parent ? parent->name.n : 0;
-    if (parent) {
-        parent->used[EXO_R_ENVS] += env->used[EXO_R_ENVS];
-        parent->quota[EXO_R_ENVS] += env->used[EXO_R_ENVS];
-        env->quota[EXO_R_ENVS] -= env->used[EXO_R_ENVS];
-        env->used[EXO_R_ENVS] = 0;
+    uint32_t slot, moved = 0;
+
+    for (; moved < RECLAIM_ENVS && (slot = set_first(&env->children)) != SET_NONE; moved++) {
+        set_remove(&env->children, slot);
+        env->used[EXO_R_ENVS]--;
+        env->quota[EXO_R_ENVS]--;
+        set_add(&to->children, slot);
+        to->used[EXO_R_ENVS]++;
+        to->quota[EXO_R_ENVS]++;
+        envs[slot].parent = to->name;
+        if (envs[slot].state == EXO_ENV_ZOMBIE)
+            env_pend(to, EXO_UP_CHILD);
     }
+    return moved;
 }
 
 void env_end(struct env *env, enum exo_end why, uint32_t status, uint64_t address)
@@ -360,12 +385,9 @@ void env_end(struct env *env, enum exo_end why, uint32_t status, uint64_t addres
     env->end_status = status;
     env->end_rip = env->context.rip;
     env->end_address = address;
-    slice_hand_over(env, parent);
-    queue_env_ended(env);
-    orphans_hand_over(env, parent);
-    if (parent)
-        env_pend(parent, EXO_UP_CHILD); /* for `env`, and for the ZOMBIEs among its children */
-    else
+    if (parent && parent->state == EXO_ENV_LIVE)
+        env_pend(parent, EXO_UP_CHILD);
+    if (!parent)
         klog("%s ended (reason %u, status %u): nothing will be restarted any more.", env->label,
              (unsigned)why, status);
 }
@@ -412,10 +434,13 @@ int64_t call_env_reclaim(struct env *self, env_t name)
         /* Torn down from here on: nobody builds it any further. */
         env->state = EXO_ENV_ZOMBIE;
         env->end = EXO_END_KILLED;
-        slice_hand_over(env, self);
     }
-    if (gate_reclaim(env))
+    if (gate_reclaim(env) || orphans_hand_over(env, self))
         return 1;
+    if (env->slices) {
+        slice_hand_over(env, self, RECLAIM_SLICES);
+        return 1;
+    }
     if (env->used[EXO_R_QUEUES]) {
         int64_t result = queue_reclaim(env);
         return result < 0 ? result : 1;
@@ -446,6 +471,7 @@ int64_t call_env_reclaim(struct env *self, env_t name)
     for (uint32_t r = 0; r < EXO_RESOURCES; r++)
         self->quota[r] += env->quota[r];
     self->used[EXO_R_ENVS]--;
+    set_remove(&self->children, (uint32_t)(env - envs));
     env->state = EXO_ENV_FREE;
     env->name.n = 0;
     set_add(&slots_free, (uint32_t)(env - envs));

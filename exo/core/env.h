@@ -59,6 +59,7 @@ struct env {
     uint32_t used[EXO_RESOURCES], quota[EXO_RESOURCES];
     uint32_t slices;
     struct set positions;            /* of the slice vector, that it owns */
+    struct set children, queues;     /* slots, and numbers of queues */
     uint32_t table_head, frame_head; /* lists of its frames: tables, and all others */
     uint16_t grants[2];              /* grants that it gave, and received: slots */
     frame_t root, control;

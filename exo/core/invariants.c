@@ -233,7 +233,7 @@ const char *inv_env_states(void)
             REQUIRE(env->root.n && env->control.n && env->end == EXO_END_NOT,
                     "a living environment has no root or control page");
         if (env->state == EXO_ENV_ZOMBIE)
-            REQUIRE(!env->slices && !env->waiting, "a ZOMBIE waits or owns slices");
+            REQUIRE(!env->waiting, "a ZOMBIE waits");
     }
     return NULL;
 }
@@ -269,8 +269,7 @@ const char *inv_env_quotas(void)
         for (uint32_t i = 0; i < queue_count; i++)
             bound += queues[i].owner == slot;
         /* Whoever ends without a parent leaves its children to nobody and keeps the count. */
-        REQUIRE(env->used[EXO_R_ENVS] == children ||
-                    (env->state == EXO_ENV_ZOMBIE && !env->parent.n),
+        REQUIRE(env->used[EXO_R_ENVS] == children,
                 "an environment's count of environments is not the number of its children");
         REQUIRE(env->used[EXO_R_QUEUES] == bound,
                 "an environment's count of queues is not the number of its queues");
@@ -282,16 +281,32 @@ const char *inv_env_quotas(void)
     return NULL;
 }
 
+/* Does each set hold those, and only those, that name this environment? */
+static bool children_known(uint32_t slot)
+{
+    for (uint32_t i = 0; i < SET_MAX; i++) {
+        bool child =
+            i < env_count && envs[i].state != EXO_ENV_FREE && envs[i].parent.n == envs[slot].name.n;
+        bool queue = i < queue_count && queues[i].owner == slot;
+        if (set_has(&envs[slot].children, i) != child || set_has(&envs[slot].queues, i) != queue)
+            return false;
+    }
+    return true;
+}
+
 const char *inv_env_tree(void)
 {
     for (uint32_t slot = 1; slot < env_count; slot++) {
         const struct env *env = &envs[slot];
         uint32_t steps = 0;
+        REQUIRE(env->state == EXO_ENV_FREE || children_known(slot),
+                "an environment does not know its children or queues");
         while (env->state != EXO_ENV_FREE && env->parent.n) {
             const struct env *parent = &envs[EXO_ENV_SLOT(env->parent.n)];
-            REQUIRE(parent->name.n == env->parent.n && parent->state == EXO_ENV_LIVE,
-                    "a parent is not alive");
-            REQUIRE(++steps < env_count, "the chain of parents has no end");
+            REQUIRE(parent->name.n == env->parent.n &&
+                        (parent->state == EXO_ENV_LIVE || parent->state == EXO_ENV_ZOMBIE),
+                    "a parent is gone");
+            REQUIRE(++steps <= EXO_ENV_DEPTH, "the chain of parents is too long");
             env = parent;
         }
     }
@@ -333,8 +348,12 @@ const char *inv_queue_flights(void)
             REQUIRE(!flies || q->buffer[b / 2].n, "a buffer without a frame is with the device");
         }
         REQUIRE(!q->owner || flights == q->flights, "a queue's count of flights is wrong");
-        REQUIRE(!q->owner || q->ended == (envs[q->owner].state == EXO_ENV_ZOMBIE),
-                "a queue does not know whether its owner lives");
+        REQUIRE(!q->owner || set_has(&envs[q->owner].queues, i),
+                "an owner does not know its queue");
+        REQUIRE(set_has(&queues_free, i) == !q->owner, "whether a queue is free is not known");
+        for (uint32_t n = 0; n < NICS; n++)
+            REQUIRE(!nics[n] || !set_has(&nics[n]->stalled, i) || (q->owner && q->nic == n),
+                    "a card knows of a stalled queue that is not its own");
     }
     return NULL;
 }

@@ -9,6 +9,7 @@
 #ifndef EXO_CORE_NIC_H
 #define EXO_CORE_NIC_H
 
+#include "set.h"
 #include "types.h"
 
 #define NICS       4u
@@ -20,8 +21,9 @@ struct nic {
     bool link;
     uint64_t interrupts;
     uint64_t unmatched;
-    uint32_t stalled; /* queues that wait for room to send; the core's */
-    uint64_t window;  /* behind an IOMMU: see dma_map; else 0, and addresses are physical */
+    struct set
+        stalled;     /* queues that met it full and want to hear when there is room; the core's */
+    uint64_t window; /* behind an IOMMU: see dma_map; else 0, and addresses are physical */
 
     /* Room for at least one more packet to send? */
     bool (*send_ready)(struct nic *nic);

@@ -4,13 +4,12 @@
 #define EXO_CORE_PACKET_QUEUE_H
 
 #include "ring.h"
+#include "set.h"
 #include "types.h"
 
 struct queue {
     uint16_t owner; /* slot in envs[]; ENV_KERNEL: the queue is free */
     uint8_t nic;
-    bool ended;       /* its owner is a ZOMBIE */
-    bool stalled;     /* met a full device, wants to hear when there is room */
     uint16_t filters; /* the first of a list, 0: none; and how many */
     uint16_t filter_count;
     uint16_t hears_next, hears_before; /* list of its NIC's queues with a filter: queue + 1 */
@@ -24,6 +23,7 @@ struct queue {
 
 extern struct queue *queues;
 extern uint32_t queue_count;
+extern struct set queues_free;
 
 /* Boot: `table` has room for `count` queues and is zero. */
 void queue_init(struct queue *table, uint32_t count);

@@ -27,16 +27,29 @@
 
 struct queue *queues;
 uint32_t queue_count;
+struct set queues_free;
 struct nic *nics[NICS];
 uint32_t nic_count;
 
-#define KICK_MAX   32u /* packets sent by one call */
-#define FILL_TRIES 8u  /* bad FILL descriptors passed over for one packet */
+#define KICK_MAX 32u /* packets sent by one call */
+#define WAKE_MAX                                                                                   \
+    8u                /* stalled queues told by one packet that is sent: of a card with room for
+                          EXO_QUEUES / 8 packets at least, so that the last of them tells the last */
+#define FILL_TRIES 8u /* bad FILL descriptors passed over for one packet */
 
 void queue_init(struct queue *table, uint32_t count)
 {
     queues = table;
     queue_count = count;
+    queues_free = (struct set){0};
+    for (uint32_t i = 0; i < count; i++)
+        set_add(&queues_free, i);
+}
+
+/* Its owner is a ZOMBIE: it receives and sends nothing, and what it has waits to be reclaimed. */
+static bool ended(const struct queue *q)
+{
+    return envs[q->owner].state == EXO_ENV_ZOMBIE;
 }
 
 /* --- shared words: each read once, each written by us only ---------------------- */
@@ -174,7 +187,7 @@ static struct queue *queue_for(uint32_t nic, const struct exo_tuple *tuple)
 {
     struct queue *q = filter_find(nic, tuple);
 
-    return q && !q->ended ? q : NULL;
+    return q && !ended(q) ? q : NULL;
 }
 
 /* A packet to a group goes to each queue of the card that hears it, but not to its sender. */
@@ -185,7 +198,7 @@ static void deliver_group(uint32_t nic, const struct exo_tuple *tuple, const str
     for (uint32_t next = filter_hearers[nic]; next;) {
         struct queue *q = &queues[next - 1];
         next = q->hears_next;
-        if (q != from && !q->ended && filter_hears(q, tuple))
+        if (q != from && !ended(q) && filter_hears(q, tuple))
             queue_receive(q, head, head_length, rest, rest_length);
     }
 }
@@ -283,17 +296,16 @@ void nic_sent(struct nic *nic, uint32_t cookie)
               cookie);
     q->flight[buffer / 8] &= (uint8_t) ~(1u << buffer % 8);
     q->flights--;
-    if (!q->ended)
+    if (!ended(q))
         complete(q, buffer, 0);
 
     /* There is room again for those who met a full device. */
-    for (uint32_t i = 0; nic->stalled && i < queue_count; i++)
-        if (queues[i].stalled && nics[queues[i].nic] == nic) {
-            queues[i].stalled = false;
-            nic->stalled--;
-            if (!queues[i].ended)
-                env_pend(&envs[queues[i].owner], EXO_UP_QUEUE);
-        }
+    uint32_t next;
+    for (uint32_t i = 0; i < WAKE_MAX && (next = set_first(&nic->stalled)) != SET_NONE; i++) {
+        set_remove(&nic->stalled, next);
+        if (!ended(&queues[next]))
+            env_pend(&envs[queues[next].owner], EXO_UP_QUEUE);
+    }
 }
 
 /* --- calls ----------------------------------------------------------------------- */
@@ -321,14 +333,6 @@ static int64_t frame_usable(struct env *self, frame_t frame, enum exo_frame_type
     return frames[frame.n].pinned ? -EXO_E_BUSY : 0;
 }
 
-static struct queue *queue_free_slot(void)
-{
-    for (uint32_t i = 0; i < queue_count; i++)
-        if (!queues[i].owner)
-            return &queues[i];
-    return NULL;
-}
-
 int64_t call_queue_bind(struct env *self, uint32_t nic, frame_t fill, frame_t receive,
                         frame_t transmit, frame_t complete_ring)
 {
@@ -348,9 +352,10 @@ int64_t call_queue_bind(struct env *self, uint32_t nic, frame_t fill, frame_t re
     }
     if (self->used[EXO_R_QUEUES] >= self->quota[EXO_R_QUEUES])
         return -EXO_E_QUOTA;
-    struct queue *q = queue_free_slot();
-    if (!q)
+    uint32_t number = set_first(&queues_free);
+    if (number == SET_NONE)
         return -EXO_E_MEMORY;
+    struct queue *q = &queues[number];
 
     __builtin_memset(q, 0, sizeof(*q));
     q->owner = (uint16_t)EXO_ENV_SLOT(self->name.n);
@@ -362,6 +367,8 @@ int64_t call_queue_bind(struct env *self, uint32_t nic, frame_t fill, frame_t re
         struct exo_ring *shared = machine_frame(ring[i]);
         publish(ours ? &shared->producer : &shared->consumer, 0);
     }
+    set_remove(&queues_free, number);
+    set_add(&self->queues, number);
     self->used[EXO_R_QUEUES]++;
     return q - queues;
 }
@@ -371,15 +378,17 @@ static void queue_release(struct queue *q)
     struct env *owner = &envs[q->owner];
 
     filter_drop(q);
-    if (q->stalled)
-        nics[q->nic]->stalled--;
-    dma_unmap(nics[q->nic], (uint32_t)(q - queues)); /* before a frame may be used again */
+    uint32_t number = (uint32_t)(q - queues);
+    set_remove(&nics[q->nic]->stalled, number);
+    dma_unmap(nics[q->nic], number); /* before a frame may be used again */
     for (uint32_t i = 0; i < EXO_RINGS; i++)
         frame_unpin(q->ring[i]);
     for (uint32_t i = 0; i < EXO_QUEUE_BUFFERS / 2; i++)
         if (q->buffer[i].n)
             frame_unpin(q->buffer[i]);
     owner->used[EXO_R_QUEUES]--;
+    set_remove(&owner->queues, number);
+    set_add(&queues_free, number);
     __builtin_memset(q, 0, sizeof(*q));
 }
 
@@ -432,8 +441,7 @@ int64_t call_queue_kick(struct env *self, queue_t queue)
     uint32_t places = room(q, EXO_RING_COMPLETE, q->completed);
     while (done < count && done < KICK_MAX && q->flights < places) {
         if (!queue_send(q, queue.n, fetch_desc(&ring->desc[q->sent % EXO_RING_SIZE]))) {
-            nic->stalled += !q->stalled;
-            q->stalled = true;
+            set_add(&nic->stalled, queue.n);
             break;
         }
         q->sent++;
@@ -445,21 +453,14 @@ int64_t call_queue_kick(struct env *self, queue_t queue)
     return done;
 }
 
-void queue_env_ended(struct env *env)
-{
-    for (uint32_t i = 0; i < queue_count && env->used[EXO_R_QUEUES]; i++)
-        if (queues[i].owner && &envs[queues[i].owner] == env)
-            queues[i].ended = true;
-}
-
 int64_t queue_reclaim(struct env *env)
 {
-    for (uint32_t i = 0; i < queue_count; i++)
-        if (queues[i].owner && &envs[queues[i].owner] == env && !queues[i].flights) {
-            queue_release(&queues[i]);
-            return 1;
-        }
-    return -EXO_E_BUSY;
+    struct queue *q = &queues[set_first(&env->queues)];
+
+    if (q->flights)
+        return -EXO_E_BUSY;
+    queue_release(q);
+    return 1;
 }
 
 int64_t queue_info(struct env *self, uint64_t queue, uint32_t index)

@@ -10,11 +10,7 @@ struct queue;
 /* A queue of the caller's, or NULL with the reason in *error. */
 struct queue *queue_own(struct env *self, queue_t queue, int64_t *error);
 
-/* `env` became a ZOMBIE: its queues receive and send nothing from now on. At most EXO_QUEUES steps.
- */
-void queue_env_ended(struct env *env);
-
-/* Take back one queue of a ZOMBIE: 1 done, -EXO_E_BUSY while a device still sends from its frames.
+/* Take back one queue of a ZOMBIE that has one: 1 done, -EXO_E_BUSY while a device still sends from its frames.
  */
 int64_t queue_reclaim(struct env *env);
 

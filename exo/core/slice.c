@@ -27,7 +27,7 @@ static const struct env *end_of(const struct env *env)
     return env;
 }
 
-/* Is a position of use whose owner waits for `end`, or is it? Who has ended leaves callers to be told. */
+/* Is a position of use whose owner waits for `end`? Who has ended leaves callers to be told. */
 static bool is_of_use(const struct env *end)
 {
     return end->ready || end->state == EXO_ENV_ZOMBIE;
@@ -51,7 +51,8 @@ static void slice_move(uint32_t position, struct env *to)
     owner->slices++;
     set_add(&owner->positions, position);
     lent_put(owner, position, true);
-    set_put(&slice_ready, position, is_of_use(end_of(owner)));
+    const struct env *end = end_of(owner);
+    set_put(&slice_ready, position, end == owner ? end->ready : is_of_use(end));
 }
 
 static void ready_put(const struct env *env, bool ready)
@@ -63,8 +64,10 @@ static void ready_put(const struct env *env, bool ready)
 void slice_ready_set(struct env *env, bool ready)
 {
     env->ready = ready;
-    if (!env->gate.callee) /* else it is its callee that counts */
-        ready_put(env, is_of_use(env));
+    if (!env->gate.callee) { /* else it is its callee that counts */
+        set_put_all(&slice_ready, &env->positions, ready);
+        set_put_all(&slice_ready, &env->gate.lent, is_of_use(env));
+    }
 }
 
 void slice_lend(struct env *env, bool lend)
@@ -95,9 +98,9 @@ void slice_give_all(struct env *env)
         slice_move(i, env);
 }
 
-void slice_hand_over(struct env *env, struct env *to)
+void slice_hand_over(struct env *env, struct env *to, uint32_t most)
 {
-    while (env->slices)
+    while (env->slices && most--)
         slice_move(set_first(&env->positions), to);
 }
 

@@ -28,7 +28,7 @@ void slice_lend(struct env *env, bool lend);
 /* Boot: the first environment owns them all. */
 void slice_give_all(struct env *env);
 
-/* Everything that `env` owns becomes the property of `to` (NULL: nobody's). */
-void slice_hand_over(struct env *env, struct env *to);
+/* Up to `most` of the positions of `env` become the property of `to`. */
+void slice_hand_over(struct env *env, struct env *to, uint32_t most);
 
 #endif

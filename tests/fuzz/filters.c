@@ -207,7 +207,7 @@ static void step(void)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     input = (struct input){bytes, size};
-    memset(envs, 0, EXO_ENVS * sizeof(envs[0]));
+    mock_forget_names();
     owner[0] = owner[1] = mock_boot();
     owner[2] = mock_child_with(owner[0], 20, 0, 1, false);
     struct exo_filter allow = mock_mac(MAC(1));

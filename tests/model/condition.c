@@ -14,7 +14,6 @@ enum {
     MAY_QUEUES = 4,    /* its queues */
     MAY_PENDING = 8,   /* `pending`, here and in its control page, and that it can run */
     MAY_SLICES = 16,   /* which slices it has */
-    MAY_QUOTA = 32,    /* what its children may have, which comes back */
     MAY_PARENT = 64,   /* whose child it is */
     MAY_RECEIVE = 128, /* a packet: its FILL and RECEIVE rings, buffers, and that queue's indices */
     MAY_SHARE = 256,   /* its lists of grants, and how many it gave */
@@ -105,10 +104,7 @@ static void declare(struct change *c, uint32_t number, const uint64_t a[6], int6
         if (!is_below(c, target))
             break;
         c->may[target] = MAY_SELF | MAY_QUEUES;
-        c->may[EXO_ENV_SLOT(c->envs[target].parent.n)] |= MAY_PENDING | MAY_SLICES | MAY_QUOTA;
-        for (uint32_t slot = 1; slot < EXO_ENVS; slot++)
-            if (c->envs[slot].parent.n == c->envs[target].name.n)
-                c->may[slot] |= MAY_PARENT;
+        c->may[EXO_ENV_SLOT(c->envs[target].parent.n)] |= MAY_PENDING;
         const struct env_gate *g = &c->envs[target].gate;
         declare_waiting(c, g->callee, g->prev, g->next);
         declare_chain(c, EXO_ENV_SLOT(c->envs[target].parent.n));
@@ -116,6 +112,10 @@ static void declare(struct change *c, uint32_t number, const uint64_t a[6], int6
     case EXO_CALL_ENV_RECLAIM:
         if (c->envs[target].parent.n == name)
             c->may[target] |= MAY_SELF | MAY_FRAMES | MAY_QUEUES;
+        for (uint32_t slot = 1; slot < EXO_ENVS; slot++)
+            if (c->envs[target].parent.n == name &&
+                c->envs[slot].parent.n == c->envs[target].name.n)
+                c->may[slot] |= MAY_PARENT;
         declare_answers(c, target);
         break;
     case EXO_CALL_GATE_CALL:
@@ -136,10 +136,7 @@ static void declare(struct change *c, uint32_t number, const uint64_t a[6], int6
     case EXO_CALL_REVOKE_TAKE:
         if (c->envs[target].parent.n != name)
             break;
-        c->may[target] |= MAY_SELF | MAY_FRAMES | MAY_QUEUES;
-        for (uint32_t slot = 1; slot < EXO_ENVS; slot++)
-            if (c->envs[slot].parent.n == c->envs[target].name.n)
-                c->may[slot] |= MAY_PARENT; /* it may have ended */
+        c->may[target] |= MAY_SELF | MAY_FRAMES | MAY_QUEUES; /* it may have ended */
         break;
     case EXO_CALL_SLICE_SET:
         declare_slice(c, c->slice_owner[a[0]]);
@@ -227,10 +224,6 @@ static bool env_kept(const struct change *c, uint32_t slot)
     if (may & MAY_SLICES) {
         old.slices = env->slices;
         old.positions = env->positions;
-    }
-    if (may & MAY_QUOTA) {
-        old.used[EXO_R_ENVS] = env->used[EXO_R_ENVS];
-        old.quota[EXO_R_ENVS] = env->quota[EXO_R_ENVS];
     }
     if (may & MAY_REVOKE)
         old.revoke = env->revoke;
@@ -357,9 +350,8 @@ static bool slice_kept(const struct change *c, uint32_t i, uint32_t number, cons
         return true;
     if (number == EXO_CALL_SLICE_SET)
         return i == a[0] && slice_owner[i] == slot_named(c, a[1]);
-    return (number == EXO_CALL_ENV_KILL || number == EXO_CALL_ENV_RECLAIM ||
-            number == EXO_CALL_REVOKE_TAKE) &&
-           was == target && slice_owner[i] == EXO_ENV_SLOT(c->envs[target].parent.n);
+    return number == EXO_CALL_ENV_RECLAIM && was == target &&
+           slice_owner[i] == EXO_ENV_SLOT(c->envs[target].parent.n);
 }
 
 const char *condition(const struct snapshot *before, uint32_t actor, uint32_t number,

@@ -332,7 +332,7 @@ void world_boot(uint32_t frame_total)
     filter_reset();
     memset(&world, 0, sizeof(world));
     world.now = WORLD_NOW;
-    the_nic.stalled = 0;
+    the_nic.stalled = (struct set){0};
     nics[0] = &the_nic;
     nic_count = 1;
     frame_init(frame_table, frame_total);

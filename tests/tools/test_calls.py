@@ -34,13 +34,13 @@ def test_manual_is_up_to_date(tmp_path):
         ("number = 1\nname = \"page_free\"", "number = 0\nname = \"page_free\"", "call number 0 is used twice"),
         ("retired = []", "retired = [23]", "number 23 of info is retired and may not be used again"),
         ('name = "page_free"', 'name = "page_alloc"', "two entries of call have the same name"),
-        ('errors = ["QUOTA", "MEMORY"]', 'errors = ["NOPE"]', "env_create names the unknown error NOPE"),
+        ('errors = ["QUOTA", "RANGE", "MEMORY"]', 'errors = ["NOPE"]', "env_create names the unknown error NOPE"),
         (
             'errors = ["RANGE", "OWNER", "TYPE", "BUSY", "QUOTA", "MEMORY", "EMPTY"]',
             'errors = ["RANGE"]\nbatch = true',
             "queue_bind has too many arguments for a batch: 4 at most",
         ),
-        ('errors = ["QUOTA", "MEMORY"]', 'errors = ["CALL"]', "env_create may not return CALL"),
+        ('errors = ["QUOTA", "RANGE", "MEMORY"]', 'errors = ["CALL"]', "env_create may not return CALL"),
         ('[["deadline", "u64"]]', '[["deadline", "u63"]]', "argument deadline of wait has the unknown type u63"),
     ],
 )

@@ -162,10 +162,11 @@ static void test_kill(void)
     REFUSED(ENV, CALL(b, ENV_KILL, 0xffff03, 0), "kill nobody");
     DONE(CALL(init, SLICE_SET, 5, old.n), "a slice for the child");
     DONE(CALL(init, ENV_KILL, old.n, 42), "kill a child");
-    tap_ok(a->state == EXO_ENV_ZOMBIE && slice_owner[5] == EXO_ENV_SLOT(init->name.n) &&
+    tap_ok(a->state == EXO_ENV_ZOMBIE && slice_owner[5] == EXO_ENV_SLOT(old.n) &&
                (init->pending & EXO_UP_CHILD),
-           "it is a ZOMBIE, its slice went to its parent, and that hears of it");
-    tap_ok(c->state == EXO_ENV_LIVE && c->parent.n == init->name.n, "a grandchild is adopted");
+           "it is a ZOMBIE, keeps its slice for now, and its parent hears of it");
+    tap_ok(!set_has(&slice_ready, 5), "nobody waits for the slice of the dead");
+    REFUSED(ENV, CALL(init, ENV_RECLAIM, c_name.n), "reclaim a grandchild before its parent");
     tap_ok(CALL(init, INFO, EXO_INFO_ENV, old.n, EXO_ENV_END) ==
                ((int64_t)EXO_END_KILLED << 32 | 42),
            "info says why it ended");
@@ -173,6 +174,12 @@ static void test_kill(void)
     REFUSED(ENV, CALL(init, SLICE_SET, 5, old.n), "a slice for a ZOMBIE");
     REFUSED(ENV, CALL(init, PAGE_ALLOC, old.n, ANY, EXO_DATA), "a page for a ZOMBIE");
     tap_ok(!inv_all(), "kill: the invariants hold (%s)", inv_all() ? inv_all() : "all");
+    tap_ok(CALL(init, ENV_RECLAIM, old.n) == 1 && c->state == EXO_ENV_LIVE &&
+               c->parent.n == init->name.n && !inv_all(),
+           "first a grandchild is adopted");
+    tap_ok(CALL(init, ENV_RECLAIM, old.n) == 1 && slice_owner[5] == EXO_ENV_SLOT(init->name.n) &&
+               !inv_all(),
+           "then the slice goes to the parent");
     tap_ok(mock_reclaim(init, old) > 0 && !inv_all(), "reclaim to the end");
     REFUSED(ENV, CALL(init, ENV_RECLAIM, old.n), "reclaim once more");
     struct env *again = mock_child_in(init, EXO_ENV_SLOT(old.n), 10);
@@ -200,7 +207,11 @@ static void test_reclaim_queue(void)
     env_t orphan = grandchild->name;
     CALL(child, ENV_KILL, orphan.n, 0);
     DONE(CALL(init, ENV_KILL, name.n, 0), "it is killed, and leaves a ZOMBIE");
-    tap_ok(mock_reclaim(init, orphan) > 0, "which its parent can reclaim now");
+    REFUSED(ENV, CALL(init, ENV_RECLAIM, orphan.n), "reclaim what the dead has not left yet");
+    init->pending = 0;
+    tap_ok(CALL(init, ENV_RECLAIM, name.n) == 1 && (init->pending & EXO_UP_CHILD),
+           "it leaves the ZOMBIE to its parent, which hears of it");
+    tap_ok(mock_reclaim(init, orphan) > 0, "and can reclaim it now");
     REFUSED(BUSY, CALL(init, ENV_RECLAIM, name.n), "reclaim before the device is done");
     REFUSED(BUSY, CALL(init, PAGE_ALLOC, 0, queues[queue].buffer[0].n, EXO_DATA),
             "take the frame that the device reads");
@@ -311,6 +322,41 @@ static void test_info(void)
             tap_ok(false, "fact %d of an environment reads as an error", (int)i);
 }
 
+/* A chain of parents has an end that is known before. */
+static void test_depth(void)
+{
+    struct env *env = mock_boot();
+
+    for (uint32_t depth = 1; depth <= EXO_ENV_DEPTH; depth++) {
+        env = mock_child_with(env, (EXO_ENV_DEPTH + 1 - depth) * 4, EXO_ENV_DEPTH + 1 - depth, 0,
+                              true);
+        tap_ok(env != NULL, "an environment with %u ancestors", depth);
+    }
+    REFUSED(RANGE, CALL(env, ENV_CREATE, 0, 0, 0), "one more");
+    tap_ok(!inv_all() && env_descends(env, &envs[1]), "the first is an ancestor of the last");
+}
+
+/* More of everything than one call takes back: each call does a bounded piece. */
+static void test_reclaim_pieces(void)
+{
+    struct env *init = mock_boot();
+    struct env *child = mock_child_with(init, 10, 12, 0, true);
+    env_t name = child->name;
+
+    for (uint32_t i = 0; i < 12; i++)
+        CALL(child, ENV_CREATE, 0, 0, 0);
+    for (uint32_t i = 0; i < MOCK_SLICES; i += 2)
+        CALL(init, SLICE_SET, i, name.n);
+    uint32_t before = init->slices, envs_before = init->quota[EXO_R_ENVS];
+    CALL(init, ENV_KILL, name.n, 0);
+    tap_ok(init->slices == before && child->used[EXO_R_ENVS] == 12 && !inv_all(),
+           "who is killed keeps what it has");
+    tap_ok(mock_reclaim(init, name) >= 4 && init->slices == MOCK_SLICES && !inv_all(),
+           "reclaimed, its parent has all slices");
+    tap_ok(init->used[EXO_R_ENVS] == 12 && init->quota[EXO_R_ENVS] == envs_before + 12,
+           "and all children, with the quota for them");
+}
+
 int main(void)
 {
     test_create_and_set();
@@ -318,6 +364,8 @@ int main(void)
     test_reclaim_many();
     test_slots();
     test_kill();
+    test_depth();
+    test_reclaim_pieces();
     test_reclaim_queue();
     test_slices();
     test_console();

@@ -244,7 +244,7 @@ struct env *mock_boot(void)
     filter_reset();
     nics[0] = &mock_nic;
     nic_count = 1;
-    mock_nic.stalled = 0;
+    mock_nic.stalled = (struct set){0};
     mock_nic.window = 0;
     memset(reached, 0, sizeof(reached));
     memset(reached_count, 0, sizeof(reached_count));

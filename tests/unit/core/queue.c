@@ -28,6 +28,21 @@ struct end {
     struct exo_ring *ring[EXO_RINGS];
 };
 
+static uint32_t stalled(const struct nic *nic)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < SET_MAX; i++)
+        count += set_has(&nic->stalled, i);
+    return count;
+}
+
+/* Does it wait to hear of room? */
+static bool waits(const struct end *end)
+{
+    return set_has(&nics[queues[end->queue].nic]->stalled, (uint32_t)end->queue);
+}
+
 static uint64_t take(struct env *env, uint32_t type)
 {
     return (uint64_t)CALL(env, PAGE_ALLOC, EXO_ENV_SELF, ANY, type);
@@ -153,8 +168,7 @@ static void test_bind(void)
         r[i] = take(poor, EXO_RING);
     REFUSED(QUOTA, CALL(poor, QUEUE_BIND, 0, r[0], r[1], r[2], r[3]), "bind with no quota");
     poor->quota[EXO_R_QUEUES] = 1;
-    for (uint32_t i = 2; i < MOCK_QUEUES; i++)
-        queues[i].owner = queues[0].owner;
+    queues_free = (struct set){0};
     REFUSED(MEMORY, CALL(poor, QUEUE_BIND, 0, r[0], r[1], r[2], r[3]), "all queues are taken");
 }
 
@@ -711,21 +725,21 @@ static void test_stall(void)
     post(&a, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 60});
     post(&a, EXO_RING_TRANSMIT, (struct exo_desc){1, 0, 60});
     init->pending = child->pending = 0;
-    tap_ok(kick(&a) == 1 && queues[a.queue].stalled && nics[0]->stalled == 1,
+    tap_ok(kick(&a) == 1 && waits(&a) && stalled(nics[0]) == 1,
            "a full device: one goes, the next waits");
     tap_ok(next(&b, EXO_RING_RECEIVE).buffer == ~0u,
            "a broadcast that waits has not been delivered across");
     uint32_t before = mock_polls;
     mock_capacity = 0;
     poll_nic();
-    tap_ok((init->pending & EXO_UP_QUEUE) && !queues[a.queue].stalled && !nics[0]->stalled,
+    tap_ok((init->pending & EXO_UP_QUEUE) && !waits(&a) && !stalled(nics[0]),
            "when the device has room, who waited hears of it");
     tap_ok(next(&a, EXO_RING_COMPLETE).buffer == 0, "and has the first buffer back");
     post(&b, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 60});
-    tap_ok(kick(&a) == 0 && kick(&b) == 0 && nics[0]->stalled == 2 && mock_polls > before + 1,
+    tap_ok(kick(&a) == 0 && kick(&b) == 0 && stalled(nics[0]) == 2 && mock_polls > before + 1,
            "a kick polls a full device; two wait");
     kick(&a);
-    tap_ok(nics[0]->stalled == 2, "who kicks again while waiting counts once");
+    tap_ok(stalled(nics[0]) == 2, "who kicks again while waiting counts once");
     mock_capacity = 1;
     tap_ok(kick(&a) == 1 && mock_sent_count == 1 && next(&b, EXO_RING_RECEIVE).buffer == 1 &&
                next(&b, EXO_RING_RECEIVE).buffer == ~0u,
@@ -733,13 +747,13 @@ static void test_stall(void)
     init->pending = child->pending = 0;
     CALL(init, ENV_KILL, child->name.n, 0);
     poll_nic();
-    tap_ok((init->pending & EXO_UP_QUEUE) && !(child->pending & EXO_UP_QUEUE) && !nics[0]->stalled,
+    tap_ok((init->pending & EXO_UP_QUEUE) && !(child->pending & EXO_UP_QUEUE) && !stalled(nics[0]),
            "the dead are not woken, and not waited for");
     mock_capacity = 0;
     packet_make(&a, 0, 0, ELSEWHERE);
     post(&a, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 60});
     kick(&a);
-    tap_ok(nics[0]->stalled == 1 && CALL(init, QUEUE_UNBIND, a.queue) == 0 && !nics[0]->stalled,
+    tap_ok(stalled(nics[0]) == 1 && CALL(init, QUEUE_UNBIND, a.queue) == 0 && !stalled(nics[0]),
            "nor is a queue that was unbound while it waited");
 }
 
@@ -753,7 +767,7 @@ static void test_stall_apart(void)
     struct end far = bind_on(init, 1, MAC_C, 1);
     struct end a = bind(init, MAC_A, 1), b = bind(init, MAC_B, 1);
 
-    second.stalled = 0;
+    second.stalled = (struct set){0};
     packet_make(&a, 0, 0, ELSEWHERE);
     packet_make(&b, 0, 0, ELSEWHERE);
     packet_make(&far, 0, 0, ELSEWHERE);
@@ -761,14 +775,12 @@ static void test_stall_apart(void)
     post(&a, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 60});
     kick(&a);
     mock_capacity = 0;
-    queues[far.queue].stalled = true; /* as a kick would leave it, were its device full */
-    second.stalled = 1;
-    queues[b.queue].stalled = true;
-    nics[0]->stalled = 1;
+    set_add(&nics[queues[far.queue].nic]->stalled,
+            (uint32_t)far.queue); /* as a kick would leave it, were its device full */
+    set_add(&nics[queues[b.queue].nic]->stalled, (uint32_t)b.queue);
     poll_nic();
-    tap_ok(!queues[b.queue].stalled && !nics[0]->stalled,
-           "who waits is woken, behind who does not");
-    tap_ok(queues[far.queue].stalled && second.stalled == 1, "who waits for another NIC is not");
+    tap_ok(!waits(&b) && !stalled(nics[0]), "who waits is woken, behind who does not");
+    tap_ok(waits(&far) && stalled(&second) == 1, "who waits for another NIC is not");
     nic_count = 1;
 }
 

@@ -103,6 +103,7 @@ static void test_parent_only(void)
     REFUSED(ENV, CALL(m.init, REVOKE_START, grandchild->name.n, 1, LATER), "a grandparent asks");
     DONE(CALL(m.child, REVOKE_START, grandchild->name.n, 3, 0), "the parent asks");
     CALL(m.init, ENV_KILL, m.child->name.n, 0);
+    CALL(m.init, ENV_RECLAIM, m.child->name.n);
     uint32_t before = PAGES(m.init);
     tap_ok(CALL(m.init, REVOKE_TAKE, grandchild->name.n) == 0 && PAGES(m.init) == before + 3,
            "who inherits a child inherits the demand");
