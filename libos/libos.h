@@ -38,8 +38,9 @@ void console_flush(void);
 void console_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* --- vm.c: this application's address space */
-enum { VM_NONE = 4 };   /* as a permission: reserved, every access faults */
-enum { VM_SHARED = 8 }; /* likewise: others' pages are mapped here, and no page on demand */
+enum { VM_NONE = 4 };         /* as a permission: reserved, every access faults */
+enum { VM_DISCARDABLE = 16 }; /* with EXO_WRITE: its pages may go at any time (discard.h) */
+enum { VM_SHARED = 8 };       /* likewise: others' pages are mapped here, and no page on demand */
 void vm_init(void);
 void vm_wipe_start(uint64_t offset, uint64_t length); /* zero that part of the start page */
 bool vm_fault(uint64_t address, uint64_t error);      /* true: mended */
@@ -59,6 +60,10 @@ void *vm_alloc(uint32_t pages, uint32_t type);
 /* Show a frame of ours at one fixed address, writable, in place of the one shown before. NULL: it
  * cannot be mapped. EXO_FRAME_NONE: show none. */
 void *vm_window(frame_t frame);
+/* discard.c: mark a stretch of one writable mapping; find up to `most` pages of such that are there. */
+struct exo_preferred;
+long vm_set_discardable(uint64_t address, uint64_t size);
+uint32_t vm_discardable_pages(struct exo_preferred *list, uint64_t *addresses, uint32_t most);
 extern uint64_t vm_faults; /* pages given on demand */
 enum vm_why {
     VM_UNKNOWN,
@@ -123,6 +128,9 @@ void random_bytes(void *to, size_t length);
 void random_bytes_critical(void *to, size_t length);
 _Noreturn void libos_exit(uint32_t status);
 long fd_call(long n, long a, long b, long c, long d, long e, long f, bool *known);
+
+/* If set, called with EXO_UP_REVOKE and _REPOSSESSED; critical. */
+extern void (*libos_revoke_hook)(uint32_t reasons);
 
 /* If set, called for a fault that nothing mends, before the crash. True: go on with *context. */
 extern bool (*libos_fault_hook)(struct exo_context *context, const struct exo_fault *fault);

@@ -21,6 +21,8 @@ struct thread *thread_current;
 const struct sched *thread_policy;
 uint32_t libos_queue_events, libos_child_events, libos_notify_events;
 
+void (*libos_revoke_hook)(uint32_t reasons);
+
 static struct thread *blocked, *free_threads;
 static uint64_t earliest = NO_ALARM; /* no blocked thread times out before */
 static uint64_t armed = NO_ALARM;    /* the kernel's timer is set to this */
@@ -199,6 +201,8 @@ void thread_events(uint32_t reasons)
         libos_notify_events++;
         thread_wake(&libos_notify_events, UINT32_MAX, UINT32_MAX);
     }
+    if (reasons & (EXO_UP_REVOKE | EXO_UP_REPOSSESSED) && libos_revoke_hook)
+        libos_revoke_hook(reasons);
     if (reasons & EXO_UP_CALL)
         gate_incoming();
     if (reasons & EXO_UP_SLICE_BEGIN)

@@ -15,6 +15,7 @@
  */
 #include "batch.h"
 #include "libos.h"
+#include "prefer.h"
 
 #include <errno.h>
 #include <string.h>
@@ -47,6 +48,8 @@ static int range_count;
 static frame_t root;
 static uint64_t demand_base, window, resident_next;
 static bool out_of_memory;
+static frame_t
+    zeroes; /* what is read of discardable memory that is not there; none before any is */
 
 /* The operations of a batch lie in the control page, which is always there. */
 #define operations    ((volatile struct exo_operation *)(EXO_CONTROL_ADDRESS + OPERATIONS_AT))
@@ -336,6 +339,58 @@ bool vm_map_frame(uint64_t address, frame_t frame, uint32_t perm)
     return table.n && exo_pt_map(table, index_of(address), frame, perm) == 0;
 }
 
+long vm_set_discardable(uint64_t address, uint64_t size)
+{
+    uint64_t at = address;
+
+    size = PAGES(size);
+    if (!valid(address, size))
+        return -EINVAL;
+    if (!zeroes.n) {
+        void *page = vm_alloc(1, EXO_DATA);
+        if (!page)
+            return -ENOMEM;
+        zeroes = vm_frame((uint64_t)page);
+    }
+    if (!range_split(address) || !range_split(address + size))
+        return -ENOMEM;
+    int first = range_at(address), end = first;
+    for (; end < range_count && ranges[end].start == at && at < address + size; end++) {
+        if ((ranges[end].perm & ~(uint32_t)VM_DISCARDABLE) != EXO_WRITE)
+            return -EINVAL;
+        at = ranges[end].end;
+    }
+    if (at != address + size)
+        return -EINVAL;
+    for (; first < end; first++)
+        ranges[first].perm |= VM_DISCARDABLE;
+    return 0;
+}
+
+uint32_t vm_discardable_pages(struct exo_preferred *list, uint64_t *addresses, uint32_t most)
+{
+    uint32_t count = 0;
+
+    for (int i = 0; i < range_count; i++) {
+        if (!(ranges[i].perm & VM_DISCARDABLE))
+            continue;
+        for (uint64_t at = ranges[i].start; at < ranges[i].end && count < most;
+             at += EXO_PAGE_SIZE) {
+            frame_t table = table_for(at, false);
+            if (!table.n) {
+                at |= (1ull << 21) - EXO_PAGE_SIZE; /* as in empty() */
+                continue;
+            }
+            int64_t entry = exo_pt_read(table, index_of(at));
+            if (entry < 0 || (uint32_t)entry == zeroes.n)
+                continue;
+            addresses[count] = at;
+            list[count++] = (struct exo_preferred){(uint32_t)entry, table.n, index_of(at), 0};
+        }
+    }
+    return count;
+}
+
 bool vm_map_grant(uint64_t address, grant_t grant, uint32_t perm)
 {
     frame_t table = table_for(address, true);
@@ -373,14 +428,34 @@ enum vm_why vm_why(uint64_t address, uint64_t error)
     return VM_OUT_OF_MEMORY;
 }
 
+/*
+ * What is not there of discardable memory reads as zeroes without a page of its own: else whoever
+ * looks at what it gave back would take it again.
+ */
+static bool fault_discardable(uint64_t page, uint64_t error)
+{
+    frame_t there = vm_frame(page), table = table_for(page, true);
+
+    if (!table.n || (there.n && there.n != zeroes.n))
+        return false;
+    if (!(error & FAULT_WRITE))
+        return !there.n && exo_pt_map(table, index_of(page), zeroes, EXO_READ) == 0;
+    if (there.n)
+        exo_pt_unmap(table, index_of(page));
+    return fill(page, EXO_WRITE, EXO_DATA);
+}
+
 bool vm_fault(uint64_t address, uint64_t error)
 {
     const struct range *range = range_of(address);
+    uint64_t page = address & ~(uint64_t)(EXO_PAGE_SIZE - 1);
 
-    if (!range || vm_why(address, error) != VM_OUT_OF_MEMORY || vm_mapped(address))
+    if (!range || vm_why(address, error) != VM_OUT_OF_MEMORY)
         return false;
     vm_faults++;
-    return fill(address & ~(uint64_t)(EXO_PAGE_SIZE - 1), range->perm, EXO_DATA);
+    if (range->perm & VM_DISCARDABLE)
+        return fault_discardable(page, error);
+    return !vm_mapped(address) && fill(page, range->perm, EXO_DATA);
 }
 
 /*

@@ -37,6 +37,7 @@ static struct {
     struct app *app;
     env_t env;
     uint32_t pages;              /* wanted back */
+    bool taking;                 /* enough is unused, or it is too late */
     uint32_t unused, given_back; /* of these: not used when asked, and free before the deadline */
     uint64_t deadline;           /* ns */
     uint32_t restarts;
@@ -54,6 +55,13 @@ static uint32_t info(env_t env, uint32_t index)
 static uint32_t quota(env_t env)
 {
     return info(env, EXO_ENV_QUOTA + EXO_R_PAGES);
+}
+
+static uint32_t unused_pages(env_t env)
+{
+    uint32_t may = quota(env), has = info(env, EXO_ENV_USED + EXO_R_PAGES);
+
+    return may > has ? may - has : 0;
 }
 
 /* --- list and describe ------------------------------------------------------------------ */
@@ -188,14 +196,13 @@ static void shrink(struct app *app, uint32_t pages, uint32_t ms)
                                      : exo_error_text(error));
         return;
     }
-    int64_t missing = exo_revoke_take(app->env);
     app->told.pages = pages;
     job.what = SHRINK;
     job.app = app;
     job.env = app->env;
     job.pages = wanted;
-    job.unused = wanted - (missing > 0 ? (uint32_t)missing : 0);
-    job.given_back = 0;
+    job.taking = false;
+    job.unused = MIN(wanted, unused_pages(app->env));
     job.deadline = time_ns() + ms * MS;
 }
 
@@ -235,26 +242,33 @@ static void set_quota(char **words, uint32_t count)
 
 /* --- what takes time ------------------------------------------------------------------------ */
 
+/*
+ * Nothing is taken before all of it can be, or the deadline has passed: what it does not use yet is
+ * the room in which it works on giving back the rest.
+ */
 static void shrink_go_on(void)
 {
     const char *name = job.app->told.name;
-    bool late = time_ns() >= job.deadline;
-    int64_t missing = exo_revoke_take(job.env);
+    uint32_t there = MIN(job.pages, unused_pages(job.env));
 
-    if (missing == -EXO_E_ENV || missing == -EXO_E_STATE || !app_runs(job.app)) {
-        ANSWER("error %s was to give back %u pages and ended.", name, job.pages);
-        job.what = IDLE;
-        return;
+    if (app_runs(job.app) && !job.taking) {
+        if (there < job.pages && time_ns() < job.deadline)
+            return;
+        job.taking = true;
+        job.unused = MIN(job.unused, there);
+        job.given_back = there - job.unused;
     }
-    uint32_t got = job.pages - (missing > 0 ? (uint32_t)missing : 0);
-    if (!late)
-        job.given_back = got - job.unused;
+    int64_t missing = app_runs(job.app) ? exo_revoke_take(job.env) : -EXO_E_STATE;
     if (missing > 0)
         return;
-    ANSWER("ok %s may have %u pages now, %u fewer: %u were unused, %u it gave back, %u were taken.",
-           name, quota(job.env), job.pages, job.unused, job.given_back,
-           job.pages - job.unused - job.given_back);
     job.what = IDLE;
+    if (missing < 0)
+        ANSWER("error %s was to give back %u pages and ended.", name, job.pages);
+    else
+        ANSWER("ok %s may have %u pages now, %u fewer: %u were unused, %u it gave back, %u were "
+               "taken.",
+               name, quota(job.env), job.pages, job.unused, job.given_back,
+               job.pages - job.unused - job.given_back);
 }
 
 static void restart_go_on(void)

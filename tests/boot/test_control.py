@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Commands to a running machine over its second serial port: tools/freehold ctl, init and kernel."""
 
+import re
 import socket
 import time
 
@@ -98,3 +99,54 @@ def test_off_unless_asked_for(boot, tmp_path):
         with pytest.raises(TimeoutError):
             port.recv(1)
     assert "serial port" not in log.text()
+
+
+QUOTA_SENTENCE = re.compile(
+    r"(\w+) may have (\d+) pages now, (\d+) fewer: (\d+) were unused, (\d+) it gave back, (\d+) were taken\."
+)
+CACHE_PAGES = 200  # tests/apps/cache.c
+
+
+def shrink(control, name, below, milliseconds):
+    """Ask for so many pages more than it leaves unused: how many it gave back, how many were taken."""
+    used = int(listed(control)[name]["pages"].split("/")[0])
+    found = QUOTA_SENTENCE.fullmatch(control.ask(f"quota {name} {used - below} {milliseconds}", TIMEOUT).sentence)
+    assert found and found[1] == name and int(found[2]) == used - below
+    fewer, unused, gave, took = map(int, found.groups()[2:])
+    assert fewer == unused + gave + took
+    return gave, took
+
+
+def test_revocation(boot, tmp_path):
+    """Four with 200 pages each, asked for 40: each loses them in its own way, and only the last ends of it."""
+    modes = ("plain", "polite", "deaf", "hoard")
+    apps = [
+        {"name": mode, "test": "cache", "arguments": [mode], "memory": "2M", "slices": 4, "restart": "never"}
+        for mode in modes
+    ]
+    log = boot(apps, nic=None, control=tmp_path / "control")
+    for mode in modes:
+        log.wait_for(rf"^\[{mode}\] cache: {CACHE_PAGES} pages are filled$", TIMEOUT)
+    with Control(log.control) as control:
+        gave, took = shrink(control, "plain", 40, 10000)
+        assert gave >= 30 and took == 0  # libos let go of what was discardable, at once
+        left = log.wait_for(rf"^\[plain\] cache: (\d+) of {CACHE_PAGES} pages are left$", TIMEOUT)
+        assert int(left[1]) <= CACHE_PAGES - gave
+
+        gave, took = shrink(control, "polite", 40, 10000)
+        assert gave >= 30 and took == 0
+        assert int(log.wait_for(r"^\[polite\] cache: gave (\d+) pages$", TIMEOUT)[1]) >= gave
+
+        gave, took = shrink(control, "deaf", 40, 500)
+        assert gave <= 10 and took >= 30
+        log.wait_for(r"^\[deaf\] cache: asked for \d+ pages, \d+ ms are left, and deaf$", TIMEOUT)
+        told = log.wait_for(r"^\[deaf\] cache: told that (\d+) pages are lost$", TIMEOUT)
+        assert 0 < int(told[1]) <= CACHE_PAGES
+        log.wait_for(rf"^\[deaf\] cache: \d+ of {CACHE_PAGES} pages are left$", TIMEOUT)
+
+        with pytest.raises(ControlError, match=r"^hoard was to give back \d+ pages and ended\.$"):
+            shrink(control, "hoard", 40, 500)
+        log.wait_for(r"^\[init\] hoard was ended: \d+ of the pages that it was to give back are missing$", TIMEOUT)
+        rows = listed(control)
+        assert [rows[mode]["state"] for mode in modes] == ["running"] * 3 + ["stopped"]
+    assert not re.search(r"crash|panic|never held|not its own", log.text())

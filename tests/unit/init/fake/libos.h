@@ -43,6 +43,18 @@ FAKE(env_create,
 FAKE(env_set, (env_t env, uint32_t what, uint64_t a, uint64_t b), env, what, a, b)
 FAKE(env_run, (env_t env, uint64_t rip, uint64_t rsp, uint64_t rdi), env, rip, rsp, rdi)
 
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+
+static inline int64_t exo_channel_read(void)
+{
+    return call_channel_read(fake_init);
+}
+
+static inline int64_t exo_channel_write(uint32_t count, uint64_t low, uint64_t high)
+{
+    return call_channel_write(fake_init, count, low, high);
+}
+
 /* These cannot fail for want of something. */
 static inline int64_t exo_pt_read(frame_t table, uint32_t index)
 {
