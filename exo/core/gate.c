@@ -130,7 +130,7 @@ int64_t call_gate_grant(struct env *self, gate_t name, env_t to, uint32_t allow)
             *holder = (env_t){allow ? env->name.n : 0};
             return 0;
         }
-        if (!place && (!holder->n || !env_find(NULL, *holder)))
+        if (!holder->n || !env_find(NULL, *holder))
             place = holder;
     }
     if (allow && !place)
@@ -201,7 +201,7 @@ static void callee_tell(struct env *env)
 {
     bool due = env->gate.first && !env->gate.serves;
 
-    if (env->state != EXO_ENV_LIVE || due == !!(env->pending & EXO_UP_CALL))
+    if (due == !!(env->pending & EXO_UP_CALL))
         return;
     if (due)
         env_pend(env, EXO_UP_CALL);

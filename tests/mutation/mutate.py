@@ -25,13 +25,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "exo/core"
 TESTS = ROOT / "tests/unit/core"
-PROGRAMS = {"queue": [], "revoke": [], "channel": [], "batch": [], "notify": [], "env": [], "grant": [], "memory": [], "cpu": [], "random": ["20240611", "150000"]}
+PROGRAMS = {"queue": [], "gate": [], "revoke": [], "channel": [], "batch": [], "notify": [], "env": [], "grant": [], "memory": [], "cpu": [], "random": ["20240611", "150000"]}
 # Sanitizers cost most of the time and find little more: only what survives is tried with them.
 FLAGS = ["-std=gnu11", "-O1", "-w"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 CPU_SECONDS = 20  # of one test program: a mutant that loops for ever is one that was noticed
 LIKELY = {"frame": "memory", "grant": "grant", "table": "memory", "slice": "env", "info": "env", "console": "env", "batch": "batch",
-          "notify": "notify", "revoke": "revoke", "channel": "channel"}
+          "notify": "notify", "gate": "gate", "revoke": "revoke", "channel": "channel"}
 NOT_MUTATED = "invariants"  # how the names of files begin that are tests themselves
 
 # (file, the line of the mutant, what is gone) -> why no test can notice.
@@ -46,6 +46,8 @@ EXPLAINED = {
     ("env.c", "whole: frames[env->frame_head].pinned"): "nothing pins a frame once queues, root and "
     "control page are given back: there for what may pin one day",
     ("frame.c", "part: !f->owner"): NOBODY,
+    ("gate.c", "part: now == before"): "only saves work",
+    ("gate.c", "whole: due == !!(env->pending & EXO_UP_CALL)"): "only saves work",
     ("info.c", "part: !f->owner"): NOBODY,
     ("queue.c", "granted: q"): "`from` is a queue only if there is one for the address",
     ("queue.c", "granted: !group"): "no filter is for a group; saves a look into the hash",

@@ -170,6 +170,11 @@ static void test_table_full(void)
     REFUSED(MEMORY, CALL(init, GATE_CREATE, 1), "one more");
     init->quota[EXO_R_GATES]--;
     tap_ok(sound(), "a full table");
+    /* Its last number ever: the next one in this place is of the first generation again. */
+    CALL(init, GATE_DELETE, gates[7].name.n);
+    gates[7].name.n = (EXO_GATE_GENERATIONS - 1) * EXO_GATE_SLOTS + 7;
+    tap_ok(CALL(init, GATE_CREATE, 1) == EXO_GATE_SLOTS + 7 && sound(),
+           "generations go round, and none of them is 0");
 }
 
 static void test_holders(void)
@@ -188,6 +193,7 @@ static void test_holders(void)
     }
     uint64_t last = holder[EXO_GATE_HOLDERS]->name.n;
     REFUSED(BUSY, CALL(b, GATE_GRANT, g, last, 1), "one holder too many");
+    tap_ok(!CALL(b, GATE_GRANT, g, last, 0), "forbidding it needs no place");
     REFUSED(OWNER, CALL(holder[EXO_GATE_HOLDERS], GATE_CALL, g), "call as who was not allowed");
     tap_ok(!CALL(b, GATE_GRANT, g, holder[0]->name.n, 0) && !CALL(b, GATE_GRANT, g, last, 1),
            "one goes, one comes");
