@@ -3,7 +3,9 @@
  * gate.c - calls through gates (gate.h).
  *
  *   A1  the tag of a gate is its door's place in a table that is always in memory
- *   A2  a call that no handler answers is kept here until a thread takes it: there is one at most, as
+ *   A2  what a handler answers is sent before anything else of this application runs, or together
+ *       with its going to sleep: that spares a way into the kernel
+ *   A3  a call that no handler answers is kept here until a thread takes it: there is one at most, as
  *       the kernel delivers none before the last is answered
  */
 #include "gate.h"
@@ -21,12 +23,30 @@ static struct gate_call kept;
 static uint32_t kept_count; /* 1 while `kept` waits to be taken */
 static bool taken;          /* a thread took it and has not answered */
 
+static struct exo_words due; /* a handler's answer, to be sent */
+static bool is_due;
+
 /* Critical. */
-static int64_t reply(const struct exo_words *words)
+static int64_t reply(const struct exo_words *words, uint64_t sleep)
 {
     const uint64_t *w = words->word;
 
-    return exo_gate_reply(w[0], w[1], w[2], w[3], w[4]);
+    return exo_gate_reply(w[0], w[1], w[2], w[3], w[4], sleep);
+}
+
+void gate_flush(void)
+{
+    if (is_due)
+        reply(&due, 0);
+    is_due = false;
+}
+
+uint32_t gate_wait(uint64_t deadline)
+{
+    if (!is_due)
+        return (uint32_t)exo_wait(deadline);
+    is_due = false;
+    return (uint32_t)reply(&due, deadline ? deadline : UINT64_MAX);
 }
 
 void gate_incoming(void)
@@ -36,7 +56,8 @@ void gate_incoming(void)
 
     if (door->handler) {
         door->handler(door->argument, (env_t){(uint32_t)call.caller}, &call.words);
-        reply(&call.words);
+        due = call.words;
+        is_due = true;
         return;
     }
     kept = (struct gate_call){door->gate, {(uint32_t)call.caller}, call.words};
@@ -104,7 +125,7 @@ int64_t gate_answer(const struct exo_words *words)
 
     /* Not a call that was delivered meanwhile and that nobody has looked at. */
     critical_enter();
-    int64_t result = taken ? reply(&answer) : -EXO_E_EMPTY;
+    int64_t result = taken ? reply(&answer, 0) : -EXO_E_EMPTY;
     taken = false;
     critical_exit();
     return result;

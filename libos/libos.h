@@ -95,6 +95,8 @@ unsigned thread_count(void);
 
 /* --- gate.c */
 void gate_incoming(void); /* critical: `call` in the control page is to be answered */
+void gate_flush(void);    /* critical: send the answer that gate_incoming left, if any */
+uint32_t gate_wait(uint64_t deadline); /* critical: the same, and the call `wait`, at once */
 
 /* --- entry.S */
 void upcall_entry(void);

@@ -243,8 +243,9 @@ void thread_schedule(void)
     while (!(thread = thread_policy->pick_next())) {
         if (!living)
             libos_exit(0);
-        thread_events((uint32_t)exo_wait(earliest == NO_ALARM ? 0 : earliest));
+        thread_events(gate_wait(earliest == NO_ALARM ? 0 : earliest));
     }
+    gate_flush();
     uint64_t now = time_tsc();
     thread->state = THREAD_RUNNING;
     thread->switched_in = now;

@@ -77,6 +77,7 @@ void upcall(uint32_t reasons)
     if (reasons & EXO_UP_FOREIGN && (!libos_foreign_hook || !libos_foreign_hook(context)))
         context->rax = (uint64_t)-EXO_E_CALL;
     thread_events(reasons & ~(uint32_t)(EXO_UP_FAULT | EXO_UP_FOREIGN));
+    gate_flush();
     if (thread_must_switch())
         thread_preempt();
     resume_full(context);

@@ -338,7 +338,7 @@ bool gate_deliver(struct env *env)
 }
 
 int64_t call_gate_reply(struct env *self, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
-                        uint64_t e)
+                        uint64_t e, uint64_t sleep)
 {
     if (!self->gate.serves)
         return -EXO_E_EMPTY;
@@ -356,5 +356,7 @@ int64_t call_gate_reply(struct env *self, uint64_t a, uint64_t b, uint64_t c, ui
     } else {
         callee_tell(self);
     }
+    if (sleep)
+        call_wait(self, sleep);
     return !caller;
 }

@@ -249,7 +249,7 @@ static void check_refusals(gate_t gate)
     struct exo_words words = {{0}};
     int64_t slot = 1;
 
-    check(exo_gate_reply(1, 2, 3, 4, 5) == -EXO_E_EMPTY, "no reply without a call");
+    check(exo_gate_reply(1, 2, 3, 4, 5, 0) == -EXO_E_EMPTY, "no reply without a call");
     check(gate_call((gate_t){gate.n + EXO_GATE_SLOTS}, &words, 0) == -EXO_E_EMPTY, "no stale gate");
     check(gate_find(known[2], PRIVATE).n == 0, "a gate that is not for us is not found");
     for (int64_t worst = 0; slot <= EXO_GATES; slot++) { /* nor called by guessing */

@@ -265,6 +265,38 @@ static void test_call_and_reply(void)
            "and its wait returns");
 }
 
+/* Answer and sleep in one step: with another caller there is no sleep, and no deadline is forgotten. */
+static void test_reply_and_sleep(void)
+{
+    pair();
+    ENTER(GATE_CALL, gate, 1);
+    REFUSED(EMPTY, CALL(a, GATE_REPLY), "who serves nobody does not sleep either");
+    ENTER(GATE_REPLY, 2, 0, 0, 0, 0, mock_now + 3000000);
+    tap_ok(current == a && a->context.rdi == 2 && b->waiting && sound(), "it answers and sleeps");
+    ENTER(GATE_CALL, gate, 3);
+    tap_ok(current == b && b->context.rax == EXO_UP_CALL && !b->waiting,
+           "its call returns with the next one");
+    CALL(b, GATE_GRANT, gate, init->name.n, 1);
+    init->waiting = false;
+    cpu_consider(init);
+    CALL(init, GATE_CALL, gate, 4);
+    ENTER(GATE_REPLY, 5, 0, 0, 0, 0, UINT64_MAX);
+    tap_ok(a->context.rdi == 5 && b->waiting && (b->pending & EXO_UP_CALL) && b->ready && sound(),
+           "with a caller that waits it does not sleep");
+    tap_ok(until_runs(b) && b->context.rax & EXO_UP_CALL &&
+               mock_control(b)->call.words.word[0] == 4,
+           "but gets that one's call");
+    uint64_t until = mock_now + 5000000;
+    ENTER(GATE_REPLY, 6, 0, 0, 0, 0, until);
+    sleep_now(a);
+    sleep_now(init);
+    tap_ok(!current && mock_alarm == until, "its deadline is an alarm");
+    CALL(init, SLICE_SET, 8, b->name.n);
+    mock_now = until;
+    mock_next();
+    tap_ok(current == b && b->context.rax & EXO_UP_DEADLINE && sound(), "and ends its sleep");
+}
+
 /* With upcalls on a call is an upcall, after others if there are any; never within one. */
 static void test_upcall(void)
 {
@@ -636,6 +668,7 @@ int main(void)
     test_holders();
     test_refused_calls();
     test_call_and_reply();
+    test_reply_and_sleep();
     test_upcall();
     test_caller_pending();
     for (uint32_t leaves = 0; leaves <= 3; leaves++)

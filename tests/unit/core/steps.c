@@ -327,6 +327,9 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
         a[1] = some_env(self);
         a[2] = steps_dice(8) ? steps_dice(4) != 0 : steps_dice(4);
         break;
+    case EXO_CALL_GATE_REPLY:
+        a[5] = steps_dice(2) ? mock_now + steps_dice(5000000) : 0;
+        break;
     case EXO_CALL_GATE_CALL:
         a[0] = some_gate(self, true);
         break;
