@@ -157,6 +157,14 @@ def test_command_line(words, sentence, capsys):
     assert end.value.code == 2 and sentence in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [["--build", "x", "--device", "d", "list"], ["list", "--build", "x", "--device", "d"]])
+def test_place_before_or_after(words):
+    arguments = cli.parse(["ctl", *words])
+    assert (arguments.build, arguments.device) == (pathlib.Path("x"), pathlib.Path("d"))
+    arguments = cli.parse(["ctl", "list"])
+    assert (arguments.build, arguments.device) == (ROOT / "build", None)
+
+
 def test_nothing_runs(tmp_path, capsys):
     assert cli.main(["ctl", "--build", str(tmp_path), "list"]) == 1
     assert "No machine runs in" in capsys.readouterr().err

@@ -92,8 +92,9 @@ def _add_place(parser: argparse.ArgumentParser, default: str | None) -> None:
         help="a serial device, or a socket, that leads to the machine",
     )
     add_build(parser)
-    if default is argparse.SUPPRESS:
-        parser.set_defaults(build=argparse.SUPPRESS)
+    if default is argparse.SUPPRESS:  # what was said before the action is not to be undone
+        (build,) = (action for action in parser._actions if action.dest == "build")
+        build.default = default
 
 
 def execute(arguments: argparse.Namespace) -> int:
