@@ -1,60 +1,55 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Remove each check of the kernel's core in turn: some unit test must notice.
+"""Remove or invert each check of the kernel's core in turn: some unit test must notice.
 
-usage: tests/mutation/mutate.py [--list] [--jobs N] [FILE.c ...]
+usage: tests/mutation/mutate.py [--list] [--sample N [--seed TEXT]] [--tap] [--jobs N] [FILE.c ...]
 
-A mutant is a copy of one file of exo/core in which one `if` never holds, one part of an `a || b`
-is gone, one part of an `a && b` is taken for granted, or one `c ? -EXO_E_... : x` is always x. It
-is linked with the tests of tests/unit/core, which are then run until one fails. A mutant that no
-test notices makes the status 1, unless EXPLAINED says why nothing can notice it.
+A mutant is a copy of one file of exo/core in which one `if` never holds or holds just when it did
+not, one part of an `a || b` is gone, one part of an `a && b` is taken for granted, or one
+`c ? -EXO_E_... : x` is always x. It is linked with the tests of tests/unit/core, which are then run
+until one fails; one that takes longer than CPU_SECONDS is noticed, too. A mutant that no test notices
+makes the status 1, unless explained.toml says why nothing can notice it.
 
-Run by hand, after changes to the core; it takes some minutes.
+`tools/freehold mutate` calls this; all of it takes an hour. A sample of them changes little when the
+core does.
 """
 
 import argparse
 import concurrent.futures
+import hashlib
 import os
 import re
 import resource
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "exo/core"
 TESTS = ROOT / "tests/unit/core"
-PROGRAMS = {"queue": [], "gate": [], "revoke": [], "channel": [], "batch": [], "notify": [], "env": [], "grant": [], "memory": [], "cpu": [], "random": ["20240611", "150000"]}
+EXPLAINED = Path(__file__).resolve().parent / "explained.toml"
+ARGUMENTS = {"random": ["20240611", "150000"]}  # of test programs; the others take none
 # Sanitizers cost most of the time and find little more: only what survives is tried with them.
 FLAGS = ["-std=gnu11", "-O1", "-w"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-CPU_SECONDS = 20  # of one test program: a mutant that loops for ever is one that was noticed
-LIKELY = {"frame": "memory", "grant": "grant", "table": "memory", "slice": "env", "info": "env", "console": "env", "batch": "batch",
-          "notify": "notify", "gate": "gate", "revoke": "revoke", "channel": "channel"}
+CPU_SECONDS = 60  # of one test program: a mutant that loops for ever is one that was noticed
+# Which test notices most mutants of a file, where it does not bear the file's name.
+LIKELY = {"frame": "memory", "table": "memory", "slice": "env", "info": "env", "console": "env"}
 NOT_MUTATED = "invariants"  # how the names of files begin that are tests themselves
 
-# (file, the line of the mutant, what is gone) -> why no test can notice.
-NOBODY = "slot 0 stands for nobody: it is never alive, never the caller, never a descendant"
-EXPLAINED = {
-    ("cpu.c", "granted: env->waiting"): "a deadline is there only while it waits",
-    ("cpu.c", "whole: env->ready != ready"): "only saves work",
-    ("env.c", "part: envs[slot].state == EXO_ENV_FREE"): "a free slot has name 0, which is asked "
-    "for nobody",
-    ("env.c", "granted: envs[slot].state != EXO_ENV_FREE"): "changes the parent of a free slot, "
-    "which nobody looks at",
-    ("env.c", "whole: frames[env->frame_head].pinned"): "nothing pins a frame once queues, root and "
-    "control page are given back: there for what may pin one day",
-    ("frame.c", "part: !f->owner"): NOBODY,
-    ("gate.c", "part: now == before"): "only saves work",
-    ("gate.c", "whole: due == !!(env->pending & EXO_UP_CALL)"): "only saves work",
-    ("info.c", "part: !f->owner"): NOBODY,
-    ("queue.c", "granted: q"): "`from` is a queue only if there is one for the address",
-    ("queue.c", "granted: !group"): "no filter is for a group; saves a look into the hash",
-    ("queue.c", "part: !queues[queue.n].owner"): NOBODY,
-    ("queue.c", "part: !q->owner"): NOBODY,
-    ("queue.c", "granted: queues[i].owner"): NOBODY,
-}
+
+def programs() -> list[str]:
+    """The test programs of tests/unit/core, quick ones first, as meson.build there lists them."""
+    listed = re.search(r"foreach name : \[([^\]]*)\]", (TESTS / "meson.build").read_text(encoding="utf-8"))
+    return re.findall(r"'(\w+)'", listed[1])
+
+
+def explanations() -> dict[tuple[str, str], str]:
+    """(file, what is gone) -> why no test can notice."""
+    table = tomllib.loads(EXPLAINED.read_text(encoding="utf-8"))
+    return {(e["file"], e["gone"]): e["reason"] for e in table["explained"]}
 
 
 def matching(text: str, at: int) -> int:
@@ -87,7 +82,7 @@ def mutants(text: str):
         number = text.count("\n", 0, match.start()) + 1
         if re.match(r"\s*\{?\s*panic\(", text[end:]):
             continue  # checks of ourselves, which no caller can reach
-        changes = {"false": f"whole: {condition}"}
+        changes = {"false": f"whole: {condition}", f"!({condition})": f"inverted: {condition}"}
         alternatives = parts(condition, "||")
         if len(alternatives) > 1:
             for i, gone in enumerate(alternatives):
@@ -112,7 +107,7 @@ def mutants(text: str):
 
 
 def compile_flags(build: Path, more: list[str]) -> list[str]:
-    return [*FLAGS, *more, f"-I{CORE}", f"-I{ROOT / 'exo/abi'}", f"-I{build / 'exo/abi'}", f"-I{TESTS}"]
+    return [*FLAGS, *more, f"-I{CORE}", f"-I{ROOT / 'exo/abi'}", f"-I{build}", f"-I{TESTS}"]
 
 
 def run(command, **options) -> subprocess.CompletedProcess:
@@ -134,13 +129,13 @@ def noticed(
 ) -> str | None:
     """Which test program notices, None if none does. The likely one is asked first."""
     core = [str(o) for key, o in objects.items() if not key.startswith("test:")]
-    for name, arguments in sorted(PROGRAMS.items(), key=lambda item: item[0] != likely):
+    for name in sorted(programs(), key=lambda name: name != likely):
         program = folder / f"test_{name}"
         test_object = objects[f"test:{name}"]
         done = run(["cc", *FLAGS, *more, *core, str(test_object), "-o", str(program)])
         if done.returncode:
             raise RuntimeError(f"{name} cannot be linked:\n{done.stderr}")
-        if run([str(program), *arguments], preexec_fn=limit_cpu).returncode:
+        if run([str(program), *ARGUMENTS.get(name, [])], preexec_fn=limit_cpu).returncode:
             return name
     return None
 
@@ -150,13 +145,23 @@ def prepare(folder: Path, build: Path, more: list[str]) -> dict[str, Path]:
     flags = compile_flags(build, more)
     folder.mkdir()
     objects = {}
-    for source in [*CORE.glob("*.c"), TESTS / "mock.c", *TESTS.glob("steps*.c"), build / "exo/abi/exo_dispatch.c"]:
+    tests = programs()
+    helpers = [source for source in TESTS.glob("*.c") if source.stem not in tests]
+    for source in [*CORE.glob("*.c"), *helpers, build / "exo_dispatch.c"]:
         objects[source.name] = folder / f"{source.name}.o"
         compile_one(source, objects[source.name], flags)
-    for name in PROGRAMS:
+    for name in tests:
         objects[f"test:{name}"] = folder / f"test_{name}.o"
         compile_one(TESTS / f"{name}.c", objects[f"test:{name}"], flags)
     return objects
+
+
+def generate(folder: Path) -> None:
+    """What the build makes of calls.toml."""
+    made = {"numbers": "exo_calls.h", "prototypes": "exo_handlers.h", "dispatch": "exo_dispatch.c"}
+    for what, name in made.items():
+        command = [sys.executable, ROOT / "exo/abi/generate.py", ROOT / "exo/abi/calls.toml", what]
+        subprocess.run([*command, folder / name], check=True)
 
 
 def try_mutant(source: Path, text: str, sets, build: Path) -> str | None:
@@ -174,20 +179,75 @@ def try_mutant(source: Path, text: str, sets, build: Path) -> str | None:
     return None
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--list", action="store_true", help="print the mutants and try none")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many at once")
-    parser.add_argument("--only", metavar="FILE", help="only the mutants that an earlier run's "
-                        "output, in this file, calls survivors")  # fmt: skip
-    parser.add_argument("files", nargs="*", metavar="FILE.c", help="files of exo/core; all if none")
-    arguments = parser.parse_args()
-    build = Path(os.environ.get("FREEHOLD_BUILD", ROOT / "build"))
-    names = arguments.files or sorted(f.name for f in CORE.glob("*.c") if not f.name.startswith(NOT_MUTATED))
+def all_mutants(names: list[str]) -> list[tuple]:
+    names = names or sorted(f.name for f in CORE.glob("*.c") if not f.name.startswith(NOT_MUTATED))
     work = []
     for name in names:
         source = CORE / name
         work += [(source, *m) for m in mutants(source.read_text(encoding="utf-8"))]
+    return work
+
+
+def sample(work: list[tuple], count: int, seed: str) -> list[tuple]:
+    """So many of them, by a hash of what each is: a change of the core changes few of them."""
+
+    def rank(mutant: tuple) -> bytes:
+        source, _, gone, _ = mutant
+        return hashlib.sha256(f"{seed}/{source.name}/{gone}".encode()).digest()
+
+    print(f"# {count} of {len(work)} mutants, drawn by the seed {seed!r}")
+    chosen = sorted(work, key=rank)[:count]
+    return [mutant for mutant in work if mutant in chosen]
+
+
+class Teller:
+    """Says of each mutant what became of it, in words or as TAP, and counts."""
+
+    def __init__(self, planned: int, tap: bool):
+        self.tap = tap
+        self.explained = explanations()
+        self.number = self.survivors = 0
+        self.used: set[tuple[str, str]] = set()
+        if tap:
+            print(f"1..{planned}")
+
+    def tell(self, source: Path, line: int, gone: str, by: str | None) -> None:
+        key = (source.name, gone)
+        what = f"{source.name}:{line}: {gone}"
+        if by:
+            outcome = f"noticed by {by}"
+        elif key in self.explained:
+            self.used.add(key)
+            outcome = f"explained: {self.explained[key]}"
+        else:
+            self.survivors += 1
+            outcome = "SURVIVES"
+        self.number += 1
+        if self.tap:
+            bad = "not " if outcome == "SURVIVES" else ""
+            print(f"{bad}ok {self.number} - {what}: {outcome}".replace("#", "no."), flush=True)
+        else:
+            print(f"{what}: {outcome}", flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--list", action="store_true", help="print the mutants and try none")
+    parser.add_argument("--sample", type=int, metavar="N", help="try only so many, drawn at random")
+    parser.add_argument("--seed", default="freehold", help="what they are drawn by")
+    parser.add_argument("--tap", action="store_true", help="print each as a test case")
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="how many at once")
+    parser.add_argument("--only", metavar="FILE", help="only the mutants that an earlier run's "
+                        "output, in this file, calls survivors")  # fmt: skip
+    parser.add_argument("files", nargs="*", metavar="FILE.c", help="files of exo/core; all if none")
+    arguments = parser.parse_args()
+    work = all_mutants(arguments.files)
+    names = {(source.name, gone) for source, _, gone, _ in work}
+    stale = [key for key in explanations() if key not in names] if not arguments.files else []
+    for file, gone in stale:
+        print(f"explained.toml explains what is not in {file} any more: {gone}")
+    if arguments.sample:
+        work = sample(work, arguments.sample, arguments.seed)
     if arguments.only:
         before = Path(arguments.only).read_text(encoding="utf-8")
         survived = re.findall(r"^(\w+\.c):\d+: (.*): SURVIVES$", before, re.M)
@@ -196,28 +256,23 @@ def main() -> int:
         for source, number, gone, _ in work:
             print(f"{source.name}:{number}: {gone}")
         return 0
-    survivors = explained = 0
-    with tempfile.TemporaryDirectory(prefix="freehold-mutation-") as folder:
+    with tempfile.TemporaryDirectory(prefix="freehold-mutation-") as name:
+        folder = Path(name)
+        generate(folder)
         sets = []
-        for more, name in (([], "plain"), (SANITIZE, "sanitized")):
-            sets.append((more, prepare(Path(folder) / name, build, more)))
-            if noticed(sets[-1][1], Path(folder), more):
-                print("The tests fail without any mutant: mend that first.")
-                return 1
+        for more, kind in (([], "plain"), (SANITIZE, "sanitized")):
+            sets.append((more, prepare(folder / kind, folder, more)))
+        if noticed(sets[0][1], folder, sets[0][0]):
+            print("The tests fail without any mutant: mend that first.")
+            return 1
+        teller = Teller(len(work), arguments.tap)
         with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-            results = pool.map(lambda m: try_mutant(m[0], m[3], sets, build), work)
+            results = pool.map(lambda m: try_mutant(m[0], m[3], sets, folder), work)
             for (source, number, gone, _), by in zip(work, results):
-                reason = EXPLAINED.get((source.name, gone))
-                if by:
-                    print(f"{source.name}:{number}: {gone}: noticed by {by}", flush=True)
-                elif reason:
-                    explained += 1
-                    print(f"{source.name}:{number}: {gone}: explained: {reason}", flush=True)
-                else:
-                    survivors += 1
-                    print(f"{source.name}:{number}: {gone}: SURVIVES", flush=True)
-    print(f"{len(work)} mutants, {survivors} survive, {explained} explained")
-    return 1 if survivors else 0
+                teller.tell(source, number, gone, by)
+    if not arguments.tap:
+        print(f"{len(work)} mutants, {teller.survivors} survive, {len(teller.used)} explained")
+    return 1 if teller.survivors or stale else 0
 
 
 if __name__ == "__main__":

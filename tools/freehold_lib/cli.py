@@ -14,7 +14,7 @@ import sys
 import traceback
 
 from .bundle import BundleError
-from .commands import clean, ctl, fuzz, gdb, image, logs, run, setup, size, test
+from .commands import clean, ctl, fuzz, gdb, image, logs, mutate, run, setup, size, test
 from .errors import FreeholdError
 from .machine import MachineError
 
@@ -22,6 +22,7 @@ COMMANDS = {
     "run": run,
     "test": test,
     "fuzz": fuzz,
+    "mutate": mutate,
     "image": image,
     "gdb": gdb,
     "logs": logs,
@@ -44,6 +45,7 @@ examples:
   tools/freehold test                     run every test
   tools/freehold test --suite unit        run the tests that need no emulator
   tools/freehold fuzz                     attack what reads strangers' input, for minutes
+  tools/freehold mutate                   remove each check of the kernel: do tests notice?
   tools/freehold image --output usb.img   write an image for a USB stick
   tools/freehold gdb www                  debug the machine that runs, symbols of "www" loaded
   tools/freehold logs -f www              follow what "www" writes
