@@ -154,6 +154,25 @@ static int64_t read_facts(void)
     return worst;
 }
 
+/* A large page of what is no block, or not at its beginning: XSA-148. */
+static int64_t large_pages(void)
+{
+    int64_t block = exo_block_alloc(SELF, ANY), worst = 0;
+    const frame_t frames[] = {stretch.pt,
+                              stretch.root,
+                              {(uint32_t)exo_page_alloc(SELF, ANY, EXO_DATA)},
+                              {(uint32_t)block + 1},
+                              {(uint32_t)block + 511}};
+
+    for (uint32_t i = 0; i < sizeof(frames) / sizeof(*frames); i++)
+        if (let_through(exo_pt_map(stretch.pd, 300 + i, frames[i], EXO_WRITE), &worst))
+            break;
+    exo_page_free(frames[2]);
+    if (block > 0)
+        exo_page_free((frame_t){(uint32_t)block});
+    return worst;
+}
+
 static int64_t take_right(void)
 {
     return exo_env_set(SELF, EXO_ENV_SET_RIGHTS, EXO_RIGHT_TABLES, 0);
@@ -175,5 +194,6 @@ const struct attack table_attacks[] = {
     {"take frames of the kernel's types", frame_types},
     {"read the kernel's tables without a right to it", read_facts},
     {"give itself that right", take_right},
+    {"map large pages of what is no block", large_pages},
     {NULL, NULL},
 };

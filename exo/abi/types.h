@@ -95,6 +95,8 @@ enum exo_frame_type {
     EXO_RING = 8,    /* a ring shared with the kernel (ring.h) */
     EXO_DEVICE = 9,  /* reserved */
     EXO_FACTS = 10,  /* the kernel's, but readable with a right to it (facts.h) */
+    EXO_BLOCK = 11,  /* the first frame of a 2 MiB block that is taken as one */
+    EXO_PART = 12,   /* another frame of such a block: nobody's by itself */
     EXO_FRAME_TYPES
 };
 
@@ -140,6 +142,7 @@ enum exo_resource {
 #define EXO_GATES         256u     /* gates */
 #define EXO_FILTERS       4096u    /* filters of all queues together */
 #define EXO_NOTIFIERS     8u       /* environments that may notify one */
+#define EXO_BLOCK_FRAMES  512u     /* frames of a block, and of what one entry of a PD spans */
 #define EXO_SLICE_NS      2000000u /* length of one slice: 2 ms */
 #define EXO_QUEUE_BUFFERS 1024u    /* buffers of one queue */
 #define EXO_QUEUE_FRAMES  512u     /* frames that these lie in, two in one */

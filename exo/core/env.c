@@ -463,7 +463,10 @@ int64_t call_env_reclaim(struct env *self, env_t name)
     for (uint32_t i = 0; i < RECLAIM_FRAMES && env->frame_head; i++) {
         if (frames[env->frame_head].pinned)
             return i ? 1 : -EXO_E_BUSY;
+        bool block = frames[env->frame_head].type == EXO_BLOCK;
         frame_release(env->frame_head);
+        if (block)
+            return 1; /* that was as much as many frames */
     }
     if (env->frame_head)
         return 1;

@@ -13,6 +13,7 @@
  */
 #include "frame.h"
 
+#include "block.h"
 #include "env.h"
 #include "exo_calls.h"
 #include "exo_handlers.h"
@@ -22,6 +23,7 @@ struct frame *frames;
 uint32_t frame_count;
 uint32_t frame_free_count;
 static uint32_t free_head;
+static uint32_t free_tail;
 
 static void list_push(uint32_t *head, uint32_t n)
 {
@@ -50,12 +52,41 @@ static uint32_t *owner_list(const struct frame *f)
     return frame_is_table(f) ? &envs[f->owner].table_head : &envs[f->owner].frame_head;
 }
 
+static void free_push(uint32_t n)
+{
+    if (!free_head)
+        free_tail = n;
+    list_push(&free_head, n);
+    frame_free_count++;
+}
+
+void frame_free_append(uint32_t n)
+{
+    if (!free_head) {
+        free_push(n);
+        return;
+    }
+    frames[n].prev = free_tail;
+    frames[n].next = 0;
+    frames[free_tail].next = n;
+    free_tail = n;
+    frame_free_count++;
+}
+
+void frame_free_remove(uint32_t n)
+{
+    if (free_tail == n)
+        free_tail = frames[n].prev;
+    list_remove(&free_head, n);
+    frame_free_count--;
+}
+
 void frame_init(struct frame *table, uint32_t count)
 {
     frames = table;
     frame_count = count;
     frame_free_count = 0;
-    free_head = 0;
+    free_head = free_tail = 0;
     for (uint32_t n = 0; n < count; n++)
         frames[n] = (struct frame){.type = EXO_KERNEL};
 }
@@ -67,12 +98,12 @@ void frame_add_free(uint32_t first, uint32_t count)
         if (n == EXO_FRAME_NONE)
             continue; /* 0 ends a list */
         frames[n].type = EXO_FREE;
-        list_push(&free_head, n);
-        frame_free_count++;
+        free_push(n);
+        block_freed(n);
     }
 }
 
-static void frame_take(struct env *env, uint32_t n, enum exo_frame_type type)
+void frame_own(struct env *env, uint32_t n, enum exo_frame_type type)
 {
     struct frame *f = &frames[n];
 
@@ -86,7 +117,7 @@ void frame_adopt(struct env *env, frame_t frame)
 {
     if (frame.n >= frame_count || frames[frame.n].type != EXO_KERNEL)
         panic("frame %u cannot be given to the first environment: it is not the kernel's", frame.n);
-    frame_take(env, frame.n, EXO_DATA);
+    frame_own(env, frame.n, EXO_DATA);
 }
 
 void frame_publish(uint32_t first, uint32_t count)
@@ -105,17 +136,36 @@ struct frame *frame_of(const struct env *self, frame_t frame)
     return f;
 }
 
+void frame_disown(uint32_t n)
+{
+    list_remove(owner_list(&frames[n]), n);
+    envs[frames[n].owner].used[EXO_R_PAGES]--;
+}
+
+/* Frames of wholly free blocks come last, so that frames are taken from broken ones first. */
+static void whole_block_last(uint32_t n)
+{
+    for (uint32_t i = n - n % block_frames, end = i + block_frames; i < end; i++) {
+        frame_free_remove(i);
+        frame_free_append(i);
+    }
+}
+
 void frame_release(uint32_t n)
 {
     struct frame *f = &frames[n];
 
-    list_remove(owner_list(f), n);
-    envs[f->owner].used[EXO_R_PAGES]--;
+    if (f->type == EXO_BLOCK) {
+        block_release(n);
+        return;
+    }
+    frame_disown(n);
     if (f->type == EXO_PML4)
         machine_root_free((frame_t){n});
     *f = (struct frame){.type = EXO_FREE};
-    list_push(&free_head, n);
-    frame_free_count++;
+    free_push(n);
+    if (block_freed(n))
+        whole_block_last(n);
 }
 
 void frame_retire(uint32_t n)
@@ -161,12 +211,12 @@ int64_t call_page_alloc(struct env *self, env_t env, frame_t frame, uint32_t typ
     if (frames[n].type != EXO_FREE)
         return -EXO_E_BUSY;
 
-    list_remove(&free_head, n);
-    frame_free_count--;
+    frame_free_remove(n);
+    block_taken(n);
     __builtin_memset(machine_frame((frame_t){n}), 0, EXO_PAGE_SIZE);
     if (type == EXO_PML4)
         machine_root_init(machine_frame((frame_t){n}));
-    frame_take(owner, n, type);
+    frame_own(owner, n, type);
     return n;
 }
 
@@ -205,6 +255,6 @@ int64_t call_page_give(struct env *self, frame_t frame, env_t env)
 
     list_remove(owner_list(f), frame.n);
     self->used[EXO_R_PAGES]--;
-    frame_take(to, frame.n, EXO_DATA);
+    frame_own(to, frame.n, EXO_DATA);
     return 0;
 }

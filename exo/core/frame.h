@@ -65,6 +65,12 @@ void frame_release(uint32_t n);
  */
 void frame_retire(uint32_t n);
 
+/* --- for block.c: a frame joins or leaves an owner's list and count, and the list of free ones. */
+void frame_own(struct env *env, uint32_t n, enum exo_frame_type type);
+void frame_disown(uint32_t n);
+void frame_free_append(uint32_t n);
+void frame_free_remove(uint32_t n);
+
 /* The kernel itself uses the frame; as long as it does, the frame stays what and whose it is. */
 void frame_pin(frame_t frame);
 void frame_unpin(frame_t frame);

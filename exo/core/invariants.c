@@ -6,6 +6,7 @@
  */
 #include "invariants.h"
 
+#include "block.h"
 #include "env.h"
 #include "frame.h"
 #include "machine.h"
@@ -47,7 +48,7 @@ const char *inv_frame_free(void)
     for (uint32_t n = 0; n < frame_count; n++) {
         const struct frame *f = &frames[n];
         REQUIRE(f->type < EXO_FRAME_TYPES, "a frame has a type that does not exist");
-        REQUIRE((f->type <= EXO_KERNEL || f->type == EXO_FACTS) == !f->owner,
+        REQUIRE((f->type <= EXO_KERNEL || f->type == EXO_FACTS || f->type == EXO_PART) == !f->owner,
                 "a frame has an owner and is FREE or the kernel's");
         if (f->type != EXO_FREE)
             continue;
@@ -73,10 +74,12 @@ static uint32_t list_length(uint32_t slot, uint32_t head, bool tables)
 
 const char *inv_frame_lists(void)
 {
-    uint32_t owned[EXO_ENVS] = {0};
+    uint32_t owned[EXO_ENVS] = {0}, parts[EXO_ENVS] = {0};
 
-    for (uint32_t n = 0; n < frame_count; n++)
+    for (uint32_t n = 0; n < frame_count; n++) {
         owned[frames[n].owner]++;
+        parts[frames[n].owner] += frames[n].type == EXO_BLOCK ? block_frames - 1 : 0;
+    }
     for (uint32_t slot = 1; slot < env_count; slot++) {
         const struct env *env = &envs[slot];
         if (env->state == EXO_ENV_FREE) {
@@ -87,7 +90,7 @@ const char *inv_frame_lists(void)
         uint32_t others = list_length(slot, env->frame_head, false);
         REQUIRE(tables != UINT32_MAX && others != UINT32_MAX, "an owner's list is broken");
         REQUIRE(tables + others == owned[slot], "an owner's lists miss a frame");
-        REQUIRE(env->used[EXO_R_PAGES] == owned[slot],
+        REQUIRE(env->used[EXO_R_PAGES] == owned[slot] + parts[slot],
                 "an environment's count of pages is not the number of its frames");
     }
     return NULL;
@@ -116,6 +119,12 @@ const char *inv_frame_pins(void)
     return NULL;
 }
 
+/* Does this entry map a page or a block, rather than link a table? */
+static bool is_leaf(uint32_t table, uint64_t entry)
+{
+    return frames[table].type == EXO_PT || (frames[table].type == EXO_PD && entry & PTE_LARGE);
+}
+
 const char *inv_table_tree(void)
 {
     for (uint32_t n = 0; n < frame_count; n++) {
@@ -133,7 +142,7 @@ const char *inv_table_tree(void)
         }
         for (uint32_t i = 0; f->type != EXO_PT && f->entries && i < user_entries(n); i++) {
             uint64_t entry = entries_of(n)[i];
-            if (!entry)
+            if (!entry || is_leaf(n, entry))
                 continue;
             REQUIRE(!(entry & ~(PTE_ADDRESS | PTE_PRESENT | PTE_USER | PTE_WRITE | PTE_ACCESSED)),
                     "an upper table has an entry with a forbidden bit");
@@ -146,27 +155,39 @@ const char *inv_table_tree(void)
     return NULL;
 }
 
+static const char *leaf_wrong(uint32_t table, uint64_t entry)
+{
+    REQUIRE(!(entry & ~(PTE_ADDRESS | PTE_KNOWN | PTE_LARGE)), "a leaf has a forbidden bit");
+    REQUIRE((entry & PTE_PRESENT) && (entry & PTE_USER), "a leaf is not present");
+    REQUIRE(PTE_FRAME(entry) < frame_count, "a leaf names no frame");
+    const struct frame *f = &frames[PTE_FRAME(entry)];
+    bool write = entry & PTE_WRITE, exec = !(entry & PTE_NX);
+    bool data = f->type == EXO_DATA || f->type == EXO_BLOCK;
+    REQUIRE(!(entry & PTE_LARGE) == (f->type != EXO_BLOCK),
+            "a large page is no block, or not whole");
+    REQUIRE(!(entry & PTE_LARGE) || frames[table].type == EXO_PD,
+            "a block is mapped by a wrong table");
+    REQUIRE(f->owner || f->type == EXO_FACTS, "a leaf names a frame of nobody");
+    REQUIRE(f->type != EXO_FACTS || (envs[frames[table].owner].rights & EXO_RIGHT_TABLES),
+            "the kernel's tables are read without a right to it");
+    REQUIRE(f->owner == frames[table].owner || f->type == EXO_FACTS || PTE_SLOT(entry),
+            "a leaf names another's frame without a grant");
+    REQUIRE(!(write && exec), "a page is writable and executable");
+    REQUIRE(!write || data || f->type == EXO_RING || f->type == EXO_CONTROL,
+            "a table can be written");
+    REQUIRE(!exec || data, "something else than DATA can be executed");
+    return NULL;
+}
+
 const char *inv_table_leaves(void)
 {
     for (uint32_t n = 0; n < frame_count; n++)
-        for (uint32_t i = 0; frames[n].type == EXO_PT && frames[n].entries && i < ENTRIES; i++) {
+        for (uint32_t i = 0; frame_is_table(&frames[n]) && frames[n].entries && i < user_entries(n);
+             i++) {
             uint64_t entry = entries_of(n)[i];
-            if (!entry)
-                continue;
-            REQUIRE(!(entry & ~(PTE_ADDRESS | PTE_KNOWN)), "a leaf has a forbidden bit");
-            REQUIRE((entry & PTE_PRESENT) && (entry & PTE_USER), "a leaf is not present");
-            REQUIRE(PTE_FRAME(entry) < frame_count, "a leaf names no frame");
-            const struct frame *f = &frames[PTE_FRAME(entry)];
-            bool write = entry & PTE_WRITE, exec = !(entry & PTE_NX);
-            REQUIRE(f->owner || f->type == EXO_FACTS, "a leaf names a frame of nobody");
-            REQUIRE(f->type != EXO_FACTS || (envs[frames[n].owner].rights & EXO_RIGHT_TABLES),
-                    "the kernel's tables are read without a right to it");
-            REQUIRE(f->owner == frames[n].owner || f->type == EXO_FACTS || PTE_SLOT(entry),
-                    "a leaf names another's frame without a grant");
-            REQUIRE(!(write && exec), "a page is writable and executable");
-            REQUIRE(!write || f->type == EXO_DATA || f->type == EXO_RING || f->type == EXO_CONTROL,
-                    "a table can be written");
-            REQUIRE(!exec || f->type == EXO_DATA, "something else than DATA can be executed");
+            const char *wrong = entry && is_leaf(n, entry) ? leaf_wrong(n, entry) : NULL;
+            if (wrong)
+                return wrong;
         }
     return NULL;
 }
@@ -185,7 +206,7 @@ const char *inv_table_counts(void)
         for (uint32_t i = 0; i < user_entries(n); i++) {
             uint64_t entry = entries_of(n)[i];
             filled += entry != 0;
-            if (entry && frames[n].type == EXO_PT && PTE_FRAME(entry) < frame_count)
+            if (entry && is_leaf(n, entry) && PTE_FRAME(entry) < frame_count)
                 mapped[PTE_FRAME(entry)]++;
         }
         REQUIRE(filled == frames[n].entries, "a table's count of entries is wrong");
@@ -414,8 +435,8 @@ const char *inv_all(void)
         inv_gate_table,   inv_gate_calls,      inv_gate_depth,        inv_gate_time,
         inv_slice_ready,  inv_cpu_expiry,      inv_queue_flights,     inv_queue_frames,
         inv_filter_lists, inv_filter_disjoint, inv_filter_allowed,    inv_grant_entries,
-        inv_grant_counts, inv_grant_lists,     inv_accounts,          inv_revoke_list,
-        inv_revoke_floor};
+        inv_grant_counts, inv_grant_lists,     inv_accounts,          inv_block_free,
+        inv_block_parts,  inv_revoke_list,     inv_revoke_floor};
 
     for (uint32_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
         const char *wrong = all[i]();

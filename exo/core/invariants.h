@@ -39,6 +39,8 @@ const char *inv_grant_entries(void);
 const char *inv_grant_counts(void);
 const char *inv_grant_lists(void);
 const char *inv_accounts(void);
+const char *inv_block_free(void);
+const char *inv_block_parts(void);
 const char *inv_revoke_list(void);
 const char *inv_revoke_floor(void);
 

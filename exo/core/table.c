@@ -9,7 +9,7 @@
  *       and then the grant, too; it is writable only if the frame is
  *       DATA, RING or CONTROL, executable only if DATA, never both  inv_table_leaves
  *   T3  a table's `entries` and a frame's `mapped` are what the tables say   inv_table_counts
- *   T4  no entry has another bit than those below: no large page, nothing global,
+ *   T4  no entry has another bit than those below: no large page but of a BLOCK (block.c), nothing global,
  *       and of a PML4 only the lower half is ever touched           inv_table_leaves
  *   T5  after an entry is cleared or weakened no CPU uses the old one: machine_tlb_flush
  */
@@ -54,17 +54,19 @@ struct frame *table_of(const struct env *self, frame_t table, uint32_t index, in
 /* May a leaf name a frame of this type with this permission? */
 static bool leaf_allows(const struct frame *f, uint32_t perm)
 {
-    if ((perm & EXO_WRITE) && f->type != EXO_DATA && f->type != EXO_RING && f->type != EXO_CONTROL)
+    bool data = f->type == EXO_DATA || f->type == EXO_BLOCK;
+
+    if ((perm & EXO_WRITE) && !data && f->type != EXO_RING && f->type != EXO_CONTROL)
         return false;
-    if ((perm & EXO_EXEC) && (f->type != EXO_DATA || (perm & EXO_WRITE)))
-        return false;
-    return true;
+    return !(perm & EXO_EXEC) || (data && !(perm & EXO_WRITE));
 }
 
+/* A BLOCK is mapped whole, by one entry of a PD, and nothing else ever gets the large-page bit. */
 static uint64_t leaf_entry(uint32_t n, uint32_t perm)
 {
     return ((uint64_t)n << EXO_PAGE_SHIFT) | PTE_PRESENT | PTE_USER |
-           (perm & EXO_WRITE ? PTE_WRITE : 0) | (perm & EXO_EXEC ? 0 : PTE_NX);
+           (frames[n].type == EXO_BLOCK ? PTE_LARGE : 0) | (perm & EXO_WRITE ? PTE_WRITE : 0) |
+           (perm & EXO_EXEC ? 0 : PTE_NX);
 }
 
 /* Forget the translation through entry `index` of `table`, if any CPU can know it. */
@@ -87,12 +89,18 @@ static void forget(uint32_t table, uint32_t index)
     machine_tlb_flush((frame_t){table}, leaf ? address : MACHINE_TLB_ALL);
 }
 
+/* Does this entry, which is filled, map a page or block, rather than link a table? */
+static bool table_has_leaf(uint32_t table, uint32_t index)
+{
+    return frames[table].type == EXO_PT || *entry_at(table, index) & PTE_LARGE;
+}
+
 void table_clear(uint32_t table, uint32_t index)
 {
     uint64_t *entry = entry_at(table, index);
     struct frame *t = &frames[table], *f = &frames[PTE_FRAME(*entry)];
 
-    if (t->type == EXO_PT) {
+    if (table_has_leaf(table, index)) {
         f->mapped--;
         if (PTE_SLOT(*entry))
             grant_unmapped(PTE_SLOT(*entry));
@@ -134,14 +142,15 @@ int64_t call_pt_map(struct env *self, frame_t table, uint32_t index, frame_t fra
     uint64_t *entry = entry_at(table.n, index);
     if (f->type == EXO_FACTS ? !(envs[t->owner].rights & EXO_RIGHT_TABLES) : f->owner != t->owner)
         return -EXO_E_OWNER;
-    if (t->type != EXO_PT && f->type != t->type + 1)
+    bool leaf = f->type == EXO_BLOCK ? t->type == EXO_PD : t->type == EXO_PT;
+    if (!leaf && f->type != t->type + 1)
         return -EXO_E_TYPE;
-    if (t->type == EXO_PT ? !leaf_allows(f, perm) : perm)
+    if (leaf ? !leaf_allows(f, perm) : perm)
         return -EXO_E_PERM;
-    if (*entry || (t->type != EXO_PT && f->parent) || f->mapped == UINT32_MAX)
+    if (*entry || (!leaf && f->parent) || f->mapped == UINT32_MAX)
         return -EXO_E_BUSY;
 
-    if (t->type == EXO_PT) {
+    if (leaf) {
         table_fill(table.n, index, frame.n, perm, 0);
     } else {
         t->entries++;
@@ -174,9 +183,9 @@ int64_t call_pt_protect(struct env *self, frame_t table, uint32_t index, uint32_
         return error;
     if (perm > (EXO_WRITE | EXO_EXEC))
         return -EXO_E_RANGE;
-    if (t->type != EXO_PT)
-        return -EXO_E_TYPE;
     uint64_t *entry = entry_at(table.n, index);
+    if (!table_has_leaf(table.n, index))
+        return -EXO_E_TYPE;
     if (!*entry)
         return -EXO_E_EMPTY;
     uint32_t n = (uint32_t)PTE_FRAME(*entry), grant = PTE_SLOT(*entry);
@@ -198,7 +207,7 @@ int64_t call_pt_read(struct env *self, frame_t table, uint32_t index)
     if (!entry)
         return -EXO_E_EMPTY;
     uint64_t perm = 0;
-    if (t->type == EXO_PT)
+    if (table_has_leaf(table.n, index))
         perm = (entry & PTE_WRITE ? EXO_WRITE : 0) | (entry & PTE_NX ? 0 : EXO_EXEC);
     return (int64_t)(PTE_FRAME(entry) | perm << 32);
 }

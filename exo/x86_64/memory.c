@@ -7,6 +7,7 @@
  *   M2  after memory_give_to_core the kernel allocates nothing
  */
 #include "account.h"
+#include "block.h"
 #include "env.h"
 #include "frame.h"
 #include "io.h"
@@ -185,15 +186,18 @@ void memory_tables(void)
 
 void memory_give_to_core(void)
 {
-    uint64_t bytes = boot.max_frame * sizeof(struct frame), owners, first;
+    uint64_t bytes = boot.max_frame * sizeof(struct frame), owners, first, anywhere;
 
     if (boot.max_frame >> 32)
         panic("There is more memory than 32-bit frame numbers can name.");
     struct frame *table = boot_alloc((bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE, &owners);
     bytes = env_count * sizeof(struct exo_account);
     struct exo_account *copies = boot_alloc((bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE, &first);
+    bytes = (boot.max_frame / EXO_BLOCK_FRAMES + 1) * sizeof(struct block);
+    struct block *block_table = boot_alloc((bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE, &anywhere);
     given = true;
     frame_init(table, (uint32_t)boot.max_frame);
+    block_init(block_table, EXO_BLOCK_FRAMES);
     account_init((frame_t){(uint32_t)(owners >> EXO_PAGE_SHIFT)}, copies,
                  (frame_t){(uint32_t)(first >> EXO_PAGE_SHIFT)});
     for (uint32_t i = boot.region_count; i-- > 0;)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "event.h"
+#include "large.h"
 #include "libos.h"
 #include "readable.h"
 
@@ -118,6 +119,48 @@ static void writing_is_refused(void)
           "nor freed, taken, printed or granted");
 }
 
+/* A block is one entry and 512 pages of the quota; it comes zeroed, is all there, and goes again. */
+static void blocks_work(const volatile struct exo_frame_fact *fact)
+{
+    int64_t before = about_me(EXO_ENV_USED + EXO_R_PAGES);
+    volatile uint64_t *words = large_alloc();
+    uint64_t wrong = 0;
+
+    check(words && (uint64_t)words % LARGE_BLOCK == 0, "a block is mapped");
+    for (uint64_t i = 0; words && i < LARGE_BLOCK / 8; i++) {
+        wrong += words[i] != 0;
+        words[i] = i;
+    }
+    for (uint64_t i = 0; words && i < LARGE_BLOCK / 8; i++)
+        wrong += words[i] != i;
+    check(!wrong, "it is zeroed, and holds what is written to each word");
+    uint32_t self = EXO_ENV_SLOT((uint32_t)about_me(EXO_ENV_SELF_NAME)), n = 1;
+    while (fact[n].type != EXO_BLOCK || fact[n].owner != self)
+        n++;
+    check(n % EXO_BLOCK_FRAMES == 0 && fact[n].mapped == 1 && fact[n + 1].type == EXO_PART,
+          "the table of frames shows it");
+    check(about_me(EXO_ENV_USED + EXO_R_PAGES) >= before + (int64_t)EXO_BLOCK_FRAMES, "it is paid");
+    large_free((void *)words);
+    check(fact[n].type == EXO_FREE && fact[n + 511].type == EXO_FREE, "it is free again");
+}
+
+static void runs_work(void)
+{
+    enum { PAGES = 70 };
+    char *pages = large_contiguous(PAGES);
+    bool beside = pages;
+
+    critical_enter();
+    for (uint32_t i = 1; beside && i < PAGES; i++)
+        beside = vm_frame((uint64_t)pages + i * EXO_PAGE_SIZE).n == vm_frame((uint64_t)pages).n + i;
+    critical_exit();
+    check(beside, "pages whose frames lie side by side");
+    if (pages)
+        memset(pages, 1, PAGES * EXO_PAGE_SIZE);
+    check(pages && pages[PAGES * EXO_PAGE_SIZE - 1] == 1, "they can be written");
+    check(!large_contiguous(1u << 20), "a run that no quota pays for is not found");
+}
+
 int main(int argc, char **argv)
 {
     uint32_t frames, accounts;
@@ -135,6 +178,8 @@ int main(int argc, char **argv)
     frames_follow(fact);
     accounts_agree(account, accounts);
     writing_is_refused();
+    blocks_work(fact);
+    runs_work();
     if (!failed)
         *(volatile uint8_t *)&fact[0].type = 9; /* and now it dies */
     return 1;

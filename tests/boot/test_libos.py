@@ -104,12 +104,12 @@ def test_the_directory_follows_restarts(boot):
 
 def test_the_kernel_s_tables_are_read_as_memory(boot):
     common = {"test": "tables", "restart": "never"}
-    machine = boot([{"name": "seeing", "rights": ["tables"], **common}, {"name": "blind", "arguments": ["blind"], **common}], nic=None)
+    machine = boot([{"name": "seeing", "rights": ["tables"], "memory": "4M", **common}, {"name": "blind", "arguments": ["blind"], **common}], nic=None)
     for name in ("seeing", "blind"):
         machine.wait_for(rf"^\[init\] {name} (ended|was)", TIMEOUT)
     text = machine.text()
     assert not re.findall(r"^\[\w+\] not ok.*", text, re.M)
-    assert len(re.findall(r"^\[seeing\] ok: ", text, re.M)) == 14
+    assert len(re.findall(r"^\[seeing\] ok: ", text, re.M)) == 22
     assert re.search(r"^\[seeing\] crash: page fault writing .*: its permission forbids that$", text, re.M)
     assert "[blind] ok: without the right nothing is seen" in text
     assert "[init] blind ended with status 0" in text

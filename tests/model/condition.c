@@ -259,7 +259,9 @@ static bool record_kept(const struct change *c, uint32_t n)
         shared.mapped = f->mapped; /* whoever may read it */
     if (!memcmp(&shared, f, sizeof(*f)))
         return true;
-    /* The list of free frames is everybody's. */
+    /* The list of free frames is everybody's; what becomes of a part its block's owner decides. */
+    if (f->type == EXO_PART || old->type == EXO_PART)
+        return f->type == EXO_FREE || old->type == EXO_FREE;
     return (old->type == EXO_FREE || c->may[old->owner] & MAY_FRAMES) &&
            (f->type == EXO_FREE || c->may[f->owner] & MAY_FRAMES);
 }
@@ -296,6 +298,8 @@ static bool contents_kept(const struct change *c, uint32_t n)
 
     if (c->may[was] & MAY_FRAMES || c->may[owner] & MAY_FRAMES || is_receiving(c, n))
         return true;
+    if (frames[n].type == EXO_PART && c->frames[n].type == EXO_FREE)
+        return true; /* zeroed */
     for (uint32_t i = 0; i < EXO_PAGE_SIZE / 8; i++)
         if (old[i] != now[i] && !is_shared(c, n, i) &&
             !(envs[owner].control.n == n && may_be_told(c->may[owner], 8 * i)))

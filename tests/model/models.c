@@ -164,6 +164,25 @@ static const struct choice grants_choice[] = {
     CALLED(ENV_RECLAIM, OF(CHILD)),
     {0}};
 
+/* --- blocks: two of four frames each, taken whole or in pieces, mapped by one entry --------------- */
+
+static const struct step blocks_setup[] = {
+    DO(PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_PDPT), /* 6 */
+    DO(PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_PD),
+    DO(PT_MAP, 4, 0, 6),
+    DO(PT_MAP, 6, 0, 7),
+    {0}};
+
+static const struct choice blocks_choice[] = {
+    CALLED(BLOCK_ALLOC, OF(EXO_ENV_SELF), OF(EXO_FRAME_ANY, 0, 4, 8, 9, 12, 16, 99)),
+    CALLED(PAGE_ALLOC, OF(EXO_ENV_SELF), OF(EXO_FRAME_ANY, 9, 12), OF(EXO_PT, EXO_DATA)),
+    CALLED(PAGE_FREE, OF(7, 8, 9, 12)),
+    CALLED(PT_MAP, OF(4, 6, 7, 9), OF(0, 1), OF(8, 9, 12), OF(0, EXO_WRITE, EXO_EXEC, 3)),
+    CALLED(PT_UNMAP, OF(7, 9), OF(0, 1)),
+    CALLED(PT_PROTECT, OF(6, 7), OF(0, 1), OF(0, EXO_WRITE, EXO_EXEC, 3)),
+    CALLED(PT_READ, OF(7), OF(0)),
+    {0}};
+
 /* --- CPU: two share it; interrupts, faults and time at any moment ------------------------------- */
 
 static const struct step cpu_setup[] = {SECOND(3, 6, 7),
@@ -343,6 +362,7 @@ const struct model models[] = {
     {"envs", 12, 6, false, true, NULL, envs_choice},
     {"family", 12, 5, false, true, family_setup, family_choice},
     {"grants", 16, 0, false, true, grants_setup, grants_choice},
+    {"blocks", 16, 6, false, false, blocks_setup, blocks_choice},
     {"cpu", 9, 6, true, true, cpu_setup, cpu_choice},
     {"gates", 12, 6, true, true, gates_setup, gates_choice},
     {"queue", 18, 4, false, true, queue_setup, queue_choice},

@@ -31,7 +31,7 @@
 
 /* Private to cpu.c and frame.c, made visible by shrink.py. */
 extern uint64_t slice_end, since, account_deadline;
-extern uint32_t free_head, slot_last, account_slot;
+extern uint32_t free_head, free_tail, slot_last, account_slot;
 
 #define FREE_PATTERN 0xa5 /* what lies in a free frame: not zero */
 
@@ -180,6 +180,24 @@ static void normalise_grants(void)
     }
 }
 
+/* After the free frames were sorted: the same for blocks. Which is taken makes no difference. */
+static void normalise_blocks(void)
+{
+    free_tail = 0;
+    for (uint32_t n = free_head; n; n = frames[n].next)
+        free_tail = n;
+    block_whole = 0;
+    for (uint32_t b = frame_count / block_frames; b-- > 0;) {
+        blocks[b].prev = blocks[b].next = 0;
+        if (blocks[b].free < block_frames)
+            continue;
+        blocks[b].next = block_whole;
+        if (block_whole)
+            blocks[block_whole].prev = b;
+        block_whole = b;
+    }
+}
+
 void world_normalise(const struct snapshot *before, bool sort_owned)
 {
     const struct frame *old = IN(before, frames);
@@ -188,6 +206,7 @@ void world_normalise(const struct snapshot *before, bool sort_owned)
         if (frames[n].type == EXO_FREE && old[n].type != EXO_FREE)
             memset(machine_frame((frame_t){n}), FREE_PATTERN, EXO_PAGE_SIZE);
     list_sort(&free_head, 0, true, false);
+    normalise_blocks();
     normalise_gates();
     slot_last = 0;
     for (uint32_t slot = 0; slot < EXO_ENVS; slot++)

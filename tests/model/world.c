@@ -18,6 +18,7 @@ uint32_t machine_cpus = 1;
 static uint64_t ram[WORLD_FRAMES][EXO_PAGE_SIZE / 8];
 static struct frame frame_table[WORLD_FRAMES];
 static struct exo_account account_table[EXO_ENVS];
+static struct block block_table[WORLD_FRAMES / WORLD_BLOCK + 1];
 static _Alignas(64) uint8_t tables[WORLD_TABLES];
 static const struct table_counts counts = {EXO_ENVS, EXO_QUEUES, EXO_SLICES, EXO_GRANTS};
 
@@ -149,7 +150,8 @@ struct variable {
     void *at;
     size_t size;
 };
-extern const struct variable variables_account[], variables_channel[], variables_tables[];
+extern const struct variable variables_account[], variables_block[], variables_channel[],
+    variables_tables[];
 extern const struct variable variables_batch[], variables_filter[], variables_gate[];
 extern const struct variable variables_grant[], variables_notify[], variables_tuple[];
 extern const struct variable variables_console[], variables_cpu[], variables_env[],
@@ -158,6 +160,7 @@ extern const struct variable variables_console[], variables_cpu[], variables_env
 static const struct variable variables_machine[] = {{&world, sizeof(world)},
                                                     {frame_table, sizeof(frame_table)},
                                                     {account_table, sizeof(account_table)},
+                                                    {block_table, sizeof(block_table)},
                                                     {tables, sizeof(tables)},
                                                     {&the_nic, sizeof(the_nic)},
                                                     {NULL, 0}};
@@ -165,7 +168,7 @@ static const struct variable *const all_variables[] = {
     variables_batch, variables_filter, variables_tuple,   variables_channel, variables_gate,
     variables_grant, variables_notify, variables_console, variables_cpu,     variables_env,
     variables_frame, variables_info,   variables_queue,   variables_revoke,  variables_slice,
-    variables_table, variables_tables, variables_account, variables_machine};
+    variables_table, variables_tables, variables_account, variables_block,   variables_machine};
 
 /* Calls `visit` for each variable and its place in a snapshot until it returns false. */
 static bool each_variable(bool (*visit)(const struct variable *, void *), void *snapshot)
@@ -302,7 +305,7 @@ static uint32_t leaves_below(struct leaf *to, uint32_t room, uint32_t root, uint
         if (!entry)
             continue;
         entries--;
-        if (type == EXO_PT)
+        if (type == EXO_PT || (type == EXO_PD && entry & PTE_LARGE))
             to[found_leaves++] = (struct leaf){root, at, entry};
         else if (PTE_FRAME(entry) < frame_count && frames[PTE_FRAME(entry)].type == type + 1)
             found_leaves += leaves_below(to + found_leaves, room - found_leaves, root,
@@ -339,6 +342,8 @@ void world_boot(uint32_t frame_total)
     memset(account_table, 0, sizeof(account_table));
     account_init((frame_t){EXO_FRAME_NONE}, account_table, (frame_t){EXO_FRAME_NONE});
     frame_publish(WORLD_FACTS, 1);
+    memset(block_table, 0, sizeof(block_table));
+    block_init(block_table, WORLD_BLOCK);
     frame_add_free(WORLD_KERNEL, frame_total - WORLD_KERNEL);
 
     struct env *first = env_first(frame_total - WORLD_KERNEL);

@@ -9,6 +9,7 @@
 #define TESTS_MODEL_WORLD_H
 
 #include "account.h"
+#include "block.h"
 #include "env.h"
 #include "exo_calls.h"
 #include "exo_handlers.h"
@@ -29,6 +30,7 @@
 
 #define WORLD_FRAMES    20u   /* at most */
 #define WORLD_KERNEL    4u    /* frames 0..3 are the kernel's */
+#define WORLD_BLOCK     4u    /* frames of a block */
 #define WORLD_FACTS     3u    /* of which one may be read with a right to it */
 #define WORLD_NOW       1000u /* every state is moved to this time */
 #define WORLD_VARIABLES 12288u

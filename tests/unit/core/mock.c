@@ -253,6 +253,9 @@ struct env *mock_boot(void)
     mock_ready_hook = NULL;
     mock_frame_hook = NULL;
     frame_init(calloc(MOCK_FRAMES, sizeof(struct frame)), MOCK_FRAMES);
+    static struct block block_table[MOCK_FRAMES / MOCK_BLOCK + 1];
+    memset(block_table, 0, sizeof(block_table));
+    block_init(block_table, MOCK_BLOCK);
     static struct exo_account account_table[MOCK_ENVS];
     memset(account_table, 0, sizeof(account_table));
     account_init((frame_t){EXO_FRAME_NONE}, account_table, (frame_t){EXO_FRAME_NONE});
@@ -429,6 +432,8 @@ static uint64_t walk(uint32_t root, uint64_t address)
         entry = table[address >> shift & 511];
         if (!(entry & PTE_PRESENT))
             return 0;
+        if (entry & PTE_LARGE)
+            break;
     }
     return entry;
 }
@@ -473,6 +478,7 @@ static struct {
     struct gate gates[GATE_TABLE];
     uint16_t slices[MOCK_SLICES];
     struct grant grants[MOCK_GRANTS];
+    struct block blocks[MOCK_FRAMES / MOCK_BLOCK + 1];
     struct filter filters[EXO_FILTERS];
     uint16_t places[FILTER_PLACES], hearers[NICS], filters_free, filters_touched;
     uint8_t ram[MOCK_FRAMES * EXO_PAGE_SIZE];
@@ -502,6 +508,7 @@ void mock_snapshot(bool full)
     memcpy(saved.envs, envs, MOCK_ENVS * sizeof(*envs));
     memcpy(saved.slices, slice_owner, sizeof(saved.slices));
     memcpy(saved.grants, grants, sizeof(saved.grants));
+    memcpy(saved.blocks, blocks, sizeof(saved.blocks));
     saved.grant_free = grant_free;
     memcpy(saved.gates, gates, sizeof(saved.gates));
     saved.free_count = frame_free_count;
@@ -518,7 +525,8 @@ bool mock_unchanged(bool full)
     return !memcmp(saved.frames, frames, sizeof(saved.frames)) &&
            !memcmp(saved.envs, envs, MOCK_ENVS * sizeof(*envs)) &&
            !memcmp(saved.slices, slice_owner, sizeof(saved.slices)) &&
-           !memcmp(saved.grants, grants, sizeof(saved.grants)) && saved.grant_free == grant_free &&
+           !memcmp(saved.grants, grants, sizeof(saved.grants)) &&
+           !memcmp(saved.blocks, blocks, sizeof(saved.blocks)) && saved.grant_free == grant_free &&
            !memcmp(saved.gates, gates, sizeof(saved.gates)) &&
            saved.free_count == frame_free_count && saved.console_used == mock_console_used &&
            (!full || (!memcmp(saved.queues, queues, sizeof(saved.queues)) && filters_unchanged() &&

@@ -10,6 +10,7 @@
 
 #include "../tap.h"
 #include "account.h"
+#include "block.h"
 #include "env.h"
 #include "exo_calls.h"
 #include "exo_handlers.h"
@@ -26,6 +27,7 @@
 #define MOCK_FRAMES 128u
 #define MOCK_KERNEL 4u /* frames 0..3 are the kernel's */
 #define MOCK_FACTS  3u /* of which one may be read with a right to it */
+#define MOCK_BLOCK  8u /* frames of a block */
 #define MOCK_ENVS   24u
 #define MOCK_QUEUES 32u
 #define MOCK_SLICES 64u

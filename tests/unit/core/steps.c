@@ -200,7 +200,11 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
         a[2] = steps_dice(10) ? EXO_PML4 + steps_dice(7) : steps_dice(12);
         break;
     case EXO_CALL_PAGE_FREE:
-        a[0] = some_frame(self, EXO_PML4 + steps_dice(7));
+        a[0] = some_frame(self, steps_dice(6) ? EXO_PML4 + steps_dice(7) : EXO_BLOCK);
+        break;
+    case EXO_CALL_BLOCK_ALLOC:
+        a[0] = some_env(self);
+        a[1] = steps_dice(3) ? EXO_FRAME_ANY : MOCK_BLOCK * steps_dice(17) + !steps_dice(8);
         break;
     case EXO_CALL_PAGE_GIVE:
         a[0] = some_frame(self, EXO_DATA);
@@ -212,6 +216,10 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
         a[2] = some_frame(self, level == EXO_PT ? EXO_PML4 + steps_dice(7) : level + 1);
         if (level == EXO_PT && !steps_dice(12))
             a[2] = MOCK_FACTS;
+        if (level == EXO_PD && !steps_dice(3)) {
+            a[2] = some_frame(self, EXO_BLOCK);
+            a[3] = steps_dice(5);
+        }
         a[3] = level == EXO_PT || !steps_dice(10) ? steps_dice(5) : 0;
         break;
     case EXO_CALL_PT_UNMAP:
@@ -220,7 +228,7 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
         a[1] = some_index();
         break;
     case EXO_CALL_PT_PROTECT:
-        a[0] = some_frame(self, EXO_PT);
+        a[0] = some_frame(self, steps_dice(4) ? EXO_PT : EXO_PD);
         a[1] = some_index();
         break;
     case EXO_CALL_ENV_CREATE:
@@ -503,6 +511,8 @@ static void step_call(bool full)
         steps_revoke_check(self, a, result);
     if (number == EXO_CALL_PAGE_ALLOC && result >= 0)
         check_zero((uint32_t)result);
+    for (uint32_t i = 0; number == EXO_CALL_BLOCK_ALLOC && result > 0 && i < MOCK_BLOCK; i++)
+        check_zero((uint32_t)result + i);
 }
 
 /* A call number outside the table: an error without effect, or a reason that keeps each register. */
