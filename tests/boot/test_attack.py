@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""Applications that do what no application would, while others serve and are checked."""
+
+import re
+import time
+
+from test_network import Demo, Ports, server
+
+TIMEOUT = 55
+CALLS = 1_000_000
+SEED = 20261124
+
+
+def test_a_million_random_calls(boot):
+    """By two applications, which can reach each other; what they count over all their lives is summed."""
+    demo = Demo(Ports())
+    attackers = [
+        server(name, "", 20 + i, {}, test="random", restart="on-failure", arguments=[str(CALLS // 2), str(SEED + i)])
+        for i, name in enumerate(["random0", "random1"])
+    ]
+    machine = boot([*demo.apps, *attackers], forwards=demo.forwards)
+    demo.wait(machine)
+    deadline, answered = time.monotonic() + TIMEOUT, 0
+    while time.monotonic() < deadline and len(re.findall(r"^\[random\d\] random: the end", machine.text(), re.M)) < 2:
+        demo.ask(25)
+        answered += 25
+    demo.ask(20)
+    text = machine.text()
+    # A life's last report says how many calls it made at least.
+    calls = 0
+    for name in ("random0", "random1"):
+        for life in text.split(f"[{name}] random: begins")[1:]:
+            calls += max(map(int, re.findall(rf"^\[{name}\] random: (\d+) calls in this life", life, re.M)), default=0)
+    assert calls >= CALLS
+    assert answered
+    # Not all of it was refused: a call that nothing in it can fail for is done, and much else at times.
+    ends = re.findall(r"^\[random\d\] random: (\w+): (\d+) done, (\d+) refused", text, re.M)
+    done = {name for name, good, _ in ends if int(good)}
+    assert {"page_alloc", "pt_map", "pt_unmap", "page_grant", "grant_map", "gate_create", "batch"} <= done
+    assert all(int(good) + int(bad) > 1000 for _, good, bad in ends)
+    assert not re.search(r"panic|^\[init\] (www|www2|echo) (ended|was)", text, re.M)
+
+
+def test_nothing_is_left_behind(boot):
+    """Its first life fills all that it gets, dies with full registers, and its second looks for that."""
+    app = {"name": "leftover", "test": "leftover", "memory": "40M", "restart": "on-failure"}
+    machine = boot([app], nic=None, memory=96)
+    machine.wait_for(r"^\[init\] leftover ended with status", TIMEOUT)
+    text = machine.text()
+    assert not re.findall(r"^\[leftover\] not ok.*", text, re.M)
+    assert "[init] leftover was ended: exception 6 " in text
+    planted = int(re.search(r"^\[leftover\] leftover: planted in (\d+) pages", text, re.M)[1])
+    searched = int(re.search(r"^\[leftover\] leftover: searched (\d+) free frames", text, re.M)[1])
+    assert planted > 9000
+    assert searched > planted
+    assert len(re.findall(r"^\[leftover\] ok: ", text, re.M)) == 15
+    assert "[init] leftover ended with status 0" in text
