@@ -14,6 +14,8 @@ static frame_t ring_frame[EXO_RINGS], buffer_frame;
 static struct exo_filter *filter_page; /* where it writes filters for the kernel to read */
 static frame_t filter_frame;
 static filter_t own_filter;
+
+#define PATIENCE_NS 5000000000ull
 static uint8_t *buffer;
 static queue_t queue = {NO_QUEUE};
 static uint64_t mac;
@@ -255,6 +257,20 @@ static void address_packet(uint64_t to, uint64_t from)
 }
 
 /* Post one descriptor, kick, and take what COMPLETE says; -1: nothing came back. */
+/* Until the card is done with what was sent, however busy its host is. False: it never is. */
+static bool completed(uint32_t seen)
+{
+    struct exo_ring *complete = ring[EXO_RING_COMPLETE];
+    uint64_t deadline = time_deadline(PATIENCE_NS);
+
+    while (__atomic_load_n(&complete->producer, __ATOMIC_ACQUIRE) == seen) {
+        if (time_tsc() > deadline)
+            return false;
+        exo_yield();
+    }
+    return true;
+}
+
 static int64_t send_one(struct exo_desc desc)
 {
     struct exo_ring *transmit = ring[EXO_RING_TRANSMIT], *complete = ring[EXO_RING_COMPLETE];
@@ -263,12 +279,9 @@ static int64_t send_one(struct exo_desc desc)
     transmit->desc[transmit->producer % EXO_RING_SIZE] = desc;
     __atomic_store_n(&transmit->producer, transmit->producer + 1, __ATOMIC_RELEASE);
     exo_queue_kick(queue);
-    for (uint32_t i = 0; i < 1000; i++) {
-        if (__atomic_load_n(&complete->producer, __ATOMIC_ACQUIRE) != complete->consumer)
-            return complete->desc[complete->consumer++ % EXO_RING_SIZE].length;
-        exo_yield();
-    }
-    return -1;
+    return completed(complete->consumer)
+               ? complete->desc[complete->consumer++ % EXO_RING_SIZE].length
+               : -1;
 }
 
 static int64_t foreign_source(void)
@@ -361,10 +374,7 @@ static int64_t complete_that_lies(void)
     complete->consumer = honest;
     bool refused = !result && COUNTER(tx_packets) == sent && COUNTER(index_bad) > before;
     exo_queue_kick(queue); /* now it is sent: wait until its buffer is back */
-    for (uint32_t i = 0;
-         i < 1000 && __atomic_load_n(&complete->producer, __ATOMIC_ACQUIRE) == honest; i++)
-        exo_yield();
-    return refused ? BY_COUNTING : 0;
+    return completed(honest) && refused ? BY_COUNTING : 0;
 }
 
 static int64_t send_unfiltered(void)
