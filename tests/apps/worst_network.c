@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* worst_network.c - the calls of the network, between two queues of one application. */
+#include "filter.h"
+#include "ring.h"
+#include "worst.h"
+
+#define PACKETS 32u /* as many as one kick sends */
+#define KICKS   4u  /* the card may report what was sent in the middle of one: the least counts */
+
+struct card {
+    struct exo_ring *ring; /* EXO_RINGS pages */
+    queue_t queue;
+};
+static struct card sender, neighbour;
+static uint8_t *packets;
+
+static frame_t frame_of(const void *page)
+{
+    return vm_frame((uint64_t)(uintptr_t)page);
+}
+
+/* Rings lie a page apart. */
+static struct exo_ring *ring_of(const struct card *card, uint32_t name)
+{
+    return (struct exo_ring *)((char *)card->ring + name * EXO_PAGE_SIZE);
+}
+
+void network_init(void)
+{
+    packets = vm_alloc(PACKETS, EXO_DATA);
+    sender.ring = vm_alloc(EXO_RINGS, EXO_RING);
+    neighbour.ring = vm_alloc(EXO_RINGS, EXO_RING);
+}
+
+static void bind(struct card *card)
+{
+    frame_t f[EXO_RINGS];
+
+    for (uint32_t i = 0; i < EXO_RINGS; i++) {
+        memset(ring_of(card, i), 0, EXO_PAGE_SIZE);
+        f[i] = frame_of(ring_of(card, i));
+    }
+    card->queue.n = (uint32_t)COST("queue_bind", "any", exo_queue_bind(0, f[0], f[1], f[2], f[3]));
+}
+
+int64_t filter_make(queue_t queue, uint64_t mac, uint16_t port, const char *with)
+{
+    struct exo_filter *f = (struct exo_filter *)scratch;
+
+    memset(f, 0, sizeof(*f));
+    f->value.mac = mac;
+    f->mask.mac = EXO_MAC_ALL;
+    if (port) {
+        f->value.family = 4;
+        f->mask.family = 0xff;
+        f->value.protocol = EXO_PROTOCOL_UDP;
+        f->mask.protocol = 0xff;
+        f->value.ports = f->mask.ports = 1;
+        f->value.local_port = port;
+        f->mask.local_port = 0xffff;
+    }
+    return with ? COST("filter_add", with, exo_filter_add(queue, scratch_frame, 0))
+                : exo_filter_add(queue, scratch_frame, 0);
+}
+
+static void mac_put(uint8_t *at, uint64_t mac)
+{
+    for (uint32_t i = 0; i < 6; i++)
+        at[i] = (uint8_t)(mac >> (40 - 8 * i));
+}
+
+/* Longest packets in the buffers: from `from`, UDP over IPv4 from port 16. */
+static void packets_write(uint64_t to, uint64_t from)
+{
+    for (uint32_t i = 0; i < PACKETS; i++) {
+        uint8_t *p = packets + i * EXO_BUFFER_SIZE;
+        mac_put(p, to);
+        mac_put(p + 6, from);
+        p[12] = 8;
+        p[13] = 0;
+        p[14] = 0x45;
+        p[16] = (EXO_PACKET_MAX - 14) >> 8;
+        p[17] = (EXO_PACKET_MAX - 14) & 0xff;
+        p[23] = EXO_PROTOCOL_UDP;
+        p[35] = EXO_FILTERS_MAC;     /* source port */
+        p[37] = EXO_FILTERS_MAC + 1; /* destination port: of none of the filters */
+    }
+}
+
+static void post(struct card *card, uint32_t name)
+{
+    struct exo_ring *ring = ring_of(card, name);
+
+    for (uint32_t i = 0; i < PACKETS; i++)
+        ring->desc[(ring->producer + i) % EXO_RING_SIZE] = (struct exo_desc){i, 0, EXO_PACKET_MAX};
+    ring->producer += PACKETS;
+}
+
+static void kick(uint64_t to, const char *with)
+{
+    packets_write(to, MAC);
+    post(&sender, EXO_RING_TRANSMIT);
+    int64_t sent = COST("queue_kick", with, exo_queue_kick(sender.queue));
+    if (sent != PACKETS)
+        note("queue_kick", with, UINT64_MAX, -EXO_E_STATE);
+    struct exo_ring *done = ring_of(&sender, EXO_RING_COMPLETE);
+    while (*(volatile uint32_t *)&done->producer != ring_of(&sender, EXO_RING_TRANSMIT)->producer)
+        exo_wait(time_tsc() + 100000);
+    done->consumer = done->producer;
+    withhold();
+}
+
+void measure_network(void)
+{
+    static frame_t buffers[EXO_QUEUE_FRAMES];
+
+    bind(&sender);
+    bind(&neighbour);
+    filter_make(neighbour.queue, MAC + 1, 0, NULL);
+    for (uint16_t i = 1; i < EXO_FILTERS_MAC; i++)
+        filter_make(sender.queue, MAC, i, NULL);
+    int64_t last = filter_make(sender.queue, MAC, EXO_FILTERS_MAC, "16th-of-a-MAC");
+    COST("filter_del", "16th-of-a-MAC", exo_filter_del((filter_t){(uint32_t)last}));
+    filter_make(sender.queue, MAC, EXO_FILTERS_MAC, NULL);
+    for (uint32_t i = 0; i < EXO_QUEUE_FRAMES; i++) {
+        bool shown = i < PACKETS / 2;
+        buffers[i] = shown ? frame_of(packets + i * EXO_PAGE_SIZE) : take(SELF, EXO_DATA);
+        COST("queue_buffer", "any", exo_queue_buffer(sender.queue, i, buffers[i]));
+    }
+    for (uint32_t i = 0; i < PACKETS / 2; i++)
+        exo_queue_buffer(neighbour.queue, i, frame_of(packets + (PACKETS / 2 + i) * EXO_PAGE_SIZE));
+    post(&neighbour, EXO_RING_FILL);
+    kick(MAC + 1, "32-packets-to-a-neighbour");
+    for (uint32_t i = 0; i < KICKS; i++) {
+        kick(MAC, "32-packets-to-the-wire");
+        kick(EXO_MAC_ALL, "32-broadcasts");
+    }
+    COST("queue_unbind", "full", exo_queue_unbind(sender.queue));
+    exo_queue_unbind(neighbour.queue);
+    for (uint32_t i = PACKETS / 2; i < EXO_QUEUE_FRAMES; i++)
+        exo_page_free(buffers[i]);
+}
