@@ -15,6 +15,7 @@
 #include "bundle_check.h"
 #include "child.h"
 #include "libos.h"
+#include "orphans.h"
 #include "peers.h"
 #include "plan.h"
 
@@ -115,6 +116,8 @@ static void take_back(struct app *app)
     if (!app->over) {
         app->failed = tell_end(app);
         peers_tell((uint32_t)(app - apps), (env_t){EXO_ENV_SELF});
+        if (app->told.environments)
+            orphans_expect();
     }
     app->over = true;
     if (child_reclaim(app->env))
@@ -141,7 +144,8 @@ uint64_t apps_look_after(void)
         if (app->again && (!next || app->again < next))
             next = app->again;
     }
-    return next;
+    uint64_t look = orphans_look_after();
+    return look && (!next || look < next) ? look : next;
 }
 
 void apps_start(const char *checked)

@@ -269,11 +269,11 @@ env_t child_start(const char *bundle, const struct bundle_app *app)
     }
     if (!memory_suffices(app, &plan))
         return SELF;
-    int64_t env =
-        exo_env_create(app->pages, 0, app->queues, CHILD_GRANTS, CHILD_GATES, CHILD_FILTERS);
+    int64_t env = exo_env_create(app->pages, app->environments, app->queues, CHILD_GRANTS,
+                                 CHILD_GATES, CHILD_FILTERS);
     if (env < 0) {
-        printf("%s is not started: it wants %u pages and %u network queues: %s\n", app->name,
-               app->pages, app->queues, exo_error_text(env));
+        printf("%s is not started: it wants %u pages, %u network queues and %u environments: %s\n",
+               app->name, app->pages, app->queues, app->environments, exo_error_text(env));
         return SELF;
     }
     struct build b = {.env = {(uint32_t)env}};

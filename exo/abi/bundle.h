@@ -40,7 +40,8 @@ struct bundle_app {
     uint32_t pages;        /* quota of frames, everything included */
     uint32_t slices;       /* positions in the slice vector, 1 or more */
     uint32_t queues;       /* quota of network queues */
-    uint32_t restart;      /* enum bundle_restart */
+    uint16_t restart;      /* enum bundle_restart */
+    uint16_t environments; /* quota of children of its own */
     uint64_t mac;          /* 0: may bind none */
     uint32_t allow_offset; /* structs exo_filter with this MAC: what it may bind; multiple of 8 */
     uint32_t allowances;   /* how many, 0 exactly without a MAC */

@@ -66,6 +66,7 @@ static const char *const kinds[EXO_CALLS] = {
     [EXO_CALL_REVOKE_PREFER] = "dn",
     [EXO_CALL_REVOKE_START] = "enu",
     [EXO_CALL_REVOKE_TAKE] = "e",
+    [EXO_CALL_BLOCK_ALLOC] = "ef",
     [EXO_CALL_CHANNEL_READ] = "",
     [EXO_CALL_CHANNEL_WRITE] = "nuu",
 };

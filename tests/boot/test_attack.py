@@ -9,6 +9,7 @@ from test_network import Demo, Ports, server
 TIMEOUT = 55
 CALLS = 1_000_000
 SEED = 20261124
+CHILDREN = 1000
 
 
 def test_a_million_random_calls(boot):
@@ -55,3 +56,35 @@ def test_nothing_is_left_behind(boot):
     assert searched > planted
     assert len(re.findall(r"^\[leftover\] ok: ", text, re.M)) == 15
     assert "[init] leftover ended with status 0" in text
+
+
+def test_storms_of_kills_and_bombs_of_environments(boot):
+    """One makes children that make children, ends them in any order and counts what it has then."""
+    demo = Demo(Ports())
+    more = {"test": "storm", "arguments": [str(CHILDREN)], "rights": ["tables"], "restart": "never"}
+    storm = {"name": "storm", "memory": "4M", "slices": 24, "environments": 40, **more}
+    leaver = {"name": "leaver", "memory": "4M", "slices": 8, "environments": 10, **more}
+    leaver["arguments"] = ["20", "leave"]
+    machine = boot([*demo.apps, storm, leaver], forwards=demo.forwards)
+    demo.wait(machine)
+    deadline, answered = time.monotonic() + TIMEOUT, 0
+    while time.monotonic() < deadline and "[init] storm ended" not in machine.text():
+        demo.ask(5)
+        answered += 5
+        time.sleep(0.5)  # the servers' work is not to be all that the machine does
+    demo.ask(20)
+    text = machine.text()
+    made, spin, sleep, call, bombs = map(
+        int,
+        re.search(r"^\[storm\] storm: made (\d+): (\d+) spin, (\d+) sleep, (\d+) call, (\d+) bombs", text, re.M).groups(),
+    )
+    orphans, _, calls = map(
+        int, re.search(r"storm: (\d+) orphans, (\d+) taken back, (\d+) calls answered", text).groups()
+    )
+    assert made >= CHILDREN and min(spin, sleep, call, bombs) > CHILDREN // 8
+    assert orphans and calls and answered
+    assert re.search(r"^\[storm\] storm: 0 of \d+ figures differ from the start", text, re.M)
+    assert "[init] storm ended with status 0" in text
+    assert "[init] leaver ended with status 0" in text
+    assert re.search(r"^\[init\] \d+ environments that applications left behind are taken back", text, re.M)
+    assert not re.search(r"panic|^\[init\] (www|www2|echo) (ended|was)", text, re.M)

@@ -70,7 +70,7 @@ def made(build, tmp_path):
 
 
 def entries(data: bytes) -> list[dict]:
-    names = "name image_offset image_size strings_offset strings_size argc envc pages slices queues restart mac allow_offset allowances"
+    names = "name image_offset image_size strings_offset strings_size argc envc pages slices queues restart environments mac allow_offset allowances"
     count = struct.unpack_from("<I", data, 12)[0]
     return [
         dict(zip(names.split(), bundle.APP.unpack_from(data, bundle.HEADER.size + i * bundle.APP.size)))

@@ -115,6 +115,7 @@ def test_defaults(read):
     other = read(GOOD).apps[1]
     assert (other.argv, other.settings) == (["other"], ["FREEHOLD_SCHED=round_robin"])
     assert (other.pages, other.slices, other.restart) == (512, 4, "on-failure")
+    assert other.environments == 0
     assert (other.address, other.gateway, other.mac, other.forwards) == (None, None, None, ())
     assert read(changed(3, "")).memory == 128
 
@@ -215,6 +216,7 @@ WRONG = {
     "zero size": (9, 'memory = "0K"', "www: `memory` is 0 bytes; it must be a multiple of 4K, up to 64G."),
     "too little": (9, 'memory = "68K"', "www: `memory` is 68K, but to start httpd takes 72K."),
     "exactly enough": (9, 'memory = "72K"', None),
+    "all environments": (10, "slices = 8\nenvironments = 60", None),
     "slices": (10, "slices = 0", "www: `slices` is 0; an application has 1 to 63 slices."),
     "slices true": (10, "slices = true", "www: `slices` must be a number, not true or false."),
     "slices date": (10, "slices = 2020-01-01", "www: `slices` must be a number, not a date or time."),
@@ -284,6 +286,9 @@ AFTER = {
     "address, other network": ('address = "10.0.2.15/16"', "20: other: `address` gives 10.0.2.15, which www has already."),
     "port": ('address = "10.0.2.9/24"\nforward = [\n  "tcp/1:1",\n  "udp/8080:1"\n]', "23: other: `forward` gives host port 8080/udp, which www has already."),
     "slices": ("slices = 56", "20: other: `slices` is 56, but the applications before it leave 55 of the 63 slices."),
+    "environments": ("environments = 62", "20: other: `environments` is 62; an application makes 0 to 61 environments."),
+    "environments beside the other": ("environments = 61", "20: other: `environments` is 61, but the applications before it leave 60 of the 60 environments."),
+    "environments of another kind": ('environments = "3"', "20: other: `environments` must be a number, not a string."),
     "rights": ('rights = ["dictionary"]', '20: other: `rights` has "dictionary"; the rights are directory, tables.'),
     "rights, by hand": ('environment = { FREEHOLD_RIGHTS = "directory" }', "20: other: `environment` sets FREEHOLD_RIGHTS; use the key `rights` instead."),
     "no address": ('forward = ["tcp/9:9"]', "20: other: `forward` needs a fixed `address` that the host can forward to."),

@@ -20,7 +20,7 @@ from .machine import RESTARTS, App, Machine, MachineError, load
 
 # struct bundle_header and struct bundle_app; tests/tools/test_bundle.py compares them with the C.
 HEADER = struct.Struct("<QIIQII32s")
-APP = struct.Struct("<16sQQIIIIIIIIQII")
+APP = struct.Struct("<16sQQIIIIIIIHHQII")
 
 
 class BundleError(Exception):
@@ -117,6 +117,7 @@ def _entry(app: App, image_at: int, image_size: int, strings_at: int, strings_si
         app.slices,
         0 if app.mac is None else 1,
         number(RESTARTS[app.restart]),
+        app.environments,
         app.mac or 0,
         allow_at,
         len(app.allowances),

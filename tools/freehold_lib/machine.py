@@ -66,7 +66,7 @@ _MACHINE_KEYS = ("name", "memory")
 _CONTROL_KEYS = ("serial",)
 _APP_KEYS = (
     ("name", "image", "arguments", "environment", "memory", "slices", "sched", "address")
-    + ("gateway", "mac", "restart", "forward", "rights", "ports")
+    + ("gateway", "mac", "restart", "forward", "rights", "ports", "environments")
 )
 
 
@@ -103,6 +103,7 @@ class App:
     rights: tuple[str, ...]  # of RIGHTS
     forwards: tuple[Forward, ...]
     ports: tuple[Ports, ...]  # of its own that it may use; none: all
+    environments: int  # that it may make itself
 
     @property
     def allowances(self) -> list[bytes]:
@@ -279,6 +280,7 @@ class _Reader:
                 table.wrong("slices", f"is {slices}, but {before}")
             else:
                 left -= slices
+        self.environments_fit(apps, tables)
         page = number("EXO_PAGE_SIZE")
         wanted = sum(app["pages"] or 0 for app in apps) * page
         images = sum(self.stored(name) for name in {app["image"] for app in apps if app["image"]})
@@ -289,6 +291,17 @@ class _Reader:
                 f"images {size_text(images)}, and firmware and system up to "
                 f"{size_text(system_memory(memory))}",
             )
+
+    def environments_fit(self, apps: list[dict], tables: list[Table]) -> None:
+        # No machine has fewer slots; the kernel's own, init's and one for each application are taken.
+        left = most = number("EXO_TABLES_LEAST") - 2 - len(apps)
+        for app, table in zip(apps, tables):
+            wanted = app["environments"] or 0
+            if wanted > left:
+                before = f"the applications before it leave {left} of the {most} environments"
+                table.wrong("environments", f"is {wanted}, but {before}")
+            else:
+                left -= wanted
 
     def stored(self, image: str) -> int:
         """Bytes of an image in the bundle, which stays in memory."""
@@ -327,6 +340,7 @@ class _AppReader:
         app["gateway"] = self.gateway(app["address"])
         app["mac"] = self.mac()
         app["ports"] = self.ports()
+        app["environments"] = self.environments()
         app["forwards"] = self.forwards(app["address"], app["ports"])
         self.strings(app)
         return app
@@ -360,6 +374,14 @@ class _AppReader:
             self.table.wrong("slices", f"is {slices}; an application has 1 to {most} slices")
             return None
         return slices
+
+    def environments(self) -> int | None:
+        count = self.table.integer("environments", 0)
+        most = number("EXO_TABLES_LEAST") - 3
+        if count is not None and not 0 <= count <= most:
+            self.table.wrong("environments", f"is {count}; an application makes 0 to {most} environments")
+            return None
+        return count
 
     def image(self, pages: int | None) -> str | None:
         name = self.table.string("image")

@@ -40,10 +40,10 @@ static void seal(void *bundle)
 static void make_small(struct small *b)
 {
     static const struct bundle_app apps[APPS] = {
-        {"www", 0, 0, 0, 11, 2, 1, 512, 8, 1, BUNDLE_ON_FAILURE, 0x525400000001, 0, 2},
-        {"echo", 0, 0, 11, 13, 1, 2, 512, 4, 1, BUNDLE_ALWAYS, 0x525400000002,
+        {"www", 0, 0, 0, 11, 2, 1, 512, 8, 1, BUNDLE_ON_FAILURE, 0, 0x525400000001, 0, 2},
+        {"echo", 0, 0, 11, 13, 1, 2, 512, 4, 1, BUNDLE_ALWAYS, 3, 0x525400000002,
          2 * sizeof(struct exo_filter), 1},
-        {"abcdefghij-1234", 0, 0, 24, 2, 1, 0, 100, 63, 0, BUNDLE_NEVER, 0, 0, 0},
+        {"abcdefghij-1234", 0, 0, 24, 2, 1, 0, 100, 63, 0, BUNDLE_NEVER, 0, 0, 0, 0},
     };
 
     memset(b, 0, sizeof(*b));
@@ -229,7 +229,7 @@ ATTACK(argc_max, a->argc = UINT32_MAX)
 ATTACK(argc_wrap, (a->argc = UINT32_MAX, a->envc = 4)) /* 3 in 32 bits, as many as there are */
 ATTACK(many, (a->argc = 129, a->envc = 0, a->strings_size = 129, a->strings_offset = 1000))
 ATTACK(restart, a->restart = BUNDLE_ALWAYS + 1)
-ATTACK(restart_max, a->restart = UINT32_MAX)
+ATTACK(restart_max, a->restart = UINT16_MAX)
 ATTACK(slices_0, a->slices = 0)
 ATTACK(mac_twice, a->mac = b->small.allow[2].value.mac = 0x525400000001)
 ATTACK(mac_none, a->mac = 0)

@@ -69,8 +69,8 @@ static void make_app(void)
         bundle[i] = (char)(i * 7 + 1);
     memcpy(program, &good, sizeof(good));
     memcpy(bundle + 8, "www\0-v\0A=1", 11);
-    app = (struct bundle_app){"www", EXO_PAGE_SIZE, IMAGE, 8, 11, 2, 1, QUOTA, 1, 1,
-                              0,     OUR_MAC,       ALLOW, 2};
+    app = (struct bundle_app){"www", EXO_PAGE_SIZE, IMAGE, 8, 11, 2, 1, QUOTA, 1, 1, 0,
+                              3,     OUR_MAC,       ALLOW, 2};
     struct exo_filter allow[2] = {mock_mac(OUR_MAC), mock_mac(OUR_MAC)};
     allow[1].value.vlan = EXO_VLAN_TAGGED | 7;
     allow[1].mask.vlan = EXO_VLAN_ALL;
@@ -162,7 +162,7 @@ static void test_good(void)
     if (!tap_ok(child && !*fake_said, "a good application is started, without a word"))
         return;
     tap_ok(child->state == EXO_ENV_LIVE && child->quota[EXO_R_PAGES] == QUOTA &&
-               child->quota[EXO_R_QUEUES] == 1 && child->quota[EXO_R_ENVS] == 0 &&
+               child->quota[EXO_R_QUEUES] == 1 && child->quota[EXO_R_ENVS] == 3 &&
                child->allowances == 2 &&
                !memcmp(child->allow, bundle + ALLOW, 2 * sizeof(struct exo_filter)) &&
                !strcmp(child->label, "www"),
@@ -264,9 +264,11 @@ static void test_too_much(void)
     boot();
     app.queues = MOCK_QUEUES + 1;
     mock_snapshot(true);
-    tap_ok(!start().n && mock_unchanged(true) &&
-               strstr(fake_said, "www is not started: it wants 40 pages and 33 network queues: "),
-           "more queues than there are: refused");
+    tap_ok(
+        !start().n && mock_unchanged(true) &&
+            strstr(fake_said,
+                   "www is not started: it wants 40 pages, 33 network queues and 3 environments: "),
+        "more queues than there are: refused");
 }
 
 /* Every call of a start fails once. */

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* orphans.h - environments that applications made, and left behind when they ended. */
+#ifndef INIT_ORPHANS_H
+#define INIT_ORPHANS_H
+
+#include <stdint.h>
+
+/* An application that may have had some is over. */
+void orphans_expect(void);
+
+/* End them and take them back. Returns when to look again, ns since boot; 0: there is no need. */
+uint64_t orphans_look_after(void);
+
+#endif
