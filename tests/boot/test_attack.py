@@ -9,7 +9,7 @@ from test_network import Demo, Ports, server
 TIMEOUT = 55
 CALLS = 1_000_000
 SEED = 20261124
-CHILDREN = 1000
+CHILDREN = 3000
 
 
 def test_a_million_random_calls(boot):
