@@ -13,7 +13,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from freehold_lib import apt_source, sources  # noqa: E402
+from freehold_lib import apt_source, cbmc, prepare, sources  # noqa: E402
 from freehold_lib.errors import FreeholdError  # noqa: E402
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -308,3 +308,34 @@ def test_table_is_complete():
         assert len(source.sha256) == 64 and len(source.revision) == 40
         assert source.repository.startswith("https://")
         int(source.sha256, 16), int(source.revision, 16)
+
+
+# --- the prover ---
+
+
+def test_prover_of_another_digest_is_not_used(subprojects, monkeypatch):
+    def other(packages, suite, folder, on_line):
+        files = [folder / f"{name}_1_amd64.deb" for name in packages]
+        for file in files:
+            file.write_text("something else")
+        return files
+
+    monkeypatch.setattr(apt_source, "download_binary", other)
+    with pytest.raises(FreeholdError, match="it is not used"):
+        cbmc.provide(subprojects)
+    assert not cbmc.up_to_date(subprojects)
+    assert not list(subprojects.glob(".unpack-*")) and not (subprojects / cbmc.FOLDER).exists()
+    with pytest.raises(FreeholdError, match="run tools/freehold setup"):
+        cbmc.command(subprojects)
+
+
+def test_nothing_hinders_without_the_prover(subprojects, monkeypatch, capsys):
+    def refuse(packages, suite, folder, on_line):
+        raise FreeholdError("no network in tests")
+
+    monkeypatch.setattr(apt_source, "download_binary", refuse)
+    monkeypatch.setattr(cbmc, "up_to_date", lambda folder=subprojects: False)
+    monkeypatch.setattr(cbmc.provide, "__defaults__", (subprojects,))
+    monkeypatch.setattr(prepare, "SUBPROJECTS", subprojects)
+    assert not prepare.prover()
+    assert "its tests will be skipped. no network in tests" in capsys.readouterr().out

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Fetch the tarball of a Debian source package without touching the machine's own apt.
+"""Fetch Debian packages, sources or binaries, of any suite without touching the machine's own apt.
 
-The machine's entries for the Debian archive are copied into a private folder, turned into source
+The machine's entries for the Debian archive are copied into a private folder, turned into
 entries of the suite that is wanted, and given to an apt-get that keeps its lists and caches there as
 well. So its mirrors and proxies are used, no address is known here, and apt checks the signatures
 of the archive and, through them, the tarball.
@@ -40,7 +40,31 @@ class Entry(NamedTuple):
 
 
 def download(package: str, suite: str, folder: Path, on_line: Callable[[str], None]) -> Path:
-    """Put the package's original tarball into `folder` (which is ours) and return its path."""
+    """Put the source package's original tarball into `folder` (which is ours) and return its path."""
+    get = ["source", "--download-only", "--tar-only", "--only-source", package]
+    found = _download("deb-src", get, package, suite, folder, on_line)
+    tarballs = [file for file in found if ".orig.tar." in file.name and file.suffix != ".asc"]
+    if len(tarballs) != 1:
+        raise FreeholdError(f"apt-get source {package} brought {len(tarballs)} tarballs, not one.")
+    return tarballs[0]
+
+
+def download_binary(
+    packages: tuple[str, ...], suite: str, folder: Path, on_line: Callable[[str], None]
+) -> list[Path]:
+    """Put these packages' .deb files into `folder` (which is ours); nothing is installed."""
+    get = ["download", *packages]
+    found = _download("deb", get, " ".join(packages), suite, folder, on_line)
+    files = [file for file in found if file.suffix == ".deb"]
+    if len(files) != len(packages):
+        raise FreeholdError(f"apt-get download brought {len(files)} packages of {len(packages)}.")
+    return files
+
+
+def _download(
+    kind: str, get: list[str], what: str, suite: str, folder: Path, on_line: Callable[[str], None]
+) -> list[Path]:
+    """Try each of the machine's entries, with each keyring; the files that came."""
     if not shutil.which("apt-get"):
         raise FreeholdError("This machine has no apt-get.")
     entries = debian_entries(read_entries(ETC))
@@ -52,7 +76,8 @@ def download(package: str, suite: str, folder: Path, on_line: Callable[[str], No
     for entry in entries:
         for keyring in keyrings(entry):
             try:
-                return _try(package, suite, entry, keyring, folder, on_line)
+                _try(get, what, source_entry(entry, suite, keyring, kind), entry, folder, on_line)
+                return [file for file in folder.iterdir() if file.is_file()]
             except FreeholdError as error:
                 failures.append(str(error))
     raise FreeholdError("\n".join(dict.fromkeys(failures)))
@@ -149,9 +174,9 @@ def keyrings(entry: Entry) -> list[str]:
 # --- an apt of our own ----------------------------------------------------------
 
 
-def source_entry(entry: Entry, suite: str, keyring: str) -> str:
-    """`entry` as a deb822 text for source packages of `suite`."""
-    lines = ["Types: deb-src", f"URIs: {' '.join(entry.uris)}", f"Suites: {suite}", "Components: main"]
+def source_entry(entry: Entry, suite: str, keyring: str, kind: str = "deb-src") -> str:
+    """`entry` as a deb822 text for packages of `suite`: sources, or binaries with the kind "deb"."""
+    lines = [f"Types: {kind}", f"URIs: {' '.join(entry.uris)}", f"Suites: {suite}", "Components: main"]
     if keyring:
         lines.append(f"Signed-By: {keyring}")
     lines += [f"{name}: {value}" for name, value in entry.others]
@@ -159,18 +184,20 @@ def source_entry(entry: Entry, suite: str, keyring: str) -> str:
 
 
 def _try(
-    package: str,
-    suite: str,
+    get: list[str],
+    what: str,
+    source: str,
     entry: Entry,
-    keyring: str,
     folder: Path,
     on_line: Callable[[str], None],
-) -> Path:
+) -> None:
     state = folder / "apt"
     shutil.rmtree(state, ignore_errors=True)
     (state / "sources").mkdir(parents=True)
-    (state / "sources/debian.sources").write_text(source_entry(entry, suite, keyring))
+    (state / "sources/debian.sources").write_text(source)
     environment = {"APT_CONFIG": str(_configuration(state)), "LC_ALL": "C"}
+    suite = source.split("Suites: ")[1].split("\n")[0]
+    lists = "*_Packages*" if source.startswith("Types: deb\n") else "*_Sources*"
     said: list[str] = []
 
     def hear(line: str) -> None:
@@ -178,19 +205,16 @@ def _try(
         if re.match(r"(Get|Hit|Fetched|Need)\b", line):
             on_line(line)
 
-    for step in (["update"], ["source", "--download-only", "--tar-only", "--only-source", package]):
+    for step in (["update"], get):
         status = run_lines(["apt-get", "-q", *step], hear, cwd=folder, environment=environment)
         # An update that reached nothing is, to apt, a success with warnings.
-        if status != 0 or (step == ["update"] and not list((state / "lists").glob("*_Sources*"))):
+        if status != 0 or (step == ["update"] and not list((state / "lists").glob(lists))):
             tail = [line for line in said if re.match(r"[EW]:|Err:", line)][-4:] or said[-4:]
+            kind = "" if lists == "*_Packages*" else "source of "
             raise FreeholdError(
-                f"{entry.uris[0]} gave no source of {package} from {suite} (apt-get {step[0]}):\n"
+                f"{entry.uris[0]} gave no {kind}{what} from {suite} (apt-get {step[0]}):\n"
                 + "\n".join("  " + line for line in tail)
             )
-    tarballs = [file for file in folder.glob("*.orig.tar.*") if file.suffix != ".asc"]
-    if len(tarballs) != 1:
-        raise FreeholdError(f"apt-get source {package} brought {len(tarballs)} tarballs, not one.")
-    return tarballs[0]
 
 
 def _configuration(state: Path) -> Path:

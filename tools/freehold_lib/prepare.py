@@ -6,7 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Sequence
 
-from . import build, packages, sources
+from . import build, cbmc, packages, sources
+from .errors import FreeholdError
 from .workspace import SUBPROJECTS, lock
 
 
@@ -22,6 +23,22 @@ def prepare() -> bool:
     with lock(SUBPROJECTS / ".lock", busy, wait=True):
         unpacked = sources.provide(SUBPROJECTS)
     return bool(missing or unpacked)
+
+
+def prover() -> bool:
+    """Provide the prover that tests/proof needs, if it can be had: nothing else is built with it."""
+    if cbmc.up_to_date():
+        return False
+    SUBPROJECTS.mkdir(exist_ok=True)
+    busy = "Process {pid} is unpacking sources here; waiting for it."
+    try:
+        with lock(SUBPROJECTS / ".lock", busy, wait=True):
+            if not cbmc.up_to_date():
+                cbmc.provide()
+    except FreeholdError as error:
+        print(f"The prover CBMC cannot be had here; its tests will be skipped. {error}")
+        return False
+    return True
 
 
 def built(folder: Path, targets: Sequence[str] = ("all",)) -> Path:

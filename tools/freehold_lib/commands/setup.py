@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Install the packages that are missing (by apt-get, as root or with sudo) and unpack the sources
-of lwIP and musl under subprojects/, checked against their digests. All other commands do this
-first, so there is no need to.
+of lwIP and musl and the prover CBMC under subprojects/, checked against their digests. All other
+commands do this first, so there is no need to (the prover: `test` alone).
 """
 
 from __future__ import annotations
 
 import argparse
 
-from .. import packages, sources
-from ..prepare import prepare
+from .. import cbmc, packages, sources
+from ..prepare import prepare, prover
 from ..workspace import SUBPROJECTS
 
 SUMMARY = "install what building and testing needs (every command does)"
@@ -30,7 +30,9 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.list:
         _list()
     else:
-        print("Everything is set up." if prepare() else "Everything was set up already.")
+        done = prepare()
+        done = prover() or done
+        print("Everything is set up." if done else "Everything was set up already.")
     return 0
 
 
@@ -43,3 +45,5 @@ def _list() -> None:
         mark = "unpacked" if sources.up_to_date(source, SUBPROJECTS) else "missing"
         count = len(sources.patches(source, SUBPROJECTS))
         print(f"{source.folder:18} {mark:10} from {source.tarball}, patches of ours: {count}")
+    mark = "unpacked" if cbmc.up_to_date() else "missing"
+    print(f"{cbmc.FOLDER:18} {mark:10} from the package {cbmc.PACKAGE} of Debian's {cbmc.SUITE}")
