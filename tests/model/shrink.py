@@ -41,14 +41,14 @@ DECLARATION = re.compile(r"^(?:static )?[a-z]\w*[ *][^(){}/\n]*?;", re.M)
 NOT_STATE = ("static const ", "const ", "extern ", "typedef ", "return ", "struct variable ")
 
 
-def shrunken(text: str) -> str:
-    for name, value in LIMITS.items():
+def shrunken(text: str, limits: dict[str, str]) -> str:
+    for name, value in limits.items():
         text = re.sub(rf"^(#define {name} +)\S+", rf"\g<1>{value}", text, flags=re.M)
     return text
 
 
-def opened(name: str, text: str) -> str:
-    """Its variables visible, and a table of them at the end."""
+def exposed(name: str, text: str) -> tuple[str, list[re.Match]]:
+    """The text with its variables visible, and VARIABLE's match for each of them."""
     variables = []
 
     def visible(match: re.Match) -> str:
@@ -57,11 +57,16 @@ def opened(name: str, text: str) -> str:
             return declaration
         if not (found := VARIABLE.fullmatch(declaration)):
             sys.exit(f"shrink.py: {name}: cannot tell which variable this declares: {declaration}")
-        variables.append(found[2])
+        variables.append(found)
         return declaration.removeprefix("static ")
 
-    text = DECLARATION.sub(visible, text)
-    rows = "".join(f"    {{&{variable}, sizeof({variable})}},\n" for variable in variables)
+    return DECLARATION.sub(visible, text), variables
+
+
+def opened(name: str, text: str) -> str:
+    """Its variables visible, and a table of them at the end."""
+    text, variables = exposed(name, text)
+    rows = "".join(f"    {{&{found[2]}, sizeof({found[2]})}},\n" for found in variables)
     return (
         f"{text}\nstruct variable {{\n    void *at;\n    size_t size;\n}};\n"
         f"extern const struct variable variables_{Path(name).stem}[];\n"
@@ -81,11 +86,12 @@ def main() -> None:
             if text.count(plant[0]) != 1:
                 sys.exit(f"shrink.py: {file} holds {plant[0]!r} {text.count(plant[0])} times, not once")
             text = text.replace(*plant)
-        text = shrunken(text)
+        text = shrunken(text, LIMITS)
         if file.suffix == ".c":
             text = opened(file.name, text)
         output = f"planted_{file.name}" if plant else file.name
         (Path(folder) / output).write_text(text, encoding="utf-8")
 
 
-main()
+if __name__ == "__main__":
+    main()

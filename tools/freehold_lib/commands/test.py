@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Build everything and run the tests: suites `unit` (host programs under the sanitizers), `model`
-(every state of small machines), `tools` (these commands), `lint` (layout, clang-tidy, a build with
-clang) and `boot` (whole machines in QEMU and Bochs). The last line counts test cases: N passed, N
-failed, N skipped.
+(every state of small machines), `proof` (calls of the kernel proved by CBMC), `tools` (these
+commands), `lint` (layout, clang-tidy, a build with clang) and `boot` (whole machines in QEMU and
+Bochs). The last line counts test cases: N passed, N failed, N skipped.
 
 Plain `meson test -C build` runs the same tests.
 """
@@ -17,11 +17,11 @@ from pathlib import Path
 
 from .. import runner
 from ..errors import UsageError
-from ..prepare import built
+from ..prepare import built, prover
 from .options import add_build
 
 SUMMARY = "run the tests: all of them, or those of a suite or name"
-SUITES = ("unit", "model", "tools", "lint", "boot")
+SUITES = ("unit", "model", "proof", "tools", "lint", "boot")
 EXAMPLES = """\
 examples:
   tools/freehold test                       everything; takes up to 20 minutes on two CPUs
@@ -49,6 +49,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    prover()
     folder = built(arguments.build, ["build.ninja"] if arguments.list else ["all"])
     tests = _choose(runner.known_tests(folder), arguments)
     if arguments.list:

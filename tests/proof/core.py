@@ -1,0 +1,354 @@
+# SPDX-License-Identifier: MIT
+"""The kernel's core, copied for the prover: very small tables, each entry an object of its own.
+
+What differs from what the kernel is built of:
+  - LIMITS are smaller, and so are a few dimensions without a name (TEXTS): each must be there, so
+    that what was renamed is noticed;
+  - `envs[i]` and the like become `(*envs_at(i))`, one object an entry: the prover then sees which
+    fields of which entries change, and an index outside the table is a failure;
+  - in what states invariants, "return a sentence if not" becomes "assume" before and "assert" after.
+Variables of the core get functions that make them arbitrary, save and compare them.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT / "tests/model"))
+
+import shrink  # noqa: E402
+
+LIMITS = {
+    "EXO_ENVS": "3u",
+    "EXO_QUEUES": "1u",
+    "EXO_SLICES": "1u",
+    "EXO_ALLOWANCES": "1u",
+    "EXO_NOTIFIERS": "2u",
+    "EXO_GRANTS": "2u",
+    "EXO_GATES": "1u",
+    "EXO_GATE_HOLDERS": "2u",
+    "EXO_GATE_DEPTH": "2u",
+    "EXO_FILTERS": "2u",
+    "EXO_QUEUE_BUFFERS": "2u",
+    "EXO_RING_SIZE": "2u",
+    "EXO_PAGE_SIZE": "320u",
+    "EXO_BUFFER_SIZE": "160u",
+    "EXO_PACKET_MAX": "40u",
+    "EXO_CONSOLE_MAX": "4u",
+    "EXO_BATCH_MAX": "2u",
+    "EXO_PREFER_MAX": "2u",
+    "EXO_START_STRINGS": "16u",
+    "NIC_HEADER": "16u",
+    "NICS": "1u",
+    "SET_WORDS": "1u",
+    "RECLAIM_FRAMES": "2u",
+    "RECLAIM_GRANTS": "1u",
+    "RECLAIM": "2u",
+    "SWEEP": "2u",
+    "TAKE_MAX": "2u",
+    "KICK_MAX": "2u",
+    "FILL_TRIES": "2u",
+    "ENTRIES": "2u",
+    "TABLE_ENTRIES": "2u",
+    "USER_ENTRIES": "1u",
+}
+FRAMES = 5
+UNWIND = 7  # iterations of a loop over any table but those of LONGER
+TEXTS = {
+    "env.h": {"uint8_t fpu[512]": "uint8_t fpu[16]"},
+    "control.h": {
+        "rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15;": "rax, rdx, rsi, rdi, r8, r9, r10;"
+    },
+    # A pointer to one of several fields of one of several entries would be a pointer to any byte.
+    "frame.c": {
+        "*head = f->next;": "head_set(head, f->next);",
+        "*head = n;": "head_set(head, n);",
+        "= *head;": "= head_get(head);",
+        "if (*head)": "if (head_get(head))",
+        "frames[*head]": "frames[head_get(head)]",
+    },
+    "invariants.c": {"mapped[1u << 16]": "mapped[WORLD_FRAMES]"},
+}
+# Tables of the core: what an entry is, and how many there are.
+TABLES = {
+    "envs": ("env", "env.h", lambda limits: number(limits["EXO_ENVS"])),
+    "frames": ("frame", "frame.h", lambda limits: FRAMES),
+    "grants": ("grant", "grant.h", lambda limits: number(limits["EXO_GRANTS"])),
+    "queues": ("queue", "packet_queue.h", lambda limits: number(limits["EXO_QUEUES"])),
+    "filters": ("filter", "packet_filter.h", lambda limits: number(limits["EXO_FILTERS"])),
+    "gates": ("gate", "gate.h", lambda limits: number(limits["EXO_GATES"]) + 1),
+}
+# Loops that run longer than the largest table; others are bounded by it. That none goes on is proved.
+LONGER = {
+    "set_is_sound": 65,
+    "inv_slice_ready": 65,
+    "label_ok": 17,
+    "call_channel_read": 8,
+    "strlen": 18,
+    "world_save": 41,
+    "world_unchanged": 41,
+    "state_save_queue": 65,
+    "state_unchanged_queue": 65,
+    "hash_insert": 65,
+    "queue_for": 65,
+}
+# CBMC has bodies for these, but not under the names of gcc's builtins.
+KNOWN = ("memcpy", "memset", "strlen")
+# What is not the core is not checked for its own safety.
+UNCHECKED = "#pragma CPROVER check push\n" + "".join(
+    f'#pragma CPROVER check disable "{check}"\n'
+    for check in ("bounds", "pointer", "signed-overflow", "undefined-shift", "div-by-zero", "pointer-primitive")
+)
+# Tables that are as at boot: no queue, filter or gate exists, nobody waits for another's reply, no
+# account was written.
+EMPTY = ("queues", "filters", "gates")
+EMPTY_FILES = ("queue", "filter", "gate", "account")
+
+
+def number(literal: str) -> int:
+    return int(literal.rstrip("u"))
+
+
+def shrunken(text: str, limits: dict[str, str]) -> str:
+    for name, value in limits.items():
+        text = re.sub(rf"^(#define {name} +)\S+", rf"\g<1>{value}", text, flags=re.M)
+    return text
+
+
+def closing(text: str, at: int) -> int:
+    """The index after the bracket that closes the one at `at`."""
+    depth = 0
+    for i in range(at, len(text)):
+        depth += (text[i] in "([") - (text[i] in ")]")
+        if not depth:
+            return i + 1
+    raise ValueError("unbalanced brackets")
+
+
+def separated(text: str) -> str:
+    """Entries of tables by function, whose results are objects of their own."""
+    start = 0
+    pattern = re.compile(rf"(?<![\w.>])({'|'.join(TABLES)})\[")
+    declared = re.compile(r"(?:struct \w+|\w+_t) \**$")
+    while found := pattern.search(text, start):
+        start = found.end()
+        if declared.search(text[: found.start()]):
+            continue
+        end = closing(text, found.end() - 1)
+        text = text[: found.start()] + f"(*{found[1]}_at({text[found.end() : end - 1]}))" + text[end:]
+        start = found.start() + 2  # within the index there may be another
+    return re.sub(rf"(\w+) - ({'|'.join(TABLES)})\b(?!\[)", r"\2_slot(\1)", text)
+
+
+def required(text: str) -> str:
+    """A file of invariants that assumes before the call and asserts after it, without a branch."""
+    start = 0
+    while found := re.compile(r"^( +)if \(", re.M).search(text, start):
+        end = closing(text, found.end() - 1)
+        sentence = re.match(r'\s+return ("[^"]*");', text[end:])
+        start = found.end()
+        if sentence:
+            new = f"{found[1]}REQUIRE(!{text[found.end() - 1 : end]}, {sentence[1]});"
+            text = text[: found.start()] + new + text[end + sentence.end() :]
+    text = text.replace("REQUIRE(!wrong, wrong);", "(void)wrong;")  # it was asserted where it was found
+    text = re.sub(r"^#define REQUIRE\(.*?[^\\]\n", "", text, flags=re.M | re.S)
+    return (
+        '#include "state.h"\n'
+        "#define REQUIRE(condition, sentence) do { bool holds_ = (condition); if (!state_assuming) "
+        '__CPROVER_assert(holds_, "invariant: " sentence); __CPROVER_assume(holds_); } while (0)\n' + text
+    )
+
+
+def tables_h() -> str:
+    out = ["#ifndef ENTRIES_H", "#define ENTRIES_H", "#include <stdint.h>", "#include <string.h>"]
+    out += [f"#define __builtin_{name} {name}" for name in KNOWN]
+    for table, (entry, _, _) in TABLES.items():
+        out += [
+            f"struct {entry};",
+            f"struct {entry} *{table}_at(uint64_t i);",
+            f"uint32_t {table}_slot(const struct {entry} *entry);",
+        ]
+    out += ["void head_set(uint32_t *head, uint32_t n);", "uint32_t head_get(uint32_t *head);"]
+    return "\n".join([*out, "#endif"]) + "\n"
+
+
+def tables_c(limits: dict[str, str]) -> str:
+    out = ['#include "state.h"', '#include "world.h"']
+    arbitrary, save, same = [], [], []
+    for table, (entry, _, length) in TABLES.items():
+        count = length(limits)
+        for i in range(count):
+            name = f"{table}_{i}"
+            out.append(f"static struct {entry} {name}, saved_{name};")
+            if table not in EMPTY:
+                arbitrary.append(f"    __CPROVER_havoc_object(&{name});")
+            save.append(f"    saved_{name} = {name};")
+            same.append(f"    same &= __CPROVER_equal({name}, saved_{name});")
+        out += [
+            f"struct {entry} *{table}_at(uint64_t i)\n{{",
+            f'    if (state_inside)\n        __CPROVER_assert(i < {count}, "safe: an index is within {table}");',
+            "    switch (i) {",
+            *(f"    case {i}:\n        return &{table}_{i};" for i in range(count - 1)),
+            f"    default:\n        return &{table}_{count - 1};\n    }}\n}}",
+        ]
+        out.append(f"uint32_t {table}_slot(const struct {entry} *entry)\n{{")
+        out += [f"    if (entry == &{table}_{i})\n        return {i};" for i in range(count - 1)]
+        out.append(f"    return {count - 1};\n}}")
+    heads = [f"envs_{i}.{field}" for i in range(number(limits["EXO_ENVS"])) for field in ("table_head", "frame_head")]
+    heads.append("free_head")
+    out.append("extern uint32_t free_head;\nvoid head_set(uint32_t *head, uint32_t n)\n{")
+    out += [f"    if (head == &{head})\n        {head} = n;" for head in heads]
+    out.append("}\nuint32_t head_get(uint32_t *head)\n{")
+    out += [f"    if (head == &{head})\n        return {head};" for head in heads[:-1]]
+    out.append("    return free_head;\n}")
+    for name, lines, kind, end in (
+        ("arbitrary", arbitrary, "void", ""),
+        ("save", save, "void", ""),
+        ("unchanged", ["    bool same = true;", *same], "bool", "    return same;"),
+    ):
+        out += [f"{kind} state_{name}_tables(void);\n{kind} state_{name}_tables(void)\n{{", *lines, end, "}"]
+    return "\n".join(out) + "\n"
+
+
+def state_of(name: str, text: str) -> str:
+    """A file of the core with functions behind it that handle each of its variables."""
+    text, variables = shrink.exposed(name, text)
+    stem = name.removesuffix(".c")
+    saved, havoc, save, same = [], [], [], []
+    for match in variables:
+        kind, variable, array = match[1].strip(), match[2], match[3]
+        if variable in TABLES:
+            continue
+        saved.append(f"    __typeof__({variable}) {variable};")
+        if "*" not in kind and stem not in EMPTY_FILES:
+            havoc.append(f"    __CPROVER_havoc_object(&{variable});")
+        if array:
+            loop = f"    for (uint32_t i = 0; i < sizeof({variable}) / sizeof(*{variable}); i++)\n    "
+            save.append(f"{loop}    saved_{stem}.{variable}[i] = {variable}[i];")
+            same.append(f"{loop}    same &= __CPROVER_equal(saved_{stem}.{variable}[i], {variable}[i]);")
+        else:
+            save.append(f"    saved_{stem}.{variable} = {variable};")
+            same.append(f"    same &= __CPROVER_equal(saved_{stem}.{variable}, {variable});")
+    structure = [f"static struct {{", *saved, f"}} saved_{stem};"] if saved else []
+    parts = [
+        *structure,
+        f"void state_arbitrary_{stem}(void);\nvoid state_arbitrary_{stem}(void)\n{{",
+        *havoc,
+        f"}}\nvoid state_save_{stem}(void);\nvoid state_save_{stem}(void)\n{{",
+        *save,
+        f"}}\n_Bool state_unchanged_{stem}(void);\n_Bool state_unchanged_{stem}(void)\n{{\n    _Bool same = 1;",
+        *same,
+        "    return same;\n}",
+    ]
+    return text + "\n" + UNCHECKED + "\n".join(parts) + "\n"
+
+
+def state_c(stems: list[str], invariants: list[str], errors: list[str]) -> str:
+    """What state.h declares, over all files."""
+    out = ['#include "state.h"', '#include "world.h"', "bool state_assuming, state_inside;"]
+    for stem in [*stems, "tables"]:
+        out += [
+            f"void state_arbitrary_{stem}(void);",
+            f"void state_save_{stem}(void);",
+            f"bool state_unchanged_{stem}(void);",
+        ]
+    all_stems = ["tables", *stems]
+    out += ["void state_arbitrary(void)\n{", *(f"    state_arbitrary_{s}();" for s in all_stems), "}"]
+    out += ["void state_save(void)\n{", *(f"    state_save_{s}();" for s in all_stems), "}"]
+    out += ["bool state_unchanged(void)\n{\n    bool same = true;"]
+    out += [*(f"    same &= state_unchanged_{s}();" for s in all_stems), "    return same;\n}"]
+    out += ["void state_invariants(void)\n{"]
+    out += [f"    {name}();" for name in invariants]
+    out += ["}", "void state_results(int64_t result)\n{"]
+    named = " || ".join(["result >= 0", *(f"result == -EXO_E_{error}" for error in errors)])
+    out += [f'    __CPROVER_assert({named}, "error: the manual names it");']
+    out += ['    __CPROVER_assert(result < 0, "reach: success");']
+    out += [f'    __CPROVER_assert(result != -EXO_E_{e}, "reach: {e}");' for e in errors]
+    return "\n".join([*out, "}"]) + "\n"
+
+
+def invariants_of(core: Path) -> list[str]:
+    names: list[str] = []
+    for header in sorted(core.glob("*.h")):
+        names += re.findall(r"^const char \*(inv_\w+)\(void\);", header.read_text(), re.M)
+    return [name for name in names if name != "inv_all"]
+
+
+def errors_of(call: dict) -> list[str]:
+    """What the call may return: the dispatch refuses what does not fit its type."""
+    narrow = any(kind != "u64" for _, kind in call["args"])
+    return ["RANGE"] * (narrow and "RANGE" not in call["errors"]) + call["errors"]
+
+
+def sources(folder: Path) -> list[Path]:
+    """What is copied; generates in `folder` what is generated."""
+    made = {"numbers": "exo_calls.h", "prototypes": "exo_handlers.h", "dispatch": "exo_dispatch.c"}
+    for what, name in made.items():
+        generate = [sys.executable, ROOT / "exo/abi/generate.py", ROOT / "exo/abi/calls.toml", what]
+        subprocess.run([*generate, folder / name], check=True)
+    return sorted(
+        [
+            *(ROOT / "exo/core").glob("*.[ch]"),
+            *(ROOT / "exo/abi").glob("*.h"),
+            *(folder / name for name in made.values()),
+            *HERE.glob("*.[ch]"),
+        ]
+    )
+
+
+def planted(source: Path, text: str, plant: tuple | None) -> str:
+    if not plant or source.name != plant[0]:
+        return text
+    if text.count(plant[1]) != 1:
+        sys.exit(f"{source} holds {plant[1]!r} {text.count(plant[1])} times, not once")
+    return text.replace(plant[1], plant[2])
+
+
+def transformed(source: Path, text: str, limits: dict[str, str]) -> str:
+    for old, new in TEXTS.get(source.name, {}).items():
+        if old not in text:
+            sys.exit(f"{source} holds no {old!r} any more: see TEXTS in tests/proof/core.py")
+        text = text.replace(old, new)
+    return separated(shrunken(text, limits))
+
+
+def copy(
+    folder: Path, call: dict, limits: dict[str, str], invariants: list[str], plant: tuple | None = None
+) -> list[str]:
+    """Everything that the prover compiles, in `folder`; returns the C files."""
+    files, stems, seen = [], [], ""
+    for source in sources(folder):
+        text = source.read_text(encoding="utf-8")
+        seen += text
+        text = transformed(source, planted(source, text, plant), limits)
+        if source.suffix == ".c":
+            files.append(source.name)
+            if source.name.startswith(("invariants", "sound")):
+                text = UNCHECKED + required(text)
+            elif source.parent == HERE:
+                text = UNCHECKED + text
+            elif source.parent.name == "core":
+                text = state_of(source.name, text)
+                stems.append(source.stem)
+            text = '#include "entries.h"\n' + text
+        (folder / source.name).write_text(text, encoding="utf-8")
+    for name in limits:
+        if not re.search(rf"^#define {name} ", seen, re.M):
+            sys.exit(f"nothing defines {name} any more: see LIMITS in tests/proof/core.py")
+    state = state_c(stems, invariants, errors_of(call))
+    (folder / "state.c").write_text(UNCHECKED + state, encoding="utf-8")
+    (folder / "entries.h").write_text(tables_h(), encoding="utf-8")
+    (folder / "entries.c").write_text(UNCHECKED + tables_c(limits), encoding="utf-8")
+    return [*files, "state.c", "entries.c"]
+
+
+def unwindset(loops: str) -> list[str]:
+    """--unwindset for those of CBMC's --show-loops that need it."""
+    names = re.findall(r"^Loop (\S+):", loops, re.M)
+    found = [f"{name}:{LONGER[f]}" for name in names if (f := name.rsplit(".", 1)[0]) in LONGER]
+    return ["--unwindset", ",".join(found)]

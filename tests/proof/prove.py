@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Prove calls of the kernel's core with CBMC, on small tables, from any state that is allowed.
+
+usage: prove.py CALL          prove one call; prints TAP
+       prove.py --plant KIND  the same with a bug in the core, which must be found
+       prove.py --list {calls,plants}
+       prove.py --table       what is proved, as docs/security.md has it
+
+proof.toml says which calls are proved, and of each other call why it is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import core  # noqa: E402
+
+sys.path.insert(0, str(core.ROOT / "tools"))
+
+from freehold_lib import cbmc  # noqa: E402
+
+RESULT = re.compile(r"^\[([\w.$-]+)\] (?:line \d+ )?(.*): (SUCCESS|FAILURE|UNKNOWN|ERROR)$", re.M)
+MEMORY = 8 << 30  # bytes that the prover may take
+# First words of what harness, invariants and machine assert, and what a line of TAP says of them.
+KINDS = {
+    "safe": "no access outside an object, no overflow, no endless loop, no panic",
+    "invariant": "the invariants that are assumed hold again",
+    "refused": "an error changes nothing",
+    "error": "the manual names each error",
+}
+
+
+class Property(NamedTuple):
+    kind: str
+    text: str
+    result: str
+
+
+def settings() -> dict:
+    return tomllib.loads((HERE / "proof.toml").read_text(encoding="utf-8"))
+
+
+def calls() -> dict[str, dict]:
+    table = tomllib.loads((core.ROOT / "exo/abi/calls.toml").read_text(encoding="utf-8"))
+    return {call["name"]: call for call in table["call"]}
+
+
+def limit_memory() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
+def run(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limit_memory)
+    if done.returncode not in (0, 10):  # proved, refuted
+        tail = "\n".join((done.stdout + done.stderr).splitlines()[-5:])
+        sys.exit(f"CBMC ended with status {done.returncode}:\n{tail}")
+    return done.stdout
+
+
+def prove(call: dict, invariants: list[str], plant: tuple | None = None) -> list[Property]:
+    with tempfile.TemporaryDirectory(prefix="freehold-proof-") as name:
+        folder = Path(name)
+        files = core.copy(folder, call, core.LIMITS, invariants, plant)
+        command = [
+            *cbmc.command(),
+            *(str(folder / file) for file in files),
+            f"-I{folder}",
+            f"-DWORLD_FRAMES={core.FRAMES}u",
+            f"-DWORLD_ENTRIES={core.LIMITS['ENTRIES']}",
+            f"-DWORLD_CALL=EXO_CALL_{call['name'].upper()}",
+            "--drop-unused-functions",
+            "--unwinding-assertions",
+            "--slice-formula",
+            *("--unwind", str(core.UNWIND)),
+        ]
+        told = run([*command, *core.unwindset(run([*command, "--show-loops"]))])
+    found = []
+    for place, text, result in RESULT.findall(told):
+        kind, _, rest = text.partition(": ")
+        known = kind in KINDS or kind == "reach"
+        found.append(Property(kind if known else "safe", rest if known else f"{place}: {text}", result))
+    return found
+
+
+def judge(found: list[Property], unreached: dict[str, str]) -> list[tuple[bool, str, list[str]]]:
+    """For each kind of property: does it hold, what it is called, what says otherwise."""
+    cases = []
+    for kind, sentence in KINDS.items():
+        mine = [p for p in found if p.kind == kind]
+        wrong = [f"{p.text}: {p.result}" for p in mine if p.result != "SUCCESS"]
+        cases.append((bool(mine) and not wrong, sentence, wrong or ["it was not asked"] * (not mine)))
+    # Each result comes about: what is assumed does not contradict itself.
+    for p in found:
+        if p.kind == "reach":
+            expected = "SUCCESS" if p.text in unreached else "FAILURE"
+            sentence = f"{p.text} {'cannot come' if p.text in unreached else 'comes'} about"
+            cases.append((p.result == expected, sentence, []))
+    return cases
+
+
+def tell(cases: list[tuple[bool, str, list[str]]]) -> int:
+    print(f"1..{len(cases)}")
+    for i, (good, sentence, wrong) in enumerate(cases, 1):
+        print(f"{'ok' if good else 'not ok'} {i} - {sentence}")
+        for line in [] if good else wrong[:20]:
+            print(f"# {line}")
+    return 0 if all(good for good, _, _ in cases) else 1
+
+
+def plant(kind: str) -> int:
+    """The prover must say that properties of this kind do not hold."""
+    bug = settings()["plant"][kind]
+    invariants = settings()["call"][bug["call"]]["invariants"]
+    found = prove(calls()[bug["call"]], invariants, (bug["file"], bug["old"], bug["new"]))
+    wrong = [p.text for p in found if p.kind == kind and p.result == "FAILURE"]
+    for text in wrong:
+        print(f"# {text}")
+    return tell([(bool(wrong), f"a bug against \"{KINDS[kind]}\" is found", [])])
+
+
+def rows() -> list[str]:
+    said = settings()["call"]
+    names = calls()
+    for name in said:
+        if name not in names:
+            sys.exit(f"proof.toml speaks of {name}, which is no call")
+    out = []
+    for name in names:
+        if name not in said:
+            sys.exit(f"proof.toml says nothing of {name}: prove it (tests/proof/prove.py {name}) or say why not")
+        out.append(f"| `{name}` | {row(name, said[name])} |")
+    return out
+
+
+def row(name: str, how: dict) -> str:
+    if ("reason" in how) == ("invariants" in how):
+        sys.exit(f"proof.toml gives {name} neither or both of a reason and a list of invariants")
+    if "reason" in how:
+        return f"no: {how['reason']} | | "
+    unknown = set(how["invariants"]) - set(core.invariants_of(core.ROOT / "exo/core"))
+    if unknown:
+        sys.exit(f"proof.toml gives {name} {', '.join(sorted(unknown))}, which the core does not have")
+    never = "; ".join(f"{result}: {why}" for result, why in how.get("unreached", {}).items())
+    return f"yes | {', '.join(f'`{i}`' for i in how['invariants'])} | {never or 'all'}"
+
+
+def table() -> str:
+    sizes = {name: core.number(value) for name, value in core.LIMITS.items()}
+    bounds = [
+        f"{sizes['EXO_ENVS'] - 1} environments",
+        f"{core.FRAMES} frames (frame 0 included, the kernel's)",
+        f"tables of {sizes['ENTRIES']} entries",
+        f"{sizes['EXO_SLICES']} slice",
+        f"{sizes['EXO_GRANTS'] - 1} grant",
+        f"pages of {sizes['EXO_PAGE_SIZE']} bytes",
+        "no queue, filter, gate or account exists",
+    ]
+    return "\n".join(
+        [
+            f"Bounds: {', '.join(bounds)}.",
+            "",
+            "Proved of each call that says yes, for all arguments, from every state within the bounds in which the",
+            "invariants of its row, and what `tests/proof/sound.c` says, hold:",
+            "",
+            *(f"- {sentence};" for sentence in list(KINDS.values())[:-1]),
+            f"- {list(KINDS.values())[-1]}, and each result can come about unless its row says why not.",
+            "",
+            "Invariants that a row does not list are neither assumed nor shown of that call here.",
+            "",
+            "| call | proved | invariants assumed and shown again | results reached |",
+            "|---|---|---|---|",
+            *rows(),
+        ]
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("call", nargs="?")
+    parser.add_argument("--plant", metavar="KIND")
+    parser.add_argument("--list", choices=("calls", "plants"))
+    parser.add_argument("--table", action="store_true")
+    arguments = parser.parse_args()
+    said = settings()
+    if not (arguments.list or arguments.table) and not cbmc.up_to_date():
+        print(f"1..0 # skip CBMC {cbmc.VERSION} is missing: tools/freehold setup")
+        return 0
+    if arguments.list == "calls":
+        print("\n".join(name for name, how in said["call"].items() if "reason" not in how))
+    elif arguments.list == "plants":
+        print("\n".join(said["plant"]))
+    elif arguments.table:
+        print(table())
+    elif arguments.plant:
+        return plant(arguments.plant)
+    else:
+        call = calls().get(arguments.call)
+        if not call:
+            parser.error(f"there is no call {arguments.call}")
+        how = said["call"].get(arguments.call, {})
+        # Without a row, or with a reason, it is tried with all invariants.
+        invariants = how.get("invariants", core.invariants_of(core.ROOT / "exo/core"))
+        return tell(judge(prove(call, invariants), how.get("unreached", {})))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

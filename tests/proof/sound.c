@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sound.c - what else holds between any two calls: of variables that are one file's own, and of
+ * values that the compiler alone would allow. Assumed before a call and proved after it, as the
+ * invariants are.
+ */
+#include "world.h"
+
+extern uint32_t free_head;    /* frame.c */
+extern uint32_t position;     /* cpu.c */
+extern struct set slots_free; /* env.c */
+extern uint32_t slot_last;
+
+static void free_slots(void)
+{
+    REQUIRE(slot_last < EXO_ENVS, "the search for a free slot begins outside the table");
+    REQUIRE(!(slots_free.word[0] >> EXO_ENVS) && !(slots_free.word[0] & 1),
+            "a slot is free that is none");
+    REQUIRE(slots_free.some == (slots_free.word[0] != 0), "a word of free slots is not known");
+}
+
+/* No index is outside its table. */
+static void indices(void)
+{
+    for (uint32_t n = 0; n < frame_count; n++) {
+        const struct frame *f = &frames[n];
+        REQUIRE(f->owner < EXO_ENVS, "a frame of nobody who could be");
+        REQUIRE(f->next < frame_count && f->prev < frame_count && f->parent < frame_count,
+                "a frame is linked to what is no frame");
+    }
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
+        const struct env *env = &envs[slot];
+        REQUIRE(EXO_ENV_SLOT(env->parent.n) < EXO_ENVS, "a parent who could not be");
+        REQUIRE(env->table_head < frame_count && env->frame_head < frame_count,
+                "a list of frames begins outside the table");
+        REQUIRE(env->root.n < frame_count && env->control.n < frame_count &&
+                    env->revoke.list.n < frame_count,
+                "a root, control page or list that does not exist");
+    }
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++)
+        for (uint32_t list = 0; list < 2; list++)
+            REQUIRE(envs[slot].grants[list] < grant_count, "a list of grants begins nowhere");
+    for (uint32_t slot = 0; slot < grant_count; slot++) {
+        const struct grant *g = &grants[slot];
+        REQUIRE(EXO_GRANT_SLOT(g->name.n) == slot || !slot, "a grant's name is not its slot's");
+        REQUIRE(g->frame.n < frame_count && g->table.n < frame_count, "a grant of no frame");
+        REQUIRE(EXO_ENV_SLOT(g->grantee.n) < EXO_ENVS, "a grant to nobody who could be");
+        for (uint32_t list = 0; list < 2; list++)
+            REQUIRE(g->prev[list] < grant_count && g->next[list] < grant_count,
+                    "a grant is linked to what is none");
+    }
+    for (uint32_t i = 0; i < EXO_SLICES; i++)
+        REQUIRE(slice_owner[i] < EXO_ENVS, "a position of nobody who could be");
+    REQUIRE(free_head < frame_count, "the list of free frames begins outside the table");
+}
+
+static void free_list(void)
+{
+    uint32_t count = 0, before = 0;
+
+    for (uint32_t n = free_head; n; before = n, n = frames[n].next) {
+        REQUIRE(n < frame_count && count++ < frame_count, "the list of free frames is broken");
+        REQUIRE(frames[n].type == EXO_FREE && frames[n].prev == before,
+                "the list of free frames is broken");
+    }
+    REQUIRE(count == frame_free_count, "the list of free frames misses one");
+}
+
+static void environments(void)
+{
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
+        const struct env *env = &envs[slot];
+        REQUIRE((uint32_t)env->state <= EXO_ENV_ZOMBIE, "a state that does not exist");
+        REQUIRE(env->generation < 1u << (32 - EXO_ENV_SLOT_BITS), "a generation that fits no name");
+        REQUIRE(!slot || set_has(&slots_free, slot) == (env->state == EXO_ENV_FREE),
+                "a slot is free and not known as such, or the other way round");
+        REQUIRE(env->state == EXO_ENV_FREE || env->generation, "generation 0 is nobody's");
+        REQUIRE(env->label[16] == 0, "a label has no end");
+    }
+}
+
+static void set_sound(const struct set *set, uint32_t count)
+{
+    REQUIRE(!(set->word[0] >> count), "a set has a member that cannot be");
+    REQUIRE(set->some == (set->word[0] != 0), "a word of a set is not known");
+}
+
+/* The loops over sets end, and what they find is in its table. */
+static void sets(void)
+{
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
+        set_sound(&envs[slot].positions, EXO_SLICES);
+        set_sound(&envs[slot].children, EXO_ENVS);
+        set_sound(&envs[slot].queues, EXO_QUEUES);
+        set_sound(&envs[slot].gate.lent, EXO_SLICES);
+    }
+    set_sound(&slice_ready, EXO_SLICES);
+}
+
+/* Who looks for an ancestor comes to an end: a part of inv_env_tree that is cheap to assume. */
+static void parents(void)
+{
+    REQUIRE(!envs[ENV_KERNEL].parent.n, "the kernel has a parent");
+    for (uint32_t slot = 1; slot < EXO_ENVS; slot++) {
+        uint32_t at = slot, steps = 0;
+        while (envs[at].state != EXO_ENV_FREE && envs[at].parent.n && steps < EXO_ENVS) {
+            const struct env *parent = &envs[EXO_ENV_SLOT(envs[at].parent.n)];
+            REQUIRE(parent->name.n == envs[at].parent.n &&
+                        (parent->state == EXO_ENV_LIVE || parent->state == EXO_ENV_ZOMBIE),
+                    "a parent is gone");
+            at = EXO_ENV_SLOT(envs[at].parent.n);
+            steps++;
+        }
+        REQUIRE(steps < EXO_ENVS, "a chain of parents has no end");
+    }
+}
+
+void world_sound(void)
+{
+    indices();
+    free_list();
+    free_slots();
+    environments();
+    parents();
+    sets();
+    REQUIRE(position < EXO_SLICES, "the CPU is outside its slice vector");
+    REQUIRE(!current || current->state != EXO_ENV_FREE, "nobody has the CPU");
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* world.c - the machine of world.h. */
+#include "world.h"
+
+#include "account.h"
+
+#include "state.h"
+
+uint64_t machine_tsc_hz, machine_boot_tsc;
+uint32_t machine_cpus;
+
+/* One object a frame, so that a pointer into a frame cannot lead into the next. */
+static uint64_t ram_0[WORLD_WORDS], ram_1[WORLD_WORDS], ram_2[WORLD_WORDS], ram_3[WORLD_WORDS],
+    ram_4[WORLD_WORDS], ram_5[WORLD_WORDS], ram_6[WORLD_WORDS], ram_7[WORLD_WORDS];
+static uint64_t *const ram[] = {ram_0, ram_1, ram_2, ram_3, ram_4, ram_5, ram_6, ram_7};
+_Static_assert(WORLD_FRAMES <= sizeof(ram) / sizeof(*ram), "each frame has its contents");
+
+/* --- the machine below the core ---------------------------------------------------- */
+
+bool nondet_bool(void);
+uint64_t nondet_word(void);
+
+void *machine_frame(frame_t frame)
+{
+    if (state_inside) {
+        __CPROVER_assert(frame.n < frame_count, "safe: only frames that exist are looked into");
+        __CPROVER_assert(frames[frame.n].type != EXO_KERNEL,
+                         "safe: no frame of the kernel's own is looked into");
+    }
+    switch (frame.n) {
+    case 0:
+        return ram_0;
+    case 1:
+        return ram_1;
+    case 2:
+        return ram_2;
+    case 3:
+        return ram_3;
+    case 4:
+        return ram_4;
+    case 5:
+        return ram_5;
+    case 6:
+        return ram_6;
+    default:
+        return ram_7;
+    }
+}
+
+int64_t world_call(struct env *self, uint64_t number, const uint64_t a[6])
+{
+    state_inside = true;
+    int64_t result = call_dispatch(self, number, a);
+    state_inside = false;
+    return result;
+}
+
+void machine_root_init(uint64_t *pml4)
+{
+    for (uint32_t i = WORLD_ENTRIES / 2; i < WORLD_ENTRIES; i++)
+        pml4[i] = i * 0x1000ull | PTE_PRESENT;
+}
+
+void machine_fpu_init(uint8_t *image)
+{
+    image[0] = 0x7f;
+}
+
+void machine_tlb_flush(frame_t root, uint64_t address)
+{
+    (void)address;
+    __CPROVER_assert(root.n < frame_count && frames[root.n].type == EXO_PML4,
+                     "safe: translations are forgotten below a root");
+}
+
+void machine_root_free(frame_t root)
+{
+    machine_tlb_flush(root, MACHINE_TLB_ALL);
+}
+
+void dma_map(const struct nic *nic, uint32_t queue, uint32_t index, frame_t frame)
+{
+    (void)nic;
+    __CPROVER_assert(queue < EXO_QUEUES && index < EXO_QUEUE_BUFFERS / 2 &&
+                         frames[frame.n].owner == queues[queue].owner && frames[frame.n].pinned,
+                     "safe: a device is given a pinned frame of the queue's owner");
+}
+
+void dma_unmap(const struct nic *nic, uint32_t queue)
+{
+    (void)nic;
+    __CPROVER_assert(queue < EXO_QUEUES, "safe: a queue that exists is taken from a device");
+}
+
+int32_t machine_channel_read(uint8_t *to, uint32_t room)
+{
+    uint32_t count = (uint32_t)nondet_word();
+
+    __CPROVER_assert(__CPROVER_w_ok(to, room), "safe: the channel is read into its bounds");
+    return count <= room ? (int32_t)count : -1;
+}
+
+int32_t machine_channel_write(const uint8_t *from, uint32_t length)
+{
+    uint32_t count = (uint32_t)nondet_word();
+
+    __CPROVER_assert(__CPROVER_r_ok(from, length), "safe: the channel is written from its bounds");
+    return count <= length ? (int32_t)count : -1;
+}
+
+uint64_t machine_time(void)
+{
+    return nondet_word();
+}
+
+void machine_console(const char *text, size_t length)
+{
+    __CPROVER_assert(__CPROVER_r_ok(text, length), "safe: a line is read within its bounds");
+}
+
+void klog(const char *format, ...)
+{
+    (void)format;
+}
+
+void panic(const char *format, ...)
+{
+    (void)format;
+    __CPROVER_assert(false, "safe: the kernel does not panic");
+    __CPROVER_assume(false);
+}
+
+/* --- a network card ------------------------------------------------------------------- */
+
+static bool nic_ready(struct nic *nic)
+{
+    (void)nic;
+    return nondet_bool();
+}
+
+static void nic_send(struct nic *nic, const uint8_t *header, uint32_t header_length,
+                     uint64_t payload, uint32_t length, uint32_t cookie)
+{
+    (void)nic;
+    const struct queue *q = &queues[cookie >> 16];
+    uint64_t n = payload >> EXO_PAGE_SHIFT;
+
+    __CPROVER_assert(header_length <= NIC_HEADER && __CPROVER_r_ok(header, header_length),
+                     "safe: a header is read within its bounds");
+    __CPROVER_assert(cookie >> 16 < EXO_QUEUES, "safe: a packet names its queue");
+    __CPROVER_assert(!length || (n < frame_count && frames[n].owner == q->owner &&
+                                 frames[n].pinned && frames[n].type == EXO_DATA),
+                     "safe: a device is given a pinned frame of the queue's owner");
+    __CPROVER_assert(!length || payload % (1u << EXO_PAGE_SHIFT) + length <= EXO_PAGE_SIZE,
+                     "safe: what a device is given ends within its frame");
+}
+
+static void nic_flush(struct nic *nic)
+{
+    (void)nic;
+}
+
+static bool nic_poll(struct nic *nic)
+{
+    (void)nic;
+    return false;
+}
+
+static struct nic the_nic = {.name = "prover",
+                             .mac = 0x020000000001,
+                             .link = true,
+                             .send_ready = nic_ready,
+                             .send = nic_send,
+                             .flush = nic_flush,
+                             .poll = nic_poll};
+static struct set saved_stalled;
+static uint64_t saved_unmatched;
+
+/* Tables of numbers; of larger entries each is an object of its own (core.py). */
+static uint16_t slice_table[EXO_SLICES], saved_slices[EXO_SLICES];
+static struct exo_account account_table[EXO_ENVS];
+static uint64_t expiry_table[2 * EXO_ENVS], saved_expiry[2 * EXO_ENVS];
+
+/* --- the whole state ----------------------------------------------------------------- */
+
+void world_arbitrary(void)
+{
+    state_arbitrary();
+    for (uint32_t i = 0; i < WORLD_FRAMES; i++)
+        __CPROVER_havoc_object(ram[i]);
+    machine_tsc_hz = nondet_word();
+    machine_boot_tsc = nondet_word();
+    machine_cpus = (uint32_t)nondet_word();
+    frame_count = WORLD_FRAMES;
+    grant_count = EXO_GRANTS;
+    env_count = EXO_ENVS;
+    queue_count = EXO_QUEUES;
+    slice_count = EXO_SLICES;
+    slice_owner = slice_table;
+    cpu_expiry = expiry_table;
+    __CPROVER_havoc_object(&slice_table);
+    __CPROVER_havoc_object(&expiry_table);
+    accounts = account_table;
+    gate_init();
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
+        envs[slot].gate = (struct env_gate){0};
+        envs[slot].allowances = 0;
+        envs[slot].used[EXO_R_QUEUES] = envs[slot].used[EXO_R_FILTERS] = 0;
+        envs[slot].used[EXO_R_GATES] = 0;
+    }
+    nics[0] = &the_nic;
+    nic_count = 1;
+    the_nic.stalled = (struct set){0};
+    the_nic.unmatched = nondet_word();
+    current = nondet_bool() ? &envs[nondet_word() % EXO_ENVS] : NULL;
+}
+
+void world_save(struct snapshot *to)
+{
+    state_save();
+    for (uint32_t n = 0; n < WORLD_FRAMES; n++) {
+        for (uint32_t i = 0; i < WORLD_WORDS; i++)
+            to->ram[n][i] = ram[n][i];
+    }
+    for (uint32_t i = 0; i < EXO_SLICES; i++)
+        saved_slices[i] = slice_table[i];
+    for (uint32_t i = 0; i < 2 * EXO_ENVS; i++)
+        saved_expiry[i] = expiry_table[i];
+    saved_stalled = the_nic.stalled;
+    saved_unmatched = the_nic.unmatched;
+}
+
+bool world_unchanged(const struct snapshot *since)
+{
+    bool same = state_unchanged() && __CPROVER_equal(saved_stalled, the_nic.stalled) &&
+                saved_unmatched == the_nic.unmatched;
+
+    for (uint32_t n = 0; n < WORLD_FRAMES; n++)
+        for (uint32_t i = 0; i < WORLD_WORDS; i++)
+            same &= since->ram[n][i] == ram[n][i];
+    for (uint32_t i = 0; i < EXO_SLICES; i++)
+        same &= saved_slices[i] == slice_table[i];
+    for (uint32_t i = 0; i < 2 * EXO_ENVS; i++)
+        same &= saved_expiry[i] == expiry_table[i];
+    return same;
+}
