@@ -124,16 +124,16 @@ static void measure_environment(void)
         exo_yield();
         gate = gate_find(env, 0);
     }
+    withhold();
     for (uint32_t i = 1; i <= DEEP; i++)
         COST("slice_set", "any", exo_slice_set(i, SELF));
     uint64_t from = ticks();
     int64_t result = remote_call(gate, &words, EXO_CALL_INFO, EXO_INFO_MACHINE, 0, 0, 0);
-    uint64_t to = ticks();
     note("gate_call", "until-served", words.word[REMOTE_CALLED] - from, result);
-    note("gate_reply", "until-returned", to - words.word[REMOTE_REPLIED], result);
+    note("gate_reply", "until-returned", words.word[REMOTE_BACK] - words.word[REMOTE_REPLIED],
+         result);
     uint32_t self = (uint32_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_SELF_NAME);
-    result = remote_call(gate, &words, EXO_CALL_NOTIFY_ALLOW, self, 1, 0, 0);
-    note("notify_allow", "first", words.word[REMOTE_TICKS], result);
+    remote_call(gate, &words, EXO_CALL_NOTIFY_ALLOW, self, 1, 0, 0);
     COST("notify", "any", exo_notify(env, 1));
     measure_revocation(env, gate, list);
     env_t child[DEEP];
@@ -148,7 +148,7 @@ static void measure_environment(void)
     do {
         from = ticks();
         result = exo_env_reclaim(env);
-        to = ticks();
+        uint64_t to = ticks();
         most = to - from > most ? to - from : most;
     } while (result == 1);
     note("env_reclaim", "longest-piece", most, result);
@@ -158,6 +158,27 @@ static void measure_environment(void)
 
 /* --- the rest ------------------------------------------------------------------------ */
 
+/* As many as may call one gate, or notify one environment: the last is looked for the longest. */
+static void measure_peers(gate_t gate)
+{
+    env_t peer[EXO_GATE_HOLDERS];
+    const uint32_t last = EXO_GATE_HOLDERS - 1;
+
+    _Static_assert(EXO_NOTIFIERS == EXO_GATE_HOLDERS, "one loop for both");
+    for (uint32_t i = 0; i <= last; i++)
+        peer[i].n = (uint32_t)exo_env_create(0, 0, 0, 0, 0, 0);
+    for (uint32_t i = 0; i < last; i++) {
+        exo_gate_grant(gate, peer[i], 1);
+        exo_notify_allow(peer[i], 1);
+    }
+    COST("gate_grant", "8th", exo_gate_grant(gate, peer[last], 1));
+    COST("notify_allow", "8th", exo_notify_allow(peer[last], 1));
+    for (uint32_t i = 0; i <= last; i++) {
+        exo_notify_allow(peer[i], 0);
+        exo_env_reclaim(peer[i]);
+    }
+}
+
 static void measure_rest(void)
 {
     COST("info", "environment", exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_TICKS));
@@ -165,7 +186,7 @@ static void measure_rest(void)
     memset(scratch, 'a', EXO_CONSOLE_MAX);
     COST("console_write", "256-bytes", exo_console_write(scratch_frame, 0, EXO_CONSOLE_MAX));
     gate_t gate = {(uint32_t)COST("gate_create", "any", exo_gate_create(1, 1))};
-    COST("gate_grant", "first", exo_gate_grant(gate, filler, 1));
+    measure_peers(gate);
     COST("gate_delete", "any", exo_gate_delete(gate));
     uint64_t from = ticks();
     int64_t read = exo_channel_read();
@@ -199,7 +220,7 @@ static uint32_t used(uint32_t resource)
 /* As many of everything as leaves room for measuring. */
 static void fill(void)
 {
-    uint32_t queues = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_QUEUES) - 4;
+    uint32_t queues = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_QUEUES) - 8;
     uint32_t envs = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_ENVS) - 2 - ROOM;
 
     while (used(EXO_R_ENVS) < envs)
@@ -216,7 +237,8 @@ static void fill(void)
             f[r] = take(SELF, EXO_RING);
         queue_t queue = {(uint32_t)exo_queue_bind(0, f[0], f[1], f[2], f[3])};
         for (uint16_t port = 1; port <= 3; port++)
-            filter_make(queue, MAC + 16 + i, port, NULL);
+            if (!shares_place(MAC + 16 + i))
+                filter_make(queue, MAC + 16 + i, port, NULL);
     }
 }
 
@@ -227,7 +249,6 @@ static void measure(void)
         measure_frames();
         measure_tables();
         measure_environment();
-        withhold(); /* the gate took it */
         measure_network();
         measure_rest();
     }

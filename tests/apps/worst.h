@@ -51,6 +51,7 @@ static inline frame_t take(env_t env, uint32_t type)
 
 /* --- worst_network.c */
 void network_init(void);
+bool shares_place(uint64_t mac);
 void measure_network(void);
 /* A filter for all packets of a MAC, or (port not 0) for those of UDP over IPv4 to one port. `with`
  * NULL: it is not measured. */
@@ -60,8 +61,9 @@ int64_t filter_make(queue_t queue, uint64_t mac, uint16_t port, const char *with
 /* A child with a list of DEEP mapped pages that it can do without. */
 env_t remote_make(frame_t *list);
 
-/* What it answers: the call's result, how long it took, when it was called and when it replied. */
-enum { REMOTE_RESULT, REMOTE_TICKS, REMOTE_CALLED, REMOTE_REPLIED };
+/* What it answers: the call's result, how long it took, when it was called and when it replied; and
+ * when we were back. */
+enum { REMOTE_RESULT, REMOTE_TICKS, REMOTE_CALLED, REMOTE_REPLIED, REMOTE_BACK };
 
 /* Let it do a call; *words becomes what it answers. */
 int64_t remote_call(gate_t gate, struct exo_words *words, uint64_t call, uint64_t a, uint64_t b,

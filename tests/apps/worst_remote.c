@@ -74,6 +74,8 @@ int64_t remote_call(gate_t gate, struct exo_words *words, uint64_t call, uint64_
 {
     control->call_deadline = 0;
     int64_t error = exo_gate_call(gate, call, a, b, c, d, words);
+    words->word[REMOTE_BACK] = ticks();
+    withhold();
 
     return error ? error : (int64_t)words->word[REMOTE_RESULT];
 }

@@ -35,6 +35,12 @@ BEGIN, END = "<!-- calls: begin -->", "<!-- calls: end -->"
 TOLERANCE = 8
 # Cases that may cost so much more (None: they do grow), and why. docs/performance.md says so.
 MORE: dict[tuple[str, str], tuple[int | None, str]] = {
+    ("batch", "free-64-blocks"): (
+        2000,
+        "it takes so long that an interrupt of a device may fall into each; growth by one step for each"
+        " environment would be 30 times that",
+    ),
+    ("batch", "64-root-tables"): (64 * TOLERANCE, "each of the 64 may find neighbours"),
     ("queue_kick", "32-packets-to-the-wire"): (
         32 * 500,
         "the card may report up to 32 packets as sent before the call is over",
