@@ -312,14 +312,14 @@ static void run(char *line)
     uint32_t count = 0;
     char *word = strtok_r(line, " ", &rest);
 
-    strcpy(tag, "0");
+    snprintf(tag, sizeof(tag), "0");
     if (!word)
         return;
     if (!tag_ok(word)) {
         ANSWER("error A line begins with # and a tag of up to %u hexadecimal digits.", TAG_MAX);
         return;
     }
-    strcpy(tag, word + 1);
+    snprintf(tag, sizeof(tag), "%s", word + 1);
     while (count <= WORDS && (word = strtok_r(NULL, " ", &rest)))
         words[count++] = word;
     for (uint32_t i = 0; count && i < sizeof(commands) / sizeof(*commands); i++) {
@@ -340,7 +340,7 @@ static void next_line(char *line, enum line what)
         run(line);
         return;
     }
-    strcpy(tag, "0");
+    snprintf(tag, sizeof(tag), "0");
     if (what == LINE_LONG)
         ANSWER("error A line has at most %u characters.", LINE_LENGTH);
     else

@@ -100,8 +100,10 @@ void slice_give_all(struct env *env)
 
 void slice_hand_over(struct env *env, struct env *to, uint32_t most)
 {
-    while (env->slices && most--)
-        slice_move(set_first(&env->positions), to);
+    uint32_t position;
+
+    while (most-- && (position = set_first(&env->positions)) != SET_NONE)
+        slice_move(position, to);
 }
 
 int64_t call_slice_set(struct env *self, uint32_t position, env_t name)

@@ -232,7 +232,7 @@ def test_the_formats_are_those_in_the_sources():
     assert shutil.which("addr2line"), "the package binutils"
     for file, text in {
         "libos/crash.c": '"backtrace: 0x%lx"',
-        "apps/init/main.c": 'was ended: exception %u at 0x%" PRIx64 " while',
+        "apps/init/apps.c": 'was ended: exception %u at 0x%" PRIx64 " while',
         "exo/x86_64/boot.c": "The kernel lies at 0x%lx.",
         "exo/x86_64/log.c": "It was working for %s, which was at 0x%lx.",
         "exo/x86_64/traps.c": "Exception %lu in the kernel at 0x%lx: ",
