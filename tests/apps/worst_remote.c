@@ -96,6 +96,8 @@ env_t remote_make(frame_t *list)
         entries[i] = (struct exo_preferred){take(env, EXO_DATA).n, table.n, i, 0};
         exo_pt_map(table, i, FRAME(entries[i].frame), EXO_WRITE);
     }
+    for (uint32_t i = 0; i < DEEP; i++)
+        take(env, EXO_DATA);
     /* A table of 512 entries. */
     full = remote_table(env, root, EXO_BUNDLE_ADDRESS + (1u << 21));
     for (uint32_t i = 0; i < 511; i++)
