@@ -5,52 +5,9 @@
 #include "prefer.h"
 
 #include <inttypes.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-
-static const char *const call_names[] = {
-    [EXO_CALL_PAGE_ALLOC] = "PAGE_ALLOC",
-    [EXO_CALL_PAGE_FREE] = "PAGE_FREE",
-    [EXO_CALL_PAGE_GIVE] = "PAGE_GIVE",
-    [EXO_CALL_PT_MAP] = "PT_MAP",
-    [EXO_CALL_PT_UNMAP] = "PT_UNMAP",
-    [EXO_CALL_PT_PROTECT] = "PT_PROTECT",
-    [EXO_CALL_PT_READ] = "PT_READ",
-    [EXO_CALL_ENV_CREATE] = "ENV_CREATE",
-    [EXO_CALL_ENV_SET] = "ENV_SET",
-    [EXO_CALL_ENV_RUN] = "ENV_RUN",
-    [EXO_CALL_ENV_KILL] = "ENV_KILL",
-    [EXO_CALL_ENV_RECLAIM] = "ENV_RECLAIM",
-    [EXO_CALL_SLICE_SET] = "SLICE_SET",
-    [EXO_CALL_YIELD] = "YIELD",
-    [EXO_CALL_WAIT] = "WAIT",
-    [EXO_CALL_TIMER] = "TIMER",
-    [EXO_CALL_QUEUE_BIND] = "QUEUE_BIND",
-    [EXO_CALL_QUEUE_UNBIND] = "QUEUE_UNBIND",
-    [EXO_CALL_QUEUE_BUFFER] = "QUEUE_BUFFER",
-    [EXO_CALL_QUEUE_KICK] = "QUEUE_KICK",
-    [EXO_CALL_FILTER_ADD] = "FILTER_ADD",
-    [EXO_CALL_FILTER_DEL] = "FILTER_DEL",
-    [EXO_CALL_CONSOLE_WRITE] = "CONSOLE_WRITE",
-    [EXO_CALL_INFO] = "INFO",
-    [EXO_CALL_BATCH] = "BATCH",
-    [EXO_CALL_NOTIFY_ALLOW] = "NOTIFY_ALLOW",
-    [EXO_CALL_NOTIFY] = "NOTIFY",
-    [EXO_CALL_PAGE_GRANT] = "PAGE_GRANT",
-    [EXO_CALL_PAGE_UNGRANT] = "PAGE_UNGRANT",
-    [EXO_CALL_GRANT_MAP] = "GRANT_MAP",
-    [EXO_CALL_GATE_CREATE] = "GATE_CREATE",
-    [EXO_CALL_GATE_DELETE] = "GATE_DELETE",
-    [EXO_CALL_GATE_GRANT] = "GATE_GRANT",
-    [EXO_CALL_GATE_CALL] = "GATE_CALL",
-    [EXO_CALL_GATE_REPLY] = "GATE_REPLY",
-    [EXO_CALL_REVOKE_PREFER] = "REVOKE_PREFER",
-    [EXO_CALL_REVOKE_START] = "REVOKE_START",
-    [EXO_CALL_REVOKE_TAKE] = "REVOKE_TAKE",
-    [EXO_CALL_CHANNEL_READ] = "CHANNEL_READ",
-    [EXO_CALL_CHANNEL_WRITE] = "CHANNEL_WRITE",
-};
-_Static_assert(sizeof(call_names) / sizeof(*call_names) == EXO_CALLS, "each call has its name");
 
 static const char *const ring_names[] = {"FILL", "RECEIVE", "TRANSMIT", "COMPLETE"};
 
@@ -251,7 +208,9 @@ static void print_call(const struct step *step, int64_t result)
 
     while (last && !step->a[last - 1])
         last--;
-    printf("    CALL(&envs[%u], %s", step->actor, call_names[step->call]);
+    printf("    CALL(&envs[%u], ", step->actor);
+    for (const char *name = exo_call_name(step->call); *name; name++)
+        putchar(toupper(*name)); /* as the number's constant is spelt */
     for (uint32_t i = 0; i < last; i++)
         print_argument(step, i, result);
     printf("); /* %" PRId64 " */\n", result);
