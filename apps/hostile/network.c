@@ -84,9 +84,10 @@ static bool queue_make(void)
 /* One call on every queue number but its own. */
 static int64_t each_queue(int64_t (*attempt)(queue_t other))
 {
+    uint32_t queues = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_QUEUES);
     int64_t worst = 0;
 
-    for (uint32_t n = 0; n < EXO_QUEUES + 4; n++)
+    for (uint32_t n = 0; n < queues + 4; n++)
         if (n != queue.n && let_through(attempt((queue_t){n}), &worst))
             break;
     return worst;
