@@ -27,7 +27,8 @@ static int64_t each_grant(int64_t (*attempt)(grant_t grant))
 {
     int64_t worst = 0;
 
-    for (uint32_t slot = 0; slot <= EXO_GRANTS; slot++)
+    /* All low places, which are given out first, and some of the others. */
+    for (uint32_t slot = 0; slot <= EXO_GRANTS; slot += slot / 256 + 1)
         for (uint32_t generation = 0; generation <= GENERATIONS; generation++) {
             grant_t grant = {generation << EXO_GRANT_SLOT_BITS | slot};
             if (!ours(grant) && let_through(attempt(grant), &worst))
