@@ -167,21 +167,19 @@ static int64_t second_filter(void)
     return queue_make() ? add(queue, own()) : NOT_TRIED;
 }
 
-/* Each bit of its allowance's mask taken away by itself: more than it may. */
-static int64_t wider_filter(void)
+/* Filters that differ from its allowance by one bit of the mask each, as `change` makes them. */
+static int64_t changed_filters(void (*change)(struct exo_filter *f, uint32_t byte, uint8_t bit))
 {
     int64_t worst = 0;
 
     if (!queue_make())
         return NOT_TRIED;
     exo_filter_del(own_filter);
-    for (uint32_t bit = 0; bit < 8 * sizeof(struct exo_tuple) && worst <= 0; bit++) {
+    for (uint32_t i = 0; i < 8 * sizeof(struct exo_tuple) && worst <= 0; i++) {
         struct exo_filter f = own();
-        uint8_t *mask = (uint8_t *)&f.mask + bit / 8, *value = (uint8_t *)&f.value + bit / 8;
-        if (!(*mask >> bit % 8 & 1))
+        if (!(((uint8_t *)&f.mask)[i / 8] >> i % 8 & 1))
             continue;
-        *mask &= (uint8_t) ~(1u << bit % 8);
-        *value &= *mask;
+        change(&f, i / 8, (uint8_t)(1u << i % 8));
         let_through(add(queue, f), &worst);
     }
     if (worst < 0)
@@ -189,24 +187,27 @@ static int64_t wider_filter(void)
     return worst;
 }
 
-/* Each bit of its allowance's value turned: a neighbour's MAC, address or port. */
+static void take_mask_bit(struct exo_filter *f, uint32_t byte, uint8_t bit)
+{
+    ((uint8_t *)&f->mask)[byte] &= (uint8_t)~bit;
+    ((uint8_t *)&f->value)[byte] &= ((uint8_t *)&f->mask)[byte];
+}
+
+static void turn_value_bit(struct exo_filter *f, uint32_t byte, uint8_t bit)
+{
+    ((uint8_t *)&f->value)[byte] ^= bit;
+}
+
+/* More than it may. */
+static int64_t wider_filter(void)
+{
+    return changed_filters(take_mask_bit);
+}
+
+/* A neighbour's MAC, address or port. */
 static int64_t other_filter(void)
 {
-    int64_t worst = 0;
-
-    if (!queue_make())
-        return NOT_TRIED;
-    exo_filter_del(own_filter);
-    for (uint32_t bit = 0; bit < 8 * sizeof(struct exo_tuple) && worst <= 0; bit++) {
-        struct exo_filter f = own();
-        if (!(((uint8_t *)&f.mask)[bit / 8] >> bit % 8 & 1))
-            continue;
-        ((uint8_t *)&f.value)[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        let_through(add(queue, f), &worst);
-    }
-    if (worst < 0)
-        add_own();
-    return worst;
+    return changed_filters(turn_value_bit);
 }
 
 /* A filter in every frame that is not its own, and in one of its own that is no memory of its. */
