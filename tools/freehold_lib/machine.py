@@ -272,15 +272,11 @@ class _Reader:
             app["forwards"] = tuple(app["forwards"].values())
 
     def fits(self, apps: list[dict], tables: list[Table], machine: Table, memory: int | None) -> None:
-        left = most = number("EXO_TABLES_LEAST") - 1  # one stays with init, and no machine has less
-        for app, table in zip(apps, tables):
-            slices = app["slices"] or 0
-            if slices > left:
-                before = f"the applications before it leave {left} of the {most} slices"
-                table.wrong("slices", f"is {slices}, but {before}")
-            else:
-                left -= slices
-        self.environments_fit(apps, tables)
+        # One slice stays with init; the kernel's own slot, init's and one for each application are
+        # taken. No machine has fewer of either.
+        least = number("EXO_TABLES_LEAST")
+        self.share_out("slices", least - 1, apps, tables)
+        self.share_out("environments", least - 2 - len(apps), apps, tables)
         page = number("EXO_PAGE_SIZE")
         wanted = sum(app["pages"] or 0 for app in apps) * page
         images = sum(self.stored(name) for name in {app["image"] for app in apps if app["image"]})
@@ -292,14 +288,13 @@ class _Reader:
                 f"{size_text(system_memory(memory))}",
             )
 
-    def environments_fit(self, apps: list[dict], tables: list[Table]) -> None:
-        # No machine has fewer slots; the kernel's own, init's and one for each application are taken.
-        left = most = number("EXO_TABLES_LEAST") - 2 - len(apps)
+    def share_out(self, key: str, most: int, apps: list[dict], tables: list[Table]) -> None:
+        left = most
         for app, table in zip(apps, tables):
-            wanted = app["environments"] or 0
+            wanted = app[key] or 0
             if wanted > left:
-                before = f"the applications before it leave {left} of the {most} environments"
-                table.wrong("environments", f"is {wanted}, but {before}")
+                before = f"the applications before it leave {left} of the {most} {key}"
+                table.wrong(key, f"is {wanted}, but {before}")
             else:
                 left -= wanted
 
