@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "event.h"
 #include "gate.h"
 #include "libos.h"
@@ -161,15 +162,6 @@ _Noreturn static void be_third(void)
         look_around();
         notify_wait(10 * MS);
     }
-}
-
-static unsigned failed;
-
-static void check(bool good, const char *what)
-{
-    printf("%s: %s\n", good ? "ok" : "not ok", what);
-    fflush(stdout);
-    failed += !good;
 }
 
 static void check_words(gate_t gate)

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "check.h"
 #include "event.h"
 #include "libos.h"
 
@@ -24,15 +25,6 @@
 #define LONG    (3000 * TICK)
 #define READING 1ull /* bits that are notified */
 #define WRITTEN 2ull
-
-static unsigned failed;
-
-static void check(bool good, const char *what)
-{
-    printf("%s: %s\n", good ? "ok" : "not ok", what);
-    fflush(stdout);
-    failed += !good;
-}
 
 /* One access each; false if it faulted. */
 bool probe_read(const volatile uint64_t *from, uint64_t *to);

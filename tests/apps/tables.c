@@ -7,21 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "check.h"
 #include "event.h"
 #include "large.h"
 #include "libos.h"
 #include "readable.h"
 
 #define SELF ((env_t){EXO_ENV_SELF})
-
-static unsigned failed;
-
-static void check(bool good, const char *what)
-{
-    printf("%s: %s\n", good ? "ok" : "not ok", what);
-    fflush(stdout);
-    failed += !good;
-}
 
 static int64_t about_me(uint32_t index)
 {
