@@ -24,7 +24,7 @@ SUMMARY = "run the tests: all of them, or those of a suite or name"
 SUITES = ("unit", "model", "proof", "tools", "lint", "boot")
 EXAMPLES = """\
 examples:
-  tools/freehold test                       everything; takes up to 20 minutes on two CPUs
+  tools/freehold test                       everything; takes up to 25 minutes on two CPUs
   tools/freehold test --suite unit          one suite; may be given more than once
   tools/freehold test core_random           one test
   tools/freehold test 'core_*' --verbose    tests whose names match, each case shown
