@@ -242,6 +242,7 @@ struct env *mock_boot(void)
     memset(ram, 0xa5, (size_t)MOCK_FRAMES * EXO_PAGE_SIZE);
     tables_make();
     filter_reset();
+    memset(nics, 0, sizeof(nics)); /* a test's second card lay on its stack */
     nics[0] = &mock_nic;
     nic_count = 1;
     mock_nic.stalled = (struct set){0};
