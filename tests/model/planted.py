@@ -39,7 +39,8 @@ def main() -> int:
     compiles = False
     if trace:
         name = re.search(r"static void (\w+)", trace[0])[1]
-        folders = [f"{source}/tests/unit/core", f"{source}/exo/core", f"{source}/exo/abi", f"{build}/exo/abi"]
+        folders = [f"{source}/{f}" for f in ("tests/unit/core", "tests/invariants", "exo/core", "exo/abi")]
+        folders.append(f"{build}/exo/abi")
         with tempfile.TemporaryDirectory() as folder:
             test = Path(folder) / "test.c"
             test.write_text(TEST % (trace[0], name), encoding="utf-8")

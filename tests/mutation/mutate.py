@@ -29,6 +29,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "exo/core"
 TESTS = ROOT / "tests/unit/core"
+INVARIANTS = ROOT / "tests/invariants"
 EXPLAINED = Path(__file__).resolve().parent / "explained.toml"
 ARGUMENTS = {"random": ["20240611", "150000"]}  # of test programs; the others take none
 # Sanitizers cost most of the time and find little more: only what survives is tried with them.
@@ -37,7 +38,6 @@ SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 CPU_SECONDS = 60  # of one test program: a mutant that loops for ever is one that was noticed
 # Which test notices most mutants of a file, where it does not bear the file's name.
 LIKELY = {"frame": "memory", "table": "memory", "slice": "env", "info": "env", "console": "env"}
-NOT_MUTATED = "invariants"  # how the names of files begin that are tests themselves
 
 
 def programs() -> list[str]:
@@ -107,7 +107,7 @@ def mutants(text: str):
 
 
 def compile_flags(build: Path, more: list[str]) -> list[str]:
-    return [*FLAGS, *more, f"-I{CORE}", f"-I{ROOT / 'exo/abi'}", f"-I{build}", f"-I{TESTS}"]
+    return [*FLAGS, *more, *(f"-I{f}" for f in (CORE, ROOT / "exo/abi", build, TESTS, INVARIANTS))]
 
 
 def run(command, **options) -> subprocess.CompletedProcess:
@@ -147,7 +147,7 @@ def prepare(folder: Path, build: Path, more: list[str]) -> dict[str, Path]:
     objects = {}
     tests = programs()
     helpers = [source for source in TESTS.glob("*.c") if source.stem not in tests]
-    for source in [*CORE.glob("*.c"), *helpers, build / "exo_dispatch.c"]:
+    for source in [*CORE.glob("*.c"), *INVARIANTS.glob("*.c"), *helpers, build / "exo_dispatch.c"]:
         objects[source.name] = folder / f"{source.name}.o"
         compile_one(source, objects[source.name], flags)
     for name in tests:
@@ -180,7 +180,7 @@ def try_mutant(source: Path, text: str, sets, build: Path) -> str | None:
 
 
 def all_mutants(names: list[str]) -> list[tuple]:
-    names = names or sorted(f.name for f in CORE.glob("*.c") if not f.name.startswith(NOT_MUTATED))
+    names = names or sorted(f.name for f in CORE.glob("*.c"))
     work = []
     for name in names:
         source = CORE / name

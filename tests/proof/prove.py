@@ -149,9 +149,9 @@ def row(name: str, how: dict) -> str:
         sys.exit(f"proof.toml gives {name} neither or both of a reason and a list of invariants")
     if "reason" in how:
         return f"no: {how['reason']} | | "
-    unknown = set(how["invariants"]) - set(core.invariants_of(core.ROOT / "exo/core"))
+    unknown = set(how["invariants"]) - set(core.invariants_of())
     if unknown:
-        sys.exit(f"proof.toml gives {name} {', '.join(sorted(unknown))}, which the core does not have")
+        sys.exit(f"proof.toml gives {name} {', '.join(sorted(unknown))}, which tests/invariants does not have")
     never = "; ".join(f"{result}: {why}" for result, why in how.get("unreached", {}).items())
     return f"yes | {', '.join(f'`{i}`' for i in how['invariants'])} | {never or 'all'}"
 
@@ -211,7 +211,7 @@ def main() -> int:
             parser.error(f"there is no call {arguments.call}")
         how = said["call"].get(arguments.call, {})
         # Without a row, or with a reason, it is tried with all invariants.
-        invariants = how.get("invariants", core.invariants_of(core.ROOT / "exo/core"))
+        invariants = how.get("invariants", core.invariants_of())
         return tell(judge(prove(call, invariants), how.get("unreached", {})))
     return 0
 

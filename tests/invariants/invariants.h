@@ -4,8 +4,8 @@
  *
  * Each function looks at the whole state and returns NULL, or a sentence that says what is wrong.
  */
-#ifndef EXO_CORE_INVARIANTS_H
-#define EXO_CORE_INVARIANTS_H
+#ifndef TESTS_INVARIANTS_H
+#define TESTS_INVARIANTS_H
 
 #include <stdint.h>
 
