@@ -22,47 +22,32 @@
 
 struct block *blocks;
 uint32_t block_frames;
-uint32_t block_whole;
+struct list blocks_whole;
 
 void block_init(struct block *table, uint32_t each)
 {
     blocks = table;
     block_frames = each;
-    block_whole = 0;
+    blocks_whole = (struct list){0};
 }
 
-static void whole_push(uint32_t b)
+static struct link *block_link(uint32_t b)
 {
-    blocks[b].prev = 0;
-    blocks[b].next = block_whole;
-    if (block_whole)
-        blocks[block_whole].prev = b;
-    block_whole = b;
-}
-
-static void whole_remove(uint32_t b)
-{
-    if (blocks[b].prev)
-        blocks[blocks[b].prev].next = blocks[b].next;
-    else
-        block_whole = blocks[b].next;
-    if (blocks[b].next)
-        blocks[blocks[b].next].prev = blocks[b].prev;
-    blocks[b].prev = blocks[b].next = 0;
+    return &blocks[b].link;
 }
 
 bool block_freed(uint32_t n)
 {
     if (!block_frames || ++blocks[n / block_frames].free < block_frames)
         return false;
-    whole_push(n / block_frames);
+    list_push(block_link, &blocks_whole, n / block_frames);
     return true;
 }
 
 void block_taken(uint32_t n)
 {
     if (block_frames && blocks[n / block_frames].free-- == block_frames)
-        whole_remove(n / block_frames);
+        list_remove(block_link, &blocks_whole, n / block_frames);
 }
 
 void block_release(uint32_t first)
@@ -79,7 +64,7 @@ void block_release(uint32_t first)
 int64_t call_block_alloc(struct env *self, env_t name, frame_t frame)
 {
     struct env *env = env_find(self, name);
-    uint32_t first = frame.n == EXO_FRAME_ANY ? block_whole * block_frames : frame.n;
+    uint32_t first = frame.n == EXO_FRAME_ANY ? blocks_whole.first * block_frames : frame.n;
 
     if (!env || !env_acts_for(self, env))
         return -EXO_E_ENV;

@@ -3,16 +3,16 @@
 #ifndef EXO_CORE_BLOCK_H
 #define EXO_CORE_BLOCK_H
 
-#include "types.h"
+#include "list.h"
 
 struct block {
-    uint32_t free;       /* how many of its frames are FREE */
-    uint32_t prev, next; /* list of those of which all are; block 0, with frame 0, never is */
+    uint32_t free;    /* how many of its frames are FREE */
+    struct link link; /* list of those of which all are; block 0, with frame 0, never is */
 };
 
 extern struct block *blocks;
-extern uint32_t block_frames; /* frames of a block: EXO_BLOCK_FRAMES, fewer in tests; 0: none */
-extern uint32_t block_whole;  /* first of those that are wholly free; 0: none */
+extern uint32_t block_frames;    /* frames of a block: EXO_BLOCK_FRAMES, fewer in tests; 0: none */
+extern struct list blocks_whole; /* those that are wholly free */
 
 /* Boot, after frame_init and before frame_add_free: one entry, all zero, for each `each` frames. */
 void block_init(struct block *table, uint32_t each);

@@ -456,19 +456,19 @@ int64_t call_env_reclaim(struct env *self, env_t name)
         env->root.n = env->control.n = 0;
         return 1;
     }
-    if (env->table_head) {
-        reclaim_table(env->table_head);
-        return 1;
-    }
-    for (uint32_t i = 0; i < RECLAIM_FRAMES && env->frame_head; i++) {
-        if (frames[env->frame_head].pinned)
+    for (uint32_t i = 0; i < RECLAIM_FRAMES && env->frames.first; i++) {
+        uint32_t n = env->frames.first;
+        bool table = frame_is_table(&frames[n]), block = frames[n].type == EXO_BLOCK;
+        if (frames[n].pinned)
             return i ? 1 : -EXO_E_BUSY;
-        bool block = frames[env->frame_head].type == EXO_BLOCK;
-        frame_release(env->frame_head);
-        if (block)
+        if (table)
+            reclaim_table(n);
+        else
+            frame_release(n);
+        if (table || block)
             return 1; /* that was as much as many frames */
     }
-    if (env->frame_head)
+    if (env->frames.first)
         return 1;
 
     for (uint32_t r = 0; r < EXO_RESOURCES; r++)

@@ -11,6 +11,7 @@
 #include "control.h"
 #include "filter.h"
 #include "info.h"
+#include "list.h"
 #include "set.h"
 #include "types.h"
 
@@ -18,19 +19,19 @@
 
 /* Its part in calls through gates (gate.c). Environments by their slots, 0: none. */
 struct env_gate {
-    uint16_t own; /* first of its gates */
+    struct set own; /* places of its gates in their table */
 
     /* as one who called */
     uint16_t callee;        /* whom it waits for */
     bool served;            /* that one has the call; else it is in that one's list */
-    uint16_t prev, next;    /* in that list */
+    struct link link;       /* in that list */
     gate_t name;            /* what it called through */
     struct exo_words words; /* what it said */
 
     /* as one who is called */
-    uint16_t first, last; /* those who wait for it to take their calls, in order */
-    bool serves;          /* it took a call and has not replied */
-    uint16_t caller;      /* whose; none if that one has ended or given up */
+    struct list waiting; /* those who wait for it to take their calls, in order */
+    bool serves;         /* it took a call and has not replied */
+    uint16_t caller;     /* whose; none if that one has ended or given up */
 
     struct set lent;                  /* positions of all who wait for it, however indirectly */
     uint8_t height;                   /* calls that hang above it, one on another */
@@ -58,10 +59,10 @@ struct env {
     /* resources: what it has and may have */
     uint32_t used[EXO_RESOURCES], quota[EXO_RESOURCES];
     uint32_t slices;
-    struct set positions;            /* of the slice vector, that it owns */
-    struct set children, queues;     /* slots, and numbers of queues */
-    uint32_t table_head, frame_head; /* lists of its frames: tables, and all others */
-    uint16_t grants[2];              /* grants that it gave, and received: slots */
+    struct set positions;        /* of the slice vector, that it owns */
+    struct set children, queues; /* slots, and numbers of queues */
+    struct list frames;          /* its tables, then all others */
+    struct list grants[2];       /* grants that it gave, and received: slots */
     frame_t root, control;
     uint32_t rights; /* EXO_RIGHT_... */
     struct revoke revoke;

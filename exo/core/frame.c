@@ -3,13 +3,13 @@
  * frame.c - what each physical frame is and which environment owns it.
  *
  *   F1  a frame is FREE exactly when it is on the free list      inv_frame_free
- *   F2  an environment's list holds exactly the frames that name it,
- *       and `pages` is their number                              inv_frame_lists
+ *   F2  an environment's list holds exactly the frames that name it, tables before
+ *       others, and `pages` is their number                      inv_frame_lists
  *   F3  every count equals what tables and kernel objects say    inv_table_counts
  *   F4  a frame that is mapped, linked or pinned keeps type and owner (checked before each change)
  *
- * A frame is zeroed when it is taken, so that nothing of its last owner is left in it. The lists
- * are doubly linked through the table itself: taking a frame by number is as quick as any.
+ * A frame is zeroed when it is taken, so that nothing of its last owner is left in it. All frames
+ * are in lists: taking one by number is as quick as any.
  */
 #include "frame.h"
 
@@ -22,62 +22,33 @@
 struct frame *frames;
 uint32_t frame_count;
 uint32_t frame_free_count;
-static uint32_t free_head;
-static uint32_t free_tail;
+static struct list frames_free;
 
-static void list_push(uint32_t *head, uint32_t n)
+static struct link *frame_link(uint32_t n)
 {
-    frames[n].prev = 0;
-    frames[n].next = *head;
-    if (*head)
-        frames[*head].prev = n;
-    *head = n;
+    return &frames[n].link;
 }
 
-static void list_remove(uint32_t *head, uint32_t n)
+static struct list *owner_list(uint32_t n)
 {
-    struct frame *f = &frames[n];
-
-    if (f->prev)
-        frames[f->prev].next = f->next;
-    else
-        *head = f->next;
-    if (f->next)
-        frames[f->next].prev = f->prev;
-}
-
-/* Tables have a list of their own, because they are reclaimed first. */
-static uint32_t *owner_list(const struct frame *f)
-{
-    return frame_is_table(f) ? &envs[f->owner].table_head : &envs[f->owner].frame_head;
+    return &envs[frames[n].owner].frames;
 }
 
 static void free_push(uint32_t n)
 {
-    if (!free_head)
-        free_tail = n;
-    list_push(&free_head, n);
+    list_push(frame_link, &frames_free, n);
     frame_free_count++;
 }
 
 void frame_free_append(uint32_t n)
 {
-    if (!free_head) {
-        free_push(n);
-        return;
-    }
-    frames[n].prev = free_tail;
-    frames[n].next = 0;
-    frames[free_tail].next = n;
-    free_tail = n;
+    list_append(frame_link, &frames_free, n);
     frame_free_count++;
 }
 
 void frame_free_remove(uint32_t n)
 {
-    if (free_tail == n)
-        free_tail = frames[n].prev;
-    list_remove(&free_head, n);
+    list_remove(frame_link, &frames_free, n);
     frame_free_count--;
 }
 
@@ -86,7 +57,7 @@ void frame_init(struct frame *table, uint32_t count)
     frames = table;
     frame_count = count;
     frame_free_count = 0;
-    free_head = free_tail = 0;
+    frames_free = (struct list){0};
     for (uint32_t n = 0; n < count; n++)
         frames[n] = (struct frame){.type = EXO_KERNEL};
 }
@@ -109,7 +80,10 @@ void frame_own(struct env *env, uint32_t n, enum exo_frame_type type)
 
     f->type = (uint8_t)type;
     f->owner = (uint16_t)EXO_ENV_SLOT(env->name.n);
-    list_push(owner_list(f), n);
+    if (frame_is_table(f)) /* reclaimed first, so they come first */
+        list_push(frame_link, &env->frames, n);
+    else
+        list_append(frame_link, &env->frames, n);
     env->used[EXO_R_PAGES]++;
 }
 
@@ -138,7 +112,7 @@ struct frame *frame_of(const struct env *self, frame_t frame)
 
 void frame_disown(uint32_t n)
 {
-    list_remove(owner_list(&frames[n]), n);
+    list_remove(frame_link, owner_list(n), n);
     envs[frames[n].owner].used[EXO_R_PAGES]--;
 }
 
@@ -174,9 +148,9 @@ void frame_retire(uint32_t n)
 
     if (f->type == EXO_PML4)
         machine_root_free((frame_t){n});
-    list_remove(owner_list(f), n);
+    list_remove(frame_link, owner_list(n), n);
     f->type = EXO_DATA;
-    list_push(owner_list(f), n);
+    list_append(frame_link, owner_list(n), n);
 }
 
 void frame_pin(frame_t frame)
@@ -196,7 +170,7 @@ void frame_unpin(frame_t frame)
 int64_t call_page_alloc(struct env *self, env_t env, frame_t frame, uint32_t type)
 {
     struct env *owner = env_find(self, env);
-    uint32_t n = frame.n == EXO_FRAME_ANY ? free_head : frame.n;
+    uint32_t n = frame.n == EXO_FRAME_ANY ? frames_free.first : frame.n;
 
     if (!owner || !env_acts_for(self, owner))
         return -EXO_E_ENV;
@@ -253,8 +227,7 @@ int64_t call_page_give(struct env *self, frame_t frame, env_t env)
     if (to->used[EXO_R_PAGES] >= to->quota[EXO_R_PAGES])
         return -EXO_E_QUOTA;
 
-    list_remove(owner_list(f), frame.n);
-    self->used[EXO_R_PAGES]--;
+    frame_disown(frame.n);
     frame_own(to, frame.n, EXO_DATA);
     return 0;
 }

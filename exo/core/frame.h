@@ -5,6 +5,7 @@
 
 #include "env.h"
 #include "facts.h"
+#include "list.h"
 #include "types.h"
 
 /* Readable as memory: the fields before `index` are those of struct exo_frame_fact. */
@@ -14,11 +15,11 @@ struct frame {
     uint16_t entries; /* of a table: how many are filled */
     uint16_t
         pinned; /* uses by the kernel itself: root, control page, ring, buffer, packet in flight */
-    uint32_t mapped;     /* leaf entries that name it */
-    uint16_t granted;    /* grants of it to others */
-    uint16_t index;      /* of a linked table: its place in `parent` */
-    uint32_t parent;     /* of a table: the table that holds it, 0 while none does */
-    uint32_t prev, next; /* list of free frames, or of one owner's frames */
+    uint32_t mapped;  /* leaf entries that name it */
+    uint16_t granted; /* grants of it to others */
+    uint16_t index;   /* of a linked table: its place in `parent` */
+    uint32_t parent;  /* of a table: the table that holds it, 0 while none does */
+    struct link link; /* list of free frames, or of one owner's frames */
 };
 
 #define SAME(field)                                                                                \

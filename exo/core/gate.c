@@ -2,7 +2,7 @@
 /*
  * gate.c - protected control transfer: a call with five words, one reply, and the caller's time.
  *
- *   G1  a gate has one owner, hangs in its list, and counts against its quota  inv_gate_table
+ *   G1  a gate has one owner, is in its set, and    counts against its quota  inv_gate_table
  *   G2  a caller waits in its callee's list or is the one that it serves; a callee serves one call
  *       at a time, and has EXO_UP_CALL pending exactly while callers wait and it serves none, so no
  *       call is lost and none comes within another                             inv_gate_calls
@@ -25,6 +25,9 @@
 #include "slice.h"
 
 struct gate gates[GATE_TABLE];
+struct set gates_free;
+
+_Static_assert(GATE_TABLE <= SET_MAX, "a set holds all gates");
 
 #define SWEEP   8u  /* calls for gates that are gone, passed over by one delivery */
 #define RECLAIM 64u /* callers or gates taken back by one call */
@@ -38,10 +41,10 @@ static uint16_t slot_of(const struct env *env)
 
 void gate_init(void)
 {
-    gates[0].next = 1;
-    for (uint32_t i = 1; i <= EXO_GATES; i++) {
-        gates[i].owner = ENV_KERNEL;
-        gates[i].next = (uint16_t)(i < EXO_GATES ? i + 1 : 0);
+    gates_free = (struct set){0};
+    for (uint32_t i = 1; i < GATE_TABLE; i++) {
+        gates[i] = (struct gate){.name = {i}};
+        set_add(&gates_free, i);
     }
 }
 
@@ -65,40 +68,30 @@ static struct gate *gate_of(const struct env *self, gate_t name, int64_t *error)
 
 int64_t call_gate_create(struct env *self, uint64_t tag, uint32_t mark)
 {
-    uint32_t i = gates[0].next;
+    uint32_t i = set_first(&gates_free);
 
     if (self->used[EXO_R_GATES] >= self->quota[EXO_R_GATES])
         return -EXO_E_QUOTA;
-    if (!i)
+    if (i == SET_NONE)
         return -EXO_E_MEMORY;
 
     struct gate *gate = &gates[i];
-    gates[0].next = gate->next;
-    uint32_t generation = (gate->name.n / EXO_GATE_SLOTS + 1) % EXO_GATE_GENERATIONS;
-    if (!generation)
-        generation = 1;
-    *gate = (struct gate){.name = {generation * EXO_GATE_SLOTS + i},
-                          .owner = slot_of(self),
-                          .next = self->gate.own,
-                          .tag = tag,
-                          .mark = mark};
-    if (gate->next)
-        gates[gate->next].prev = (uint16_t)i;
-    self->gate.own = (uint16_t)i;
+    uint32_t name = gate->name.n + EXO_GATE_SLOTS; /* of the next generation */
+    *gate = (struct gate){.name = {name}, .owner = slot_of(self), .tag = tag, .mark = mark};
+    set_remove(&gates_free, i);
+    set_add(&self->gate.own, i);
     self->used[EXO_R_GATES]++;
-    return gate->name.n;
+    return name;
 }
 
 static void gate_free(struct env *owner, struct gate *gate)
 {
-    uint16_t i = (uint16_t)(gate - gates);
+    uint32_t i = EXO_GATE_SLOT(gate->name.n);
 
-    if (gate->next)
-        gates[gate->next].prev = gate->prev;
-    *(gate->prev ? &gates[gate->prev].next : &owner->gate.own) = gate->next;
+    *gate = (struct gate){.name = gate->name};
+    set_remove(&owner->gate.own, i);
+    set_add(&gates_free, i);
     owner->used[EXO_R_GATES]--;
-    *gate = (struct gate){.name = gate->name, .next = gates[0].next};
-    gates[0].next = i;
 }
 
 int64_t call_gate_delete(struct env *self, gate_t name)
@@ -199,7 +192,7 @@ static void waiter_changed(struct env *env, uint32_t was, uint32_t is)
 /* G2, after callers or `serves` changed. */
 static void callee_tell(struct env *env)
 {
-    bool due = env->gate.first && !env->gate.serves;
+    bool due = env->gate.waiting.first && !env->gate.serves;
 
     if (due == !!(env->pending & EXO_UP_CALL))
         return;
@@ -209,20 +202,9 @@ static void callee_tell(struct env *env)
         env_unpend(env, EXO_UP_CALL);
 }
 
-static void waiting_remove(struct env *callee, struct env *env)
+static struct link *waiter_link(uint32_t slot)
 {
-    struct env_gate *g = &env->gate;
-
-    *(g->prev ? &envs[g->prev].gate.next : &callee->gate.first) = g->next;
-    *(g->next ? &envs[g->next].gate.prev : &callee->gate.last) = g->prev;
-    g->prev = g->next = 0;
-}
-
-static void waiting_append(struct env *callee, struct env *env)
-{
-    env->gate.prev = callee->gate.last;
-    *(env->gate.prev ? &envs[env->gate.prev].gate.next : &callee->gate.first) = slot_of(env);
-    callee->gate.last = slot_of(env);
+    return &envs[slot].gate.link;
 }
 
 /* `env` is in its call no more: it goes on with this result. */
@@ -233,7 +215,7 @@ static void call_end(struct env *env, int64_t result)
     if (env->gate.served)
         callee->gate.caller = 0;
     else
-        waiting_remove(callee, env);
+        list_remove(waiter_link, &callee->gate.waiting, slot_of(env));
     waiter_changed(callee, env->gate.height + 1u, 0);
     slice_lend(env, false);
     env->gate.callee = 0;
@@ -276,10 +258,10 @@ bool gate_reclaim(struct env *env)
     if (env->gate.caller)
         call_end(&envs[env->gate.caller], -EXO_E_DIED);
     env->gate.serves = false;
-    for (i = 0; i < RECLAIM && env->gate.first; i++)
-        call_end(&envs[env->gate.first], -EXO_E_DIED);
-    for (; i < RECLAIM && env->gate.own; i++)
-        gate_free(env, &gates[env->gate.own]);
+    for (i = 0; i < RECLAIM && env->gate.waiting.first; i++)
+        call_end(&envs[env->gate.waiting.first], -EXO_E_DIED);
+    for (; i < RECLAIM && env->used[EXO_R_GATES]; i++)
+        gate_free(env, &gates[set_first(&env->gate.own)]);
     return i;
 }
 
@@ -308,7 +290,7 @@ int64_t call_gate_call(struct env *self, gate_t name, uint64_t a, uint64_t b, ui
     g->callee = slot_of(callee);
     g->words = (struct exo_words){{a, b, c, d, e}};
     self->deadline = *(const volatile uint64_t *)&control->call_deadline;
-    waiting_append(callee, self);
+    list_append(waiter_link, &callee->gate.waiting, slot_of(self));
     waiter_changed(callee, 0, g->height + 1u);
     cpu_consider(self);
     slice_lend(self, true);
@@ -318,8 +300,8 @@ int64_t call_gate_call(struct env *self, gate_t name, uint64_t a, uint64_t b, ui
 
 bool gate_deliver(struct env *env)
 {
-    for (uint32_t i = 0; i < SWEEP && env->gate.first; i++) {
-        struct env *caller = &envs[env->gate.first];
+    for (uint32_t i = 0; i < SWEEP && env->gate.waiting.first; i++) {
+        struct env *caller = &envs[env->gate.waiting.first];
         const struct gate *gate = gate_find(caller->gate.name);
         if (!gate) {
             call_end(caller, -EXO_E_EMPTY);
@@ -327,7 +309,7 @@ bool gate_deliver(struct env *env)
         }
         struct exo_control *control = machine_frame(env->control);
         control->call = (struct exo_incoming){gate->tag, caller->name.n, caller->gate.words};
-        waiting_remove(env, caller);
+        list_remove(waiter_link, &env->gate.waiting, slot_of(caller));
         caller->gate.served = true;
         env->gate.caller = slot_of(caller);
         env->gate.serves = true;

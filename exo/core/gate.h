@@ -6,17 +6,16 @@
 #include "env.h"
 
 struct gate {
-    gate_t name;         /* slot and generation; kept while free */
-    uint16_t owner;      /* slot in envs[]; ENV_KERNEL: the gate is free */
-    uint16_t prev, next; /* of its owner's gates, or of the free ones; 0 ends a list */
+    gate_t name;    /* slot and generation; kept while free */
+    uint16_t owner; /* slot in envs[]; ENV_KERNEL: the gate is free */
     uint64_t tag;
     uint32_t mark;
     env_t holder[EXO_GATE_HOLDERS]; /* who may call, by full names: a stale one names nobody */
 };
 
-/* Entry 0 is no gate: its `next` is the first of the free ones. */
-#define GATE_TABLE (EXO_GATES + 1u)
+#define GATE_TABLE (EXO_GATES + 1u) /* entry 0 is no gate */
 extern struct gate gates[GATE_TABLE];
+extern struct set gates_free;
 
 /* Boot: every gate is free. */
 void gate_init(void);

@@ -23,7 +23,7 @@
 
 struct grant *grants;
 uint32_t grant_count;
-uint32_t grant_free;
+struct list grants_free;
 
 _Static_assert(EXO_GRANTS <= 1u << PTE_GRANT_BITS, "an entry has room for a grant's slot");
 
@@ -37,45 +37,34 @@ static struct env *grantee(const struct grant *g)
     return &envs[EXO_ENV_SLOT(g->grantee.n)];
 }
 
-static void list_push(struct env *env, uint32_t list, uint32_t slot)
+/* On the list of what its granter gave, or of the free ones. */
+static struct link *given_link(uint32_t slot)
 {
-    uint16_t *head = &env->grants[list];
-
-    grants[slot].prev[list] = 0;
-    grants[slot].next[list] = *head;
-    if (*head)
-        grants[*head].prev[list] = (uint16_t)slot;
-    *head = (uint16_t)slot;
+    return &grants[slot].link[GRANT_GIVEN];
 }
 
-static void list_remove(struct env *env, uint32_t list, uint32_t slot)
+static struct link *received_link(uint32_t slot)
 {
-    struct grant *g = &grants[slot];
-
-    if (g->prev[list])
-        grants[g->prev[list]].next[list] = g->next[list];
-    else
-        env->grants[list] = g->next[list];
-    if (g->next[list])
-        grants[g->next[list]].prev[list] = g->prev[list];
+    return &grants[slot].link[GRANT_RECEIVED];
 }
 
-static void free_push(uint32_t slot)
+static void grant_free(uint32_t slot)
 {
-    uint32_t generation = (EXO_GRANT_GENERATION(grants[slot].name.n) + 1) & EXO_GRANT_GENERATIONS;
+    uint32_t name = grants[slot].name.n + (1u << EXO_GRANT_SLOT_BITS); /* of the next generation */
 
-    grants[slot] = (struct grant){.name.n = generation << EXO_GRANT_SLOT_BITS | slot,
-                                  .next[0] = (uint16_t)grant_free};
-    grant_free = slot;
+    grants[slot] = (struct grant){.name.n = name};
+    list_push(given_link, &grants_free, slot);
 }
 
 void grant_init(struct grant *table, uint32_t count)
 {
     grants = table;
     grant_count = count;
-    grant_free = 0;
-    for (uint32_t slot = count; slot-- > 1;)
-        free_push(slot);
+    grants_free = (struct list){0};
+    for (uint32_t slot = count; slot-- > 1;) {
+        grants[slot].name.n = slot;
+        grant_free(slot);
+    }
 }
 
 /* The grant of this name if there is one, else NULL. */
@@ -98,11 +87,11 @@ static void grant_end(struct grant *g)
 
     if (g->table.n)
         table_unmap(g->table.n, g->index);
-    list_remove(granter(g), GRANT_GIVEN, slot);
-    list_remove(grantee(g), GRANT_RECEIVED, slot);
+    list_remove(given_link, &granter(g)->grants[GRANT_GIVEN], slot);
+    list_remove(received_link, &grantee(g)->grants[GRANT_RECEIVED], slot);
     granter(g)->used[EXO_R_GRANTS]--;
     frames[g->frame.n].granted--;
-    free_push(slot);
+    grant_free(slot);
 }
 
 bool grant_reclaim(struct env *env, uint32_t most)
@@ -110,8 +99,8 @@ bool grant_reclaim(struct env *env, uint32_t most)
     bool any = false;
 
     for (uint32_t list = GRANT_GIVEN; list <= GRANT_RECEIVED; list++)
-        for (; most && env->grants[list]; most--, any = true)
-            grant_end(&grants[env->grants[list]]);
+        for (; most && env->grants[list].first; most--, any = true)
+            grant_end(&grants[env->grants[list].first]);
     return any;
 }
 
@@ -132,18 +121,18 @@ int64_t call_page_grant(struct env *self, frame_t frame, env_t name, uint32_t pe
         return -EXO_E_PERM;
     if (self->used[EXO_R_GRANTS] >= self->quota[EXO_R_GRANTS])
         return -EXO_E_QUOTA;
-    if (!grant_free)
+    if (!grants_free.first)
         return -EXO_E_MEMORY;
 
-    uint32_t slot = grant_free;
+    uint32_t slot = grants_free.first;
     struct grant *g = &grants[slot];
-    grant_free = g->next[0];
+    list_remove(given_link, &grants_free, slot);
     g->frame = frame;
     g->grantee = to->name;
     g->tag = tag;
     g->perm = (uint8_t)perm;
-    list_push(self, GRANT_GIVEN, slot);
-    list_push(to, GRANT_RECEIVED, slot);
+    list_push(given_link, &self->grants[GRANT_GIVEN], slot);
+    list_push(received_link, &to->grants[GRANT_RECEIVED], slot);
     self->used[EXO_R_GRANTS]++;
     f->granted++;
     return g->name.n;
@@ -217,7 +206,7 @@ int64_t grant_info(const struct env *self, grant_t grant, uint32_t index)
     case EXO_GRANT_MAPPED:
         return g->table.n != 0;
     case EXO_GRANT_NEXT:
-        return grant_name(g->next[granter(g) == self ? GRANT_GIVEN : GRANT_RECEIVED]);
+        return grant_name(g->link[granter(g) == self ? GRANT_GIVEN : GRANT_RECEIVED].next);
     default:
         return -EXO_E_RANGE;
     }

@@ -18,12 +18,12 @@ struct grant {
     frame_t table; /* the one table whose entry maps it, EXO_FRAME_NONE: it is not mapped */
     uint16_t index;
     uint8_t perm;
-    uint16_t prev[2], next[2]; /* slots on the lists GIVEN and RECEIVED; a free one: next[0] */
+    struct link link[2]; /* in the lists GIVEN and RECEIVED; a free one: in that of the free ones */
 };
 
 extern struct grant *grants;
 extern uint32_t grant_count; /* slots, slot 0 included, which is no grant */
-extern uint32_t grant_free;  /* the first of the free ones, linked by next[0]; 0: none */
+extern struct list grants_free;
 
 /* Boot: `table` has room for `count` grants, at most EXO_GRANTS. */
 void grant_init(struct grant *table, uint32_t count);

@@ -93,9 +93,9 @@ static int64_t info_env(struct env *self, env_t name, uint32_t index)
     case EXO_ENV_CALLS:
         return (int64_t)env->calls;
     case EXO_ENV_GIVEN:
-        return grant_name(env->grants[GRANT_GIVEN]);
+        return grant_name(env->grants[GRANT_GIVEN].first);
     case EXO_ENV_RECEIVED:
-        return grant_name(env->grants[GRANT_RECEIVED]);
+        return grant_name(env->grants[GRANT_RECEIVED].first);
     default:
         return -EXO_E_RANGE;
     }

@@ -60,16 +60,19 @@ const char *inv_frame_free(void)
     return NULL;
 }
 
-/* The length of one owner's list, or UINT32_MAX if it is broken. */
-static uint32_t list_length(uint32_t slot, uint32_t head, bool tables)
+/* The length of one owner's list, or UINT32_MAX if it is broken. Tables come first. */
+static uint32_t list_length(uint32_t slot)
 {
     uint32_t count = 0, before = 0;
+    bool tables = true;
 
-    for (uint32_t n = head; n; before = n, n = frames[n].next)
+    for (uint32_t n = envs[slot].frames.first; n; before = n, n = frames[n].link.next) {
         if (n >= frame_count || count++ >= frame_count || frames[n].owner != slot ||
-            frame_is_table(&frames[n]) != tables || frames[n].prev != before)
+            frames[n].link.prev != before || (frame_is_table(&frames[n]) && !tables))
             return UINT32_MAX;
-    return count;
+        tables = frame_is_table(&frames[n]);
+    }
+    return envs[slot].frames.last == before ? count : UINT32_MAX;
 }
 
 const char *inv_frame_lists(void)
@@ -86,10 +89,9 @@ const char *inv_frame_lists(void)
             REQUIRE(!owned[slot], "a frame belongs to an environment that is not");
             continue;
         }
-        uint32_t tables = list_length(slot, env->table_head, true);
-        uint32_t others = list_length(slot, env->frame_head, false);
-        REQUIRE(tables != UINT32_MAX && others != UINT32_MAX, "an owner's list is broken");
-        REQUIRE(tables + others == owned[slot], "an owner's lists miss a frame");
+        uint32_t listed = list_length(slot);
+        REQUIRE(listed != UINT32_MAX, "an owner's list is broken");
+        REQUIRE(listed == owned[slot], "an owner's list misses a frame");
         REQUIRE(env->used[EXO_R_PAGES] == owned[slot] + parts[slot],
                 "an environment's count of pages is not the number of its frames");
     }

@@ -23,12 +23,13 @@ const char *inv_block_free(void)
         REQUIRE(free == blocks[b].free, "a block's count of free frames is wrong");
         whole += free == block_frames;
     }
-    for (uint32_t b = block_whole; b; before = b, b = blocks[b].next) {
+    for (uint32_t b = blocks_whole.first; b; before = b, b = blocks[b].link.next) {
         REQUIRE(b < frame_count / block_frames && blocks[b].free == block_frames &&
-                    blocks[b].prev == before && listed++ < whole,
+                    blocks[b].link.prev == before && listed++ < whole,
                 "the list of wholly free blocks is broken");
     }
-    REQUIRE(listed == whole, "a wholly free block is missing on the list");
+    REQUIRE(listed == whole && blocks_whole.last == before,
+            "a wholly free block is missing on the list");
     return NULL;
 }
 

@@ -14,27 +14,27 @@ const char *inv_gate_table(void)
 {
     uint32_t listed = 0;
 
-    for (uint32_t i = gates[0].next; i; i = gates[i].next) {
-        REQUIRE(i <= EXO_GATES && !gates[i].owner, "a free gate has an owner");
-        REQUIRE(++listed <= EXO_GATES, "the list of free gates has no end");
+    for (uint32_t i = 0; i < SET_MAX; i++) {
+        bool free = i && i < GATE_TABLE && !gates[i].owner;
+        REQUIRE(set_has(&gates_free, i) == free, "whether a gate is free is not known");
+        listed += free;
     }
     for (uint32_t slot = 1; slot < env_count; slot++) {
         const struct env *env = &envs[slot];
-        uint32_t own = 0, before = 0;
-        REQUIRE(env->state == EXO_ENV_LIVE || env->state == EXO_ENV_ZOMBIE || !env->gate.own,
+        uint32_t own = 0;
+        REQUIRE(env->state == EXO_ENV_LIVE || env->state == EXO_ENV_ZOMBIE || !env->gate.own.some,
                 "somebody who does not live has gates");
-        for (uint32_t i = env->gate.own; i; i = gates[i].next) {
-            REQUIRE(i <= EXO_GATES && gates[i].owner == slot && gates[i].prev == before &&
-                        EXO_GATE_SLOT(gates[i].name.n) == i && gates[i].name.n > EXO_GATES,
-                    "a gate is in the wrong list or has no name");
-            REQUIRE(++own <= EXO_GATES, "an owner's list of gates has no end");
-            before = i;
+        for (uint32_t i = 0; i < SET_MAX; i++) {
+            bool is = i < GATE_TABLE && gates[i].owner == slot;
+            REQUIRE(set_has(&env->gate.own, i) == is, "an owner does not know its gates");
+            REQUIRE(!is || EXO_GATE_SLOT(gates[i].name.n) == i, "a gate has another's name");
+            own += is;
         }
         REQUIRE(env->state == EXO_ENV_FREE || own == env->used[EXO_R_GATES],
                 "an owner's count of gates is wrong");
         listed += own;
     }
-    REQUIRE(listed == EXO_GATES, "a gate is in no list");
+    REQUIRE(listed == EXO_GATES, "a gate is neither free nor anybody's");
     return NULL;
 }
 
@@ -43,14 +43,14 @@ static uint32_t waiting_in(uint32_t slot)
 {
     uint32_t count = 0, before = 0;
 
-    for (uint32_t i = envs[slot].gate.first; i; i = envs[i].gate.next) {
+    for (uint32_t i = envs[slot].gate.waiting.first; i; i = envs[i].gate.link.next) {
         const struct env_gate *g = &envs[i].gate;
-        if (i >= env_count || g->callee != slot || g->served || g->prev != before ||
+        if (i >= env_count || g->callee != slot || g->served || g->link.prev != before ||
             ++count > env_count)
             return UINT32_MAX;
         before = i;
     }
-    return envs[slot].gate.last == before ? count : UINT32_MAX;
+    return envs[slot].gate.waiting.last == before ? count : UINT32_MAX;
 }
 
 const char *inv_gate_calls(void)

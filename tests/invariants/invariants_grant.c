@@ -82,17 +82,17 @@ static uint32_t list_length(uint32_t env, uint32_t list)
 {
     uint32_t count = 0, before = 0;
 
-    for (uint32_t slot = envs[env].grants[list]; slot;
-         before = slot, slot = grants[slot].next[list]) {
+    for (uint32_t slot = envs[env].grants[list].first; slot;
+         before = slot, slot = grants[slot].link[list].next) {
         if (slot >= grant_count || count++ >= grant_count || !grants[slot].frame.n ||
-            grants[slot].prev[list] != before)
+            grants[slot].link[list].prev != before)
             return UINT32_MAX;
         uint32_t whose = list == GRANT_GIVEN ? frames[grants[slot].frame.n].owner
                                              : EXO_ENV_SLOT(grants[slot].grantee.n);
         if (whose != env)
             return UINT32_MAX;
     }
-    return count;
+    return envs[env].grants[list].last == before ? count : UINT32_MAX;
 }
 
 const char *inv_grant_lists(void)
@@ -101,7 +101,7 @@ const char *inv_grant_lists(void)
 
     for (uint32_t slot = 1; slot < grant_count; slot++)
         used += grants[slot].frame.n != EXO_FRAME_NONE;
-    for (uint32_t slot = grant_free; slot; slot = grants[slot].next[0])
+    for (uint32_t slot = grants_free.first; slot; slot = grants[slot].link[0].next)
         REQUIRE(slot < grant_count && !grants[slot].frame.n && free++ < grant_count,
                 "the list of free grants is broken");
     REQUIRE(used + free + 1 == grant_count, "a grant is neither used nor free");

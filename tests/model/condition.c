@@ -82,7 +82,7 @@ static void declare_answers(struct change *c, uint32_t slot)
     const struct env_gate *g = &c->envs[slot].gate;
 
     c->may[g->caller] |= MAY_GATE | MAY_ANSWER;
-    for (uint32_t i = g->first; i; i = c->envs[i].gate.next)
+    for (uint32_t i = g->waiting.first; i; i = c->envs[i].gate.link.next)
         c->may[i] |= MAY_GATE | MAY_ANSWER;
 }
 
@@ -106,7 +106,7 @@ static void declare(struct change *c, uint32_t number, const uint64_t a[6], int6
         c->may[target] = MAY_SELF | MAY_QUEUES;
         c->may[EXO_ENV_SLOT(c->envs[target].parent.n)] |= MAY_PENDING;
         const struct env_gate *g = &c->envs[target].gate;
-        declare_waiting(c, g->callee, g->prev, g->next);
+        declare_waiting(c, g->callee, g->link.prev, g->link.next);
         declare_chain(c, EXO_ENV_SLOT(c->envs[target].parent.n));
         break;
     case EXO_CALL_ENV_RECLAIM:
@@ -120,7 +120,7 @@ static void declare(struct change *c, uint32_t number, const uint64_t a[6], int6
         break;
     case EXO_CALL_GATE_CALL:
         target = c->gates[EXO_GATE_SLOT((uint32_t)a[0])].owner;
-        declare_waiting(c, target, c->envs[target].gate.last, 0);
+        declare_waiting(c, target, c->envs[target].gate.waiting.last, 0);
         break;
     case EXO_CALL_GATE_REPLY:
         c->may[c->envs[c->actor].gate.caller] |= MAY_GATE | MAY_ANSWER;
@@ -329,10 +329,8 @@ static bool gate_kept(const struct change *c, uint32_t i)
 {
     const struct gate *old = &c->gates[i], *gate = &gates[i];
 
-    /* Entry 0 is the list of the free ones, which is everybody's. */
-    return !i || !memcmp(old, gate, sizeof(*gate)) ||
-           ((!old->owner || c->may[old->owner] & MAY_SELF) &&
-            (!gate->owner || c->may[gate->owner] & MAY_SELF));
+    return !memcmp(old, gate, sizeof(*gate)) || ((!old->owner || c->may[old->owner] & MAY_SELF) &&
+                                                 (!gate->owner || c->may[gate->owner] & MAY_SELF));
 }
 
 static bool filter_kept(const struct change *c, uint32_t n)

@@ -20,8 +20,8 @@
  *                is as past as can be. Stamps are only ever compared.
  *   ring indices are smaller by a multiple of the ring's size, ours and the shared ones alike: only
  *                their differences and their places in the ring are looked at.
- *   gates        are named like environments, with generation 1; a name that names nobody, or no gate,
- *                is 0. The lists of gates are sorted: which free one is taken makes no difference.
+ *   gates        have generation 1, free ones 0; a name that names nobody, or no gate, is 0. Who is in
+ *                no list has no neighbours.
  *   words        that wait to be delivered, or were, are zero like registers.
  *   owned lists  are sorted if the machine has no step that depends on their order (env_reclaim).
  */
@@ -31,7 +31,8 @@
 
 /* Private to cpu.c and frame.c, made visible by shrink.py. */
 extern uint64_t slice_end, since, account_deadline;
-extern uint32_t free_head, free_tail, slot_last, account_slot;
+extern uint32_t slot_last, account_slot;
+extern struct list frames_free;
 
 #define FREE_PATTERN 0xa5 /* what lies in a free frame: not zero */
 
@@ -44,22 +45,16 @@ static void normalise_gates(void)
         bool there = g->callee && i < GATE_TABLE && gates[i].owner && gates[i].name.n == g->name.n;
         g->name.n = there ? GATE(i) : 0;
         memset(&g->words, 0, sizeof(g->words));
-        g->own = 0;
+        if (!g->callee || g->served)
+            g->link = (struct link){0};
     }
-    gates[0].next = 0;
-    for (uint32_t i = GATE_TABLE - 1; i; i--) {
+    for (uint32_t i = 1; i < GATE_TABLE; i++) {
         struct gate *gate = &gates[i];
-        uint16_t *head = gate->owner ? &envs[gate->owner].gate.own : &gates[0].next;
-        gate->name.n = gate->owner ? GATE(i) : 0;
+        gate->name.n = gate->owner ? GATE(i) : i;
         for (uint32_t h = 0; h < EXO_GATE_HOLDERS; h++) {
             const struct env *holder = env_find(NULL, gate->holder[h]);
             gate->holder[h].n = holder ? NAME(holder - envs) : 0;
         }
-        gate->prev = 0;
-        gate->next = *head;
-        if (gate->owner && gate->next)
-            gates[gate->next].prev = (uint16_t)i;
-        *head = (uint16_t)i;
     }
 }
 
@@ -135,21 +130,20 @@ static void normalise_time(void)
     memset(accounts, 0, env_count * sizeof(*accounts)); /* only readers of memory look at them */
 }
 
-static void list_sort(uint32_t *head, uint32_t owner, bool free, bool tables)
+static struct link *frame_link(uint32_t n)
 {
-    uint32_t before = 0;
+    return &frames[n].link;
+}
 
-    *head = 0;
-    for (uint32_t n = WORLD_KERNEL; n < frame_count; n++) {
-        struct frame *f = &frames[n];
-        if ((f->type == EXO_FREE) != free || f->owner != owner ||
-            (!free && frame_is_table(f) != tables))
-            continue;
-        f->prev = before;
-        f->next = 0;
-        *(before ? &frames[before].next : head) = n;
-        before = n;
-    }
+/* All frames of the owner's, or all free ones: tables first. */
+static void list_sort(struct list *list, uint32_t owner, bool free)
+{
+    *list = (struct list){0};
+    for (uint32_t tables = 2; tables--;)
+        for (uint32_t n = WORLD_KERNEL; n < frame_count; n++)
+            if ((frames[n].type == EXO_FREE) == free && frames[n].owner == owner &&
+                frame_is_table(&frames[n]) == tables)
+                list_append(frame_link, list, n);
 }
 
 static void normalise_queue(struct queue *q)
@@ -166,35 +160,37 @@ static void normalise_queue(struct queue *q)
     }
 }
 
+static struct link *free_link(uint32_t slot)
+{
+    return &grants[slot].link[0];
+}
+
 static void normalise_grants(void)
 {
-    grant_free = 0;
+    grants_free = (struct list){0};
     for (uint32_t slot = grant_count; slot-- > 1;) {
         grants[slot].name.n = slot;
         if (grants[slot].frame.n) {
             grants[slot].grantee.n = NAME(EXO_ENV_SLOT(grants[slot].grantee.n));
         } else {
-            grants[slot].next[0] = (uint16_t)grant_free;
-            grant_free = slot;
+            list_push(free_link, &grants_free, slot);
         }
     }
+}
+
+static struct link *block_link(uint32_t b)
+{
+    return &blocks[b].link;
 }
 
 /* After the free frames were sorted: the same for blocks. Which is taken makes no difference. */
 static void normalise_blocks(void)
 {
-    free_tail = 0;
-    for (uint32_t n = free_head; n; n = frames[n].next)
-        free_tail = n;
-    block_whole = 0;
+    blocks_whole = (struct list){0};
     for (uint32_t b = frame_count / block_frames; b-- > 0;) {
-        blocks[b].prev = blocks[b].next = 0;
-        if (blocks[b].free < block_frames)
-            continue;
-        blocks[b].next = block_whole;
-        if (block_whole)
-            blocks[block_whole].prev = b;
-        block_whole = b;
+        blocks[b].link = (struct link){0};
+        if (blocks[b].free == block_frames)
+            list_push(block_link, &blocks_whole, b);
     }
 }
 
@@ -205,17 +201,15 @@ void world_normalise(const struct snapshot *before, bool sort_owned)
     for (uint32_t n = WORLD_KERNEL; n < frame_count; n++)
         if (frames[n].type == EXO_FREE && old[n].type != EXO_FREE)
             memset(machine_frame((frame_t){n}), FREE_PATTERN, EXO_PAGE_SIZE);
-    list_sort(&free_head, 0, true, false);
+    list_sort(&frames_free, 0, true);
     normalise_blocks();
     normalise_gates();
     slot_last = 0;
     for (uint32_t slot = 0; slot < EXO_ENVS; slot++)
         normalise_notifiers(&envs[slot]);
     for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
-        if (sort_owned && envs[slot].state != EXO_ENV_FREE) {
-            list_sort(&envs[slot].table_head, slot, false, true);
-            list_sort(&envs[slot].frame_head, slot, false, false);
-        }
+        if (sort_owned && envs[slot].state != EXO_ENV_FREE)
+            list_sort(&envs[slot].frames, slot, false);
         normalise_env(slot);
     }
     for (uint32_t i = 0; i < EXO_QUEUES; i++)

@@ -65,14 +65,6 @@ TEXTS = {
     "control.h": {
         "rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15;": "rax, rdx, rsi, rdi, r8, r9, r10;"
     },
-    # A pointer to one of several fields of one of several entries would be a pointer to any byte.
-    "frame.c": {
-        "*head = f->next;": "head_set(head, f->next);",
-        "*head = n;": "head_set(head, n);",
-        "= *head;": "= head_get(head);",
-        "if (*head)": "if (head_get(head))",
-        "frames[*head]": "frames[head_get(head)]",
-    },
     "invariants.c": {"mapped[1u << 16]": "mapped[WORLD_FRAMES]"},
 }
 # Tables of the core: what an entry is, and how many there are.
@@ -174,7 +166,6 @@ def tables_h() -> str:
             f"struct {entry} *{table}_at(uint64_t i);",
             f"uint32_t {table}_slot(const struct {entry} *entry);",
         ]
-    out += ["void head_set(uint32_t *head, uint32_t n);", "uint32_t head_get(uint32_t *head);"]
     return "\n".join([*out, "#endif"]) + "\n"
 
 
@@ -200,13 +191,6 @@ def tables_c(limits: dict[str, str]) -> str:
         out.append(f"uint32_t {table}_slot(const struct {entry} *entry)\n{{")
         out += [f"    if (entry == &{table}_{i})\n        return {i};" for i in range(count - 1)]
         out.append(f"    return {count - 1};\n}}")
-    heads = [f"envs_{i}.{field}" for i in range(number(limits["EXO_ENVS"])) for field in ("table_head", "frame_head")]
-    heads.append("free_head")
-    out.append("extern uint32_t free_head;\nvoid head_set(uint32_t *head, uint32_t n)\n{")
-    out += [f"    if (head == &{head})\n        {head} = n;" for head in heads]
-    out.append("}\nuint32_t head_get(uint32_t *head)\n{")
-    out += [f"    if (head == &{head})\n        return {head};" for head in heads[:-1]]
-    out.append("    return free_head;\n}")
     for name, lines, kind, end in (
         ("arbitrary", arbitrary, "void", ""),
         ("save", save, "void", ""),

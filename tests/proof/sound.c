@@ -6,9 +6,9 @@
  */
 #include "world.h"
 
-extern uint32_t free_head;    /* frame.c */
-extern uint32_t position;     /* cpu.c */
-extern struct set slots_free; /* env.c */
+extern struct list frames_free; /* frame.c */
+extern uint32_t position;       /* cpu.c */
+extern struct set slots_free;   /* env.c */
 extern uint32_t slot_last;
 
 static void free_slots(void)
@@ -25,45 +25,49 @@ static void indices(void)
     for (uint32_t n = 0; n < frame_count; n++) {
         const struct frame *f = &frames[n];
         REQUIRE(f->owner < EXO_ENVS, "a frame of nobody who could be");
-        REQUIRE(f->next < frame_count && f->prev < frame_count && f->parent < frame_count,
+        REQUIRE(f->link.next < frame_count && f->link.prev < frame_count && f->parent < frame_count,
                 "a frame is linked to what is no frame");
     }
     for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
         const struct env *env = &envs[slot];
         REQUIRE(EXO_ENV_SLOT(env->parent.n) < EXO_ENVS, "a parent who could not be");
-        REQUIRE(env->table_head < frame_count && env->frame_head < frame_count,
-                "a list of frames begins outside the table");
+        REQUIRE(env->frames.first < frame_count && env->frames.last < frame_count,
+                "a list of frames begins or ends outside the table");
         REQUIRE(env->root.n < frame_count && env->control.n < frame_count &&
                     env->revoke.list.n < frame_count,
                 "a root, control page or list that does not exist");
     }
     for (uint32_t slot = 0; slot < EXO_ENVS; slot++)
         for (uint32_t list = 0; list < 2; list++)
-            REQUIRE(envs[slot].grants[list] < grant_count, "a list of grants begins nowhere");
+            REQUIRE(envs[slot].grants[list].first < grant_count &&
+                        envs[slot].grants[list].last < grant_count,
+                    "a list of grants begins or ends nowhere");
     for (uint32_t slot = 0; slot < grant_count; slot++) {
         const struct grant *g = &grants[slot];
         REQUIRE(EXO_GRANT_SLOT(g->name.n) == slot || !slot, "a grant's name is not its slot's");
         REQUIRE(g->frame.n < frame_count && g->table.n < frame_count, "a grant of no frame");
         REQUIRE(EXO_ENV_SLOT(g->grantee.n) < EXO_ENVS, "a grant to nobody who could be");
         for (uint32_t list = 0; list < 2; list++)
-            REQUIRE(g->prev[list] < grant_count && g->next[list] < grant_count,
+            REQUIRE(g->link[list].prev < grant_count && g->link[list].next < grant_count,
                     "a grant is linked to what is none");
     }
     for (uint32_t i = 0; i < EXO_SLICES; i++)
         REQUIRE(slice_owner[i] < EXO_ENVS, "a position of nobody who could be");
-    REQUIRE(free_head < frame_count, "the list of free frames begins outside the table");
+    REQUIRE(frames_free.first < frame_count && frames_free.last < frame_count,
+            "the list of free frames begins or ends outside the table");
 }
 
 static void free_list(void)
 {
     uint32_t count = 0, before = 0;
 
-    for (uint32_t n = free_head; n; before = n, n = frames[n].next) {
+    for (uint32_t n = frames_free.first; n; before = n, n = frames[n].link.next) {
         REQUIRE(n < frame_count && count++ < frame_count, "the list of free frames is broken");
-        REQUIRE(frames[n].type == EXO_FREE && frames[n].prev == before,
+        REQUIRE(frames[n].type == EXO_FREE && frames[n].link.prev == before,
                 "the list of free frames is broken");
     }
-    REQUIRE(count == frame_free_count, "the list of free frames misses one");
+    REQUIRE(count == frame_free_count && frames_free.last == before,
+            "the list of free frames misses one");
 }
 
 static void environments(void)
@@ -93,6 +97,7 @@ static void sets(void)
         set_sound(&envs[slot].children, EXO_ENVS);
         set_sound(&envs[slot].queues, EXO_QUEUES);
         set_sound(&envs[slot].gate.lent, EXO_SLICES);
+        set_sound(&envs[slot].gate.own, EXO_GATES + 1);
     }
     set_sound(&slice_ready, EXO_SLICES);
 }

@@ -246,7 +246,8 @@ static void test_death(void)
 
     /* A new environment in the same slot has none of it. */
     struct env *again = mock_child_in(init, EXO_ENV_SLOT(name.n), 8);
-    tap_ok(again == a && again->name.n != name.n && !again->grants[0] && !again->grants[1],
+    tap_ok(again == a && again->name.n != name.n && !again->grants[0].first &&
+               !again->grants[1].first,
            "a new environment in its slot has no grants");
     uint64_t more = grant(c, take(c, EXO_DATA), b, EXO_READ);
     DONE(CALL(b, GRANT_MAP, more, pt_b, 9, 0), "map another");

@@ -483,7 +483,8 @@ static struct {
     struct filter filters[EXO_FILTERS];
     uint16_t places[FILTER_PLACES], hearers[NICS], filters_free, filters_touched;
     uint8_t ram[MOCK_FRAMES * EXO_PAGE_SIZE];
-    uint32_t free_count, console_used, grant_free;
+    uint32_t free_count, console_used;
+    struct list grants_free;
 } saved;
 
 static void filters_save(void)
@@ -510,7 +511,7 @@ void mock_snapshot(bool full)
     memcpy(saved.slices, slice_owner, sizeof(saved.slices));
     memcpy(saved.grants, grants, sizeof(saved.grants));
     memcpy(saved.blocks, blocks, sizeof(saved.blocks));
-    saved.grant_free = grant_free;
+    saved.grants_free = grants_free;
     memcpy(saved.gates, gates, sizeof(saved.gates));
     saved.free_count = frame_free_count;
     saved.console_used = mock_console_used;
@@ -527,7 +528,8 @@ bool mock_unchanged(bool full)
            !memcmp(saved.envs, envs, MOCK_ENVS * sizeof(*envs)) &&
            !memcmp(saved.slices, slice_owner, sizeof(saved.slices)) &&
            !memcmp(saved.grants, grants, sizeof(saved.grants)) &&
-           !memcmp(saved.blocks, blocks, sizeof(saved.blocks)) && saved.grant_free == grant_free &&
+           !memcmp(saved.blocks, blocks, sizeof(saved.blocks)) &&
+           saved.grants_free.first == grants_free.first &&
            !memcmp(saved.gates, gates, sizeof(saved.gates)) &&
            saved.free_count == frame_free_count && saved.console_used == mock_console_used &&
            (!full || (!memcmp(saved.queues, queues, sizeof(saved.queues)) && filters_unchanged() &&

@@ -58,10 +58,10 @@ static uint64_t some_neighbour(const struct env *self)
 /* A grant that `self` gave or received, as `list` says; sometimes anything. */
 static uint64_t some_grant(const struct env *self, uint32_t list)
 {
-    uint32_t slot = self->grants[list];
+    uint32_t slot = self->grants[list].first;
 
-    for (uint32_t i = steps_dice(4); i && slot && grants[slot].next[list]; i--)
-        slot = grants[slot].next[list];
+    for (uint32_t i = steps_dice(4); i && slot && grants[slot].link[list].next; i--)
+        slot = grants[slot].link[list].next;
     if (!slot || !steps_dice(12))
         slot = steps_dice(MOCK_GRANTS + 1);
     return slot < MOCK_GRANTS ? grants[slot].name.n - (!steps_dice(20) << EXO_GRANT_SLOT_BITS)

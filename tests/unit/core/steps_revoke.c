@@ -24,7 +24,7 @@ static struct exo_preferred entry_of(const struct env *self, uint32_t frame)
 {
     struct exo_preferred entry = {frame, 0, 0, 0};
 
-    for (uint32_t n = self->table_head; n && frames[frame].mapped; n = frames[n].next)
+    for (uint32_t n = self->frames.first; n && frames[frame].mapped; n = frames[n].link.next)
         for (uint32_t i = 0; frames[n].type == EXO_PT && i < 2; i++)
             if (PTE_FRAME(((uint64_t *)machine_frame((frame_t){n}))[i]) == frame)
                 entry = (struct exo_preferred){frame, n, i, 0};
