@@ -21,6 +21,7 @@ enum {
     MAY_GROW = 1024,   /* any quota */
     MAY_GATE = 2048,   /* who waits for whom */
     MAY_ANSWER = 4096, /* registers and deadline, as its call ends, and that it can run */
+    MAY_NOTIFY = 8192, /* `notified` in its control page */
 };
 
 struct change {
@@ -35,6 +36,7 @@ struct change {
     bool changed[EXO_GRANTS]; /* which grants: more than their places on lists */
     uint32_t actor;
     uint32_t may[EXO_ENVS];
+    bool batch; /* frames may be taken and freed again within one call */
 };
 
 static uint32_t slot_named(const struct change *c, uint64_t name)
@@ -84,6 +86,14 @@ static void declare_answers(struct change *c, uint32_t slot)
     c->may[g->caller] |= MAY_GATE | MAY_ANSWER;
     for (uint32_t i = g->waiting.first; i; i = c->envs[i].gate.link.next)
         c->may[i] |= MAY_GATE | MAY_ANSWER;
+}
+
+static bool may_notify(const struct change *c, uint32_t slot)
+{
+    for (uint32_t i = 0; i < EXO_NOTIFIERS; i++)
+        if (c->envs[slot].notifiers[i].n == c->envs[c->actor].name.n)
+            return true;
+    return false;
 }
 
 /* The declared effects of each call. Who has no right to a call's target has none of them. */
@@ -137,6 +147,10 @@ static void declare(struct change *c, uint32_t number, const uint64_t a[6], int6
         if (c->envs[target].parent.n != name)
             break;
         c->may[target] |= MAY_SELF | MAY_FRAMES | MAY_QUEUES; /* it may have ended */
+        break;
+    case EXO_CALL_NOTIFY:
+        if (may_notify(c, target))
+            c->may[target] |= MAY_PENDING | MAY_NOTIFY;
         break;
     case EXO_CALL_SLICE_SET:
         declare_slice(c, c->slice_owner[a[0]]);
@@ -288,6 +302,7 @@ static bool may_be_told(uint32_t may, uint32_t offset)
                    end = first + sizeof(struct exo_revocation);
 
     return (may & MAY_PENDING && offset == offsetof(struct exo_control, pending)) ||
+           (may & MAY_NOTIFY && offset == offsetof(struct exo_control, notified)) ||
            (may & MAY_REVOKE && offset >= first && offset < end);
 }
 
@@ -300,6 +315,8 @@ static bool contents_kept(const struct change *c, uint32_t n)
         return true;
     if (frames[n].type == EXO_PART && c->frames[n].type == EXO_FREE)
         return true; /* zeroed */
+    if (c->batch && frames[n].type == EXO_FREE && c->frames[n].type == EXO_FREE)
+        return true;
     for (uint32_t i = 0; i < EXO_PAGE_SIZE / 8; i++)
         if (old[i] != now[i] && !is_shared(c, n, i) &&
             !(envs[owner].control.n == n && may_be_told(c->may[owner], 8 * i)))
@@ -367,7 +384,8 @@ const char *condition(const struct snapshot *before, uint32_t actor, uint32_t nu
                        .gates = *IN(before, &gates),
                        .before = before,
                        .grants = IN(before, grants),
-                       .actor = actor};
+                       .actor = actor,
+                       .batch = number == EXO_CALL_BATCH};
 
     declare(&c, number, a, result);
     if (!grants_kept(&c, number, a, result))

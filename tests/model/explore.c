@@ -9,6 +9,7 @@
  * usage: model [--depth N] [--seconds N] [MODEL ...]      N = 0: to the closure, without a limit
  */
 #include "../unit/tap.h"
+#include "batch.h"
 #include "condition.h"
 #include "model.h"
 
@@ -196,6 +197,26 @@ static const char *decide(void)
     return inv_cpu_waiting(world.alarm);
 }
 
+/* A batch that was stopped has carried out what comes before. */
+static bool refused(const struct step *step, int64_t result)
+{
+    return result < 0 && !(step->kind == STEP_CALL && step->call == EXO_CALL_BATCH &&
+                           result <= EXO_BATCH_STOPPED(0, 0));
+}
+
+/* The frame that a step has just taken, or 0. What a batch's earlier operations took may be in use. */
+static uint32_t taken(const struct step *step, int64_t result)
+{
+    if (step->call == EXO_CALL_PAGE_ALLOC)
+        return (uint32_t)result;
+    if (step->call != EXO_CALL_BATCH || result <= 0)
+        return 0;
+    const struct exo_operation *last =
+        (void *)((char *)machine_frame((frame_t){(uint32_t)step->a[0]}) + step->a[1]);
+    last += result - 1;
+    return last->call == EXO_CALL_PAGE_ALLOC ? (uint32_t)last->result : 0;
+}
+
 /* What is wrong after a step that was not refused, or NULL. */
 static const char *check(const struct model *model, const struct step *step, int64_t result)
 {
@@ -205,8 +226,9 @@ static const char *check(const struct model *model, const struct step *step, int
         uint64_t a[6];
         memcpy(a, step->a, sizeof(a));
         wrong = condition(&parent, step->actor, step->call, a, result);
-        if (!wrong && step->call == EXO_CALL_PAGE_ALLOC)
-            wrong = check_zero((uint32_t)result);
+        uint32_t n = taken(step, result);
+        if (!wrong && n)
+            wrong = check_zero(n);
     }
     if (!wrong && model->cpu)
         wrong = decide();
@@ -296,7 +318,7 @@ static const char *try_step(const struct model *model, uint32_t from, uint32_t n
     if (result == STEP_IMPOSSIBLE)
         return NULL;
     transitions++;
-    if (result < 0) {
+    if (refused(step, result)) {
         refusals++;
         return world_unchanged(&parent) ? NULL : "a refused call changed something";
     }

@@ -10,6 +10,7 @@ enum kind {
     STEP_CALL,    /* `call` with arguments, by any living environment */
     STEP_TICKS,   /* time passes: so much; 0: until the alarm */
     STEP_FAULT,   /* the running program faults */
+    STEP_FOREIGN, /* the running program makes a call that the table does not have */
     STEP_NEWS,    /* an interrupt brings news to the queue of slot [0] */
     STEP_CONTROL, /* a program writes into its control page: word [0] = value [1] */
     STEP_RECEIVE, /* a packet for the MAC [0] comes from the wire */
@@ -19,9 +20,12 @@ enum kind {
     STEP_ARM,     /* slot [0] asks to be woken by ring [1] */
     STEP_ARRIVE,  /* [0] bytes come over the channel */
     STEP_LIST,    /* slot [0] writes entry [1] of its list: frame [2], table [3], index [4] */
+    STEP_BATCHED, /* slot [0] writes operation [1] of its batch: `call` with the arguments [2..5] */
     STEP_FILTER,  /* slot [0] writes into its control page, [1], a filter: MAC [2], UDP port [3] */
     STEP_PACKET,  /* slot [0] writes into its buffer 0 a packet to the MAC [1] from the MAC [2] */
 };
+
+#define STEP_NO_CALL 63u /* number of no call */
 
 /* One step, by the environment in slot `actor`. */
 struct step {
@@ -61,6 +65,9 @@ extern const uint32_t model_count;
 
 /* Where a program keeps the filters that it writes, in its control page. */
 #define STEP_FILTER_PLACE(number) (1024u + (number) * (uint32_t)sizeof(struct exo_filter))
+
+/* Where an environment's batch lies in its control page. */
+#define STEP_BATCH 2048u
 
 /* step.c */
 

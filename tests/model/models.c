@@ -9,6 +9,7 @@
  */
 #include "model.h"
 
+#include "batch.h"
 #include "start.h"
 
 #define INIT  NAME(1)
@@ -208,6 +209,63 @@ static const struct choice cpu_choice[] = {CALLED(YIELD),
                                            {STEP_CONTROL, .a = {OF(0), OF(0, 0x401000)}},
                                            {0}};
 
+/* --- notifying: who may, who may no more, and whether it is awake; calls that are none ------------ */
+
+#define NOTIFIED (offsetof(struct exo_control, notified) / 8)
+
+static const struct step notify_setup[] = {SECOND(3, 6, 7),
+                                           DO(ENV_RUN, CHILD, 0x400000),
+                                           DO(SLICE_SET, 1, CHILD),
+                                           DO(ENV_CREATE, 2, 0, 0, 0, 0, 0),
+                                           DO(NOTIFY_ALLOW, CHILD, 1),
+                                           {.kind = STEP_TICKS},
+                                           {STEP_CONTROL, .a = {0, 0x401000}},
+                                           {STEP_CONTROL, .a = {1, 0x501000}},
+                                           {0}};
+
+static const struct choice notify_choice[] = {
+    CALLED(NOTIFY_ALLOW, OF(EXO_ENV_SELF, INIT, CHILD, THIRD, OLD), OF(0, 1, 2)),
+    CALLED(NOTIFY, OF(EXO_ENV_SELF, INIT, CHILD, THIRD, OLD), OF(0, 1, 2)),
+    CALLED(WAIT, OF(0)),
+    CALLED(YIELD),
+    CALLED(ENV_KILL, OF(CHILD)),
+    CALLED(ENV_RECLAIM, OF(CHILD)),
+    {.kind = STEP_FOREIGN},
+    {STEP_CONTROL, .a = {OF(NOTIFIED), OF(0)}}, /* it took the bits */
+    {STEP_CONTROL, .a = {OF(2), OF(0, 1)}},
+    {STEP_TICKS, .a = {OF(0, 1)}},
+    {0}};
+
+/* --- batches: two operations that lie in a page of the caller's; and calls that only tell ---------- */
+
+static const struct step batch_setup[] = {
+    SECOND(4, 6, 7),
+    DO(PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_PT),   /* 8 */
+    DO(PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_DATA), /* 9 */
+    DO(ENV_RUN, CHILD, 0x400000),
+    {STEP_BATCHED, EXO_CALL_PAGE_ALLOC, 0, {2, 0, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_DATA}},
+    {0}};
+
+#define BATCHED(name, ...)                                                                         \
+    {                                                                                              \
+        STEP_BATCHED, EXO_CALL_##name, .a = { OF(1), OF(0, 1), __VA_ARGS__ }                       \
+    }
+
+static const struct choice batch_choice[] = {
+    BATCHED(PAGE_ALLOC, OF(EXO_ENV_SELF, CHILD), OF(EXO_FRAME_ANY), OF(EXO_PT, EXO_DATA)),
+    BATCHED(PAGE_FREE, OF(5, 8, 9)),
+    BATCHED(PAGE_GIVE, OF(5, 9), OF(CHILD)),
+    BATCHED(PT_MAP, OF(8), OF(0), OF(5, 9), OF(0, EXO_WRITE)),
+    BATCHED(PT_UNMAP, OF(8), OF(0)),
+    BATCHED(BATCH, OF(5), OF(STEP_BATCH), OF(1)),
+    BATCHED(WAIT),
+    CALLED(BATCH, OF(4, 5, 7, 9, 99), OF(STEP_BATCH, STEP_BATCH + 4, EXO_PAGE_SIZE),
+           OF(0, 1, 2, EXO_BATCH_MAX + 1)),
+    CALLED(INFO, OF(EXO_INFO_MACHINE, EXO_INFO_ENV, EXO_INFO_FRAME, 99), OF(0, CHILD, 5, 8),
+           OF(0, 1, 99)),
+    CALLED(CONSOLE_WRITE, OF(5, 7, 8, 9, 99), OF(0, EXO_PAGE_SIZE - 1), OF(0, 1, 2, 257)),
+    {0}};
+
 /* --- gates: three call one another in every way that their gates allow, and end at any moment ----- */
 
 #define STALE_GATE    (0x7fu * EXO_GATE_SLOTS + 1)
@@ -364,6 +422,8 @@ const struct model models[] = {
     {"grants", 16, 0, false, true, grants_setup, grants_choice},
     {"blocks", 16, 6, false, false, blocks_setup, blocks_choice},
     {"cpu", 9, 6, true, true, cpu_setup, cpu_choice},
+    {"notify", 12, 8, true, true, notify_setup, notify_choice},
+    {"batch", 13, 5, false, false, batch_setup, batch_choice},
     {"gates", 12, 6, true, true, gates_setup, gates_choice},
     {"queue", 18, 4, false, true, queue_setup, queue_choice},
     {"revoke", 16, 4, false, true, revoke_setup, revoke_choice},

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 TEST = """\
+#include "batch.h"
 #include "channel.h"
 #include "mock.h"
 #include "nic.h"

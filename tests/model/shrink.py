@@ -21,6 +21,7 @@ LIMITS = {
     "EXO_SLICES": "3u",
     "SET_WORDS": "1u",
     "EXO_GRANTS": "4u",
+    "EXO_NOTIFIERS": "1u",
     "EXO_GATE_HOLDERS": "2u",
     "EXO_GATE_DEPTH": "2u",
     "EXO_GATES": "2u",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* step.c - one step of a model: taken, and printed as C. */
+#include "batch.h"
 #include "channel.h"
 #include "model.h"
 #include "prefer.h"
@@ -102,6 +103,15 @@ static int64_t take_list(const struct step *step)
     return 0;
 }
 
+static int64_t take_batched(const struct step *step)
+{
+    const uint64_t *a = step->a;
+    struct exo_operation *batch = (void *)((char *)machine_frame(envs[a[0]].control) + STEP_BATCH);
+
+    batch[a[1]] = (struct exo_operation){step->call, {a[2], a[3], a[4], a[5]}, 0};
+    return 0;
+}
+
 static int64_t take_event(const struct step *step)
 {
     const uint64_t *a = step->a;
@@ -124,6 +134,12 @@ static int64_t take_event(const struct step *step)
             return STEP_IMPOSSIBLE;
         cpu_fault(14, 0, 0x1234);
         return 0;
+    case STEP_FOREIGN:
+        if (!current)
+            return STEP_IMPOSSIBLE;
+        current->context.rax = STEP_NO_CALL;
+        cpu_call();
+        return 0;
     case STEP_NEWS:
         if (envs[a[0]].state != EXO_ENV_LIVE)
             return STEP_IMPOSSIBLE;
@@ -144,6 +160,8 @@ static int64_t take_event(const struct step *step)
         return 0;
     case STEP_LIST:
         return take_list(step);
+    case STEP_BATCHED:
+        return take_batched(step);
     case STEP_SENT:
         if (!world.flight.busy)
             return STEP_IMPOSSIBLE;
@@ -176,7 +194,8 @@ static bool names_env(uint32_t call, uint32_t argument)
 {
     return argument == 0 ? call == EXO_CALL_PAGE_ALLOC ||
                                (call >= EXO_CALL_ENV_SET && call <= EXO_CALL_ENV_RECLAIM) ||
-                               call == EXO_CALL_REVOKE_START || call == EXO_CALL_REVOKE_TAKE
+                               call == EXO_CALL_REVOKE_START || call == EXO_CALL_REVOKE_TAKE ||
+                               call == EXO_CALL_NOTIFY_ALLOW || call == EXO_CALL_NOTIFY
            : argument == 1 ? call == EXO_CALL_PAGE_GIVE || call == EXO_CALL_PAGE_GRANT ||
                                  call == EXO_CALL_SLICE_SET || call == EXO_CALL_GATE_GRANT
                            : false;
@@ -270,6 +289,15 @@ void step_print(const struct model *model, const struct step *step, int64_t resu
         break;
     case STEP_FAULT:
         printf("    cpu_fault(14, 0, 0x1234);\n");
+        break;
+    case STEP_FOREIGN:
+        printf("    current->context.rax = %u;\n    cpu_call();\n", STEP_NO_CALL);
+        break;
+    case STEP_BATCHED:
+        printf("    ((struct exo_operation *)((char *)mock_control(&envs[%" PRIu64
+               "]) + %u))[%" PRIu64 "] = (struct exo_operation){%u, {%" PRIu64 ", %" PRIu64
+               ", %" PRIu64 ", %" PRIu64 "}, 0};\n",
+               a[0], STEP_BATCH, a[1], step->call, a[2], a[3], a[4], a[5]);
         break;
     case STEP_NEWS:
         printf("    env_pend(&envs[%" PRIu64 "], EXO_UP_QUEUE);\n", a[0]);
