@@ -116,6 +116,24 @@ static int64_t notify_others(void)
     return each_other(notify_one);
 }
 
+/* What it was allowed once and then no more. */
+static int64_t notify_after_leave(void)
+{
+    if (exo_notify_allow(SELF, 1) || exo_notify_allow(SELF, 0))
+        return NOT_TRIED;
+    return exo_notify(SELF, ~0ull);
+}
+
+static int64_t allow_oddly(env_t env)
+{
+    return exo_notify_allow(env, 2);
+}
+
+static int64_t allow_others_oddly(void)
+{
+    return each_other(allow_oddly);
+}
+
 static int64_t use_channel(void)
 {
     int64_t worst = 0;
@@ -201,17 +219,40 @@ static int64_t wide_arguments(void)
     return worst;
 }
 
-/* Never call, never wait: at the end of its slices the CPU goes on all the same. */
-static int64_t spin(void)
+/* Never wait: at the end of its slices the CPU goes on all the same. */
+static int64_t spin_doing(void (*something)(void))
 {
     int64_t before = exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_SLICES_RUN);
     uint64_t end =
         time_tsc() + (uint64_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_TSC_HZ) / 1000 * SPIN_MS;
 
     while (time_tsc() < end)
-        ;
+        something();
     int64_t turns = exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_SLICES_RUN) - before;
     return turns > 5 ? BY_REMOVAL : turns;
+}
+
+static void nothing(void)
+{
+}
+
+static void timer_that_is_due(void)
+{
+    exo_timer(1);
+}
+
+static int64_t spin(void)
+{
+    return spin_doing(nothing);
+}
+
+/* It is told of the time as soon as it takes upcalls again, once. */
+static int64_t timers_deaf(void)
+{
+    critical_enter();
+    int64_t result = spin_doing(timer_that_is_due);
+    critical_exit();
+    return result;
 }
 
 /* The same while it takes no upcalls. */
@@ -231,6 +272,8 @@ const struct attack environment_attacks[] = {
     {"look at every other environment", look_at_others},
     {"take pages for every other environment", pages_for_others},
     {"notify every other environment", notify_others},
+    {"notify itself after it took its own leave back", notify_after_leave},
+    {"let others notify it in a way that there is none of", allow_others_oddly},
     {"give its slices to strangers", slices_for_others},
     {"steal the slices of others", steal_slices},
     {"read and write the machine's channel", use_channel},
@@ -242,5 +285,6 @@ const struct attack environment_attacks[] = {
     {"name things by numbers of more than 32 bits", wide_arguments},
     {"spin and keep the CPU", spin},
     {"spin with upcalls off and keep the CPU", spin_deaf},
+    {"set timers that are due and keep the CPU", timers_deaf},
     {NULL, NULL},
 };
