@@ -7,10 +7,15 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/fuzz"))
+
+from seeds import seeds  # noqa: E402
+
 BUILD = pathlib.Path(os.environ.get("FREEHOLD_BUILD", ROOT / "build"))
 TARGETS = ("calls", "rings", "filters", "packets", "elf", "bundle", "firmware", "request")
 
@@ -51,6 +56,11 @@ def test_replay_needs_inputs(tmp_path):
     for words in ([], [tmp_path], [tmp_path / "missing"]):
         done = subprocess.run([program, *words], capture_output=True, text=True, check=False)
         assert done.returncode == 1 and "not ok 1" in done.stdout
+
+
+def test_seeds_are_those_that_the_script_makes():
+    for place, data in seeds().items():
+        assert (ROOT / "tests/fuzz/corpus" / place).read_bytes() == data, place
 
 
 def test_an_unknown_target_is_told():

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Inputs of which a fuzzer would guess too little by itself: each is made of parts with names.
+
+    tests/fuzz/seeds.py      writes them to tests/fuzz/corpus
+
+So far DMARs for the target `firmware`, as Intel's "Virtualization Technology for Directed I/O", chapter
+8, has them: structures in structures, each with its length in it.
+"""
+
+import pathlib
+import struct
+
+CORPUS = pathlib.Path(__file__).resolve().parent / "corpus"
+ENDPOINT, BRIDGE, IO_APIC, HPET = 1, 2, 3, 4
+FLAG_ALL = 1  # of a unit: it has the devices that no other names
+
+
+def scope(kind: int, bus: int, *path: tuple[int, int]) -> bytes:
+    steps = b"".join(struct.pack("<BB", *step) for step in path)
+    return struct.pack("<BBHBB", kind, 6 + len(steps), 0, 0, bus) + steps
+
+
+def structure(kind: int, body: bytes, *scopes: bytes) -> bytes:
+    body += b"".join(scopes)
+    return struct.pack("<HH", kind, 4 + len(body)) + body
+
+
+def unit(registers: int, *scopes: bytes, flags: int = 0, segment: int = 0) -> bytes:
+    return structure(0, struct.pack("<BBHQ", flags, 0, segment, registers), *scopes)
+
+
+def reserved(first: int, last: int, *scopes: bytes, segment: int = 0) -> bytes:
+    return structure(1, struct.pack("<HHQQ", 0, segment, first, last), *scopes)
+
+
+DISPLAY = scope(ENDPOINT, 0, (2, 0))
+USB = scope(ENDPOINT, 0, (0x14, 0))
+ALL = unit(0xFED91000, scope(IO_APIC, 0xF0, (0x1F, 0)), scope(HPET, 0, (0x1F, 0)), flags=FLAG_ALL)
+
+DMARS = {
+    "emulator": unit(0xFED90000, scope(IO_APIC, 0xFF, (0, 0)), flags=FLAG_ALL),
+    "laptop": unit(0xFED90000, DISPLAY) + ALL + reserved(0x8B800000, 0x8FFFFFFF, DISPLAY),
+    "bridges": unit(0xFED90000, scope(BRIDGE, 0, (0x1C, 0)), scope(ENDPOINT, 0, (0x1C, 4), (0, 1), (3, 2))),
+    "shared": ALL + reserved(0x7A000000, 0x7A0FFFFF, USB, scope(ENDPOINT, 0, (0x1A, 0)), DISPLAY),
+    "segments": unit(0xC0000000, segment=1, flags=FLAG_ALL) + ALL + reserved(0x1000, 0x1FFF, USB, segment=1),
+    "others": ALL + structure(2, bytes(4), DISPLAY) + structure(3, bytes(16)) + structure(9, b""),
+    "many units": b"".join(unit(0xFED00000 + (i << 12), DISPLAY) for i in range(20)),
+    "many devices": unit(0xFED90000, *[scope(BRIDGE, i, (i % 32, i % 8)) for i in range(40)]),
+    "many reserved": ALL + reserved(0x1000, 0x1FFF, *[scope(ENDPOINT, 0, (i % 32, 0)) for i in range(40)]),
+    # Each of these breaks one rule.
+    "no units": reserved(0x1000, 0x1FFF, USB),
+    "registers": unit(0xFED90800, DISPLAY),
+    "range": ALL + reserved(0x1000, 0x1FFE, USB),
+    "backwards": ALL + reserved(0x3000, 0x1FFF, USB),
+    "path": unit(0xFED90000, scope(ENDPOINT, 0, (32, 0))),
+    "odd path": unit(0xFED90000, DISPLAY[:-1]),
+    "no path": unit(0xFED90000, scope(ENDPOINT, 0)),
+    "short unit": structure(0, bytes(8)),
+    "short range": structure(1, bytes(12)),
+    "no length": ALL + bytes(4),
+    "half": ALL + ALL[:3],
+}
+
+
+def seeds() -> dict[str, bytes]:
+    """By path within the corpus. A DMAR has 8 bytes between what the target makes and its structures."""
+    return {f"firmware/dmar-{name.replace(' ', '-')}": b"\xc0" + bytes(8) + dmar for name, dmar in DMARS.items()}
+
+
+if __name__ == "__main__":
+    for place, data in seeds().items():
+        (CORPUS / place).write_bytes(data)
