@@ -58,6 +58,37 @@ def test_replay_needs_inputs(tmp_path):
         assert done.returncode == 1 and "not ok 1" in done.stdout
 
 
+def test_machine_files():
+    """What the generator of this seed makes is told or accepted, and one file can be tried again."""
+    done = fuzz("machine", "--seconds", "5", "--seed", "test")
+    assert done.returncode == 0, done.stdout + done.stderr
+    files, good = map(int, re.search(r"^machine: (\d+) files, (\d+) of them machines, seed test", done.stdout, re.M).groups())
+    assert files > 50 and 0 < good < files
+    assert not list((BUILD / "fuzz/found/machine").glob("current.toml"))
+
+
+def test_a_planted_bug_is_found_in_the_reader_of_machine_files(tmp_path):
+    """One line in a copy of the tools: what was a sentence is a traceback then."""
+    for folder in ("tools", "tests/fuzz", "exo/abi", "docs", "machines", "libos/sched"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    reader = tmp_path / "tools/freehold_lib/machine.py"
+    text = reader.read_text()
+    reader.write_text(text.replace("        return path.is_file()\n    except OSError:", "        return path.is_file()\n    except KeyError:"))
+    assert reader.read_text() != text
+    command = [sys.executable, tmp_path / "tests/fuzz/machine.py", "--build", BUILD]
+    found = tmp_path / "found"
+    found.mkdir()
+    done = subprocess.run([*command, "--folder", found, "--count", "20000"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "File name too long" in done.stdout, done.stdout
+    (file,) = found.iterdir()
+    again = subprocess.run([*command, file], capture_output=True, text=True, check=False)
+    assert again.returncode == 1 and "File name too long" in again.stdout
+    # The reader as it is says a sentence about the same file.
+    command[1] = ROOT / "tests/fuzz/machine.py"
+    again = subprocess.run([*command, file], capture_output=True, text=True, check=False)
+    assert again.returncode == 0 and "1 files, 0 of them machines" in again.stdout
+
+
 def test_seeds_are_those_that_the_script_makes():
     for place, data in seeds().items():
         assert (ROOT / "tests/fuzz/corpus" / place).read_bytes() == data, place

@@ -8,16 +8,21 @@ import re
 import struct
 import subprocess
 import sys
+import time
 import tomllib
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("FREEHOLD_BUILD", ROOT / "build"))
 sys.path.insert(0, str(ROOT / "tools"))
+sys.path.insert(0, str(ROOT / "tests" / "fuzz"))
 
-from freehold_lib import elf, toml_lines  # noqa: E402
+from freehold_lib import elf, machine, toml_lines  # noqa: E402
 from freehold_lib.abi import number, policies  # noqa: E402
 from freehold_lib.machine import MachineError, load, mac_text, system_memory  # noqa: E402
+from machine import run as fuzz_machines  # noqa: E402
+from machine_files import KEYS  # noqa: E402
 
 GOOD = """\
 [machine]
@@ -349,33 +354,54 @@ def test_what_is_no_machine_file(errors, tmp_path):
         load(tmp_path)
 
 
-def test_nonsense_never_ends_in_a_traceback(read):
-    """Lines of a good file dropped, doubled, swapped and changed: a machine or sentences."""
-    chance = random.Random(1)
-    outcomes = {True: 0, False: 0}
-    values = ["1", "-1", "true", '""', '"x"', "[]", "{}", "[[]]", "1979-05-27", "nan", '["a", 1]', '"9999999G"']
-    for _ in range(3000):
-        lines = GOOD.splitlines()
-        for _ in range(chance.randint(1, 3)):
-            at = chance.randrange(len(lines))
-            key = lines[at].split(" = ")[0]
-            change = chance.randrange(4)
-            if change == 0:
-                del lines[at]
-            elif change == 1:
-                lines.insert(chance.randrange(len(lines)), lines[at])
-            elif change == 2 and "=" in lines[at]:
-                lines[at] = f"{key} = {chance.choice(values)}"
-            else:
-                byte = chance.randrange(len(lines[at]) + 1)
-                lines[at] = lines[at][:byte] + chance.choice("\"'[]{}=.,#\\x\t") + lines[at][byte:]
-        try:
-            read("\n".join(lines))
-            outcomes[True] += 1
-        except MachineError as error:
-            assert error.errors and all(re.match(r".*m\.toml:\d+: .*[.?]$", line) for line in error.errors), error
-            outcomes[False] += 1
-    assert min(outcomes.values()) > 50, outcomes
+@pytest.mark.parametrize("seed", range(4))
+def test_nonsense_never_ends_in_a_traceback(seed, build, tmp_path):
+    """Good files, broken at random: a bundle that init accepts, or sentences (tests/fuzz/machine.py)."""
+    (build / "tests/unit").mkdir(parents=True)
+    (build / "tests/unit/init").symlink_to(BUILD / "tests/unit/init")
+    count, good = fuzz_machines(build, tmp_path, str(seed), 200, 1000)
+    assert count == 1000 and 50 < good < 500
+
+
+def test_every_key_of_the_manual_is_tried():
+    """The generator reads the manual, and the manual has every key that the reader knows."""
+    assert KEYS["machine"] == list(machine._MACHINE_KEYS) and KEYS["control"] == list(machine._CONTROL_KEYS)
+    assert set(KEYS["app"]) == set(machine._APP_KEYS)
+
+
+LEAST = '[machine]\nname = "m"\n[[app]]\nname = "a"\nimage = "httpd"\n'
+WITHOUT_END = {
+    # Each took Python's own refusal, or the time that it takes to compare everything with everything.
+    "nested": ("x = " + "[" * 300 + "]" * 300 + "\n", "1: The file nests values too deeply."),
+    "digits": ("\n\nx = 1" + "0" * 4400 + "\n", "3: There is a number of too many digits."),
+    "hexadecimal": (LEAST + "slices = 0x" + "f" * 5000 + "\n", "6: a: `slices` is a number of more than 64 bits."),
+    "hexadecimal size": (LEAST + "memory = 0x" + "f" * 5000 + "\n", "6: a: `memory` must be a string, not a number."),
+    "parts": (LEAST + "x" + ".a" * 500000 + " = 1\n", "6: A key has more than 16 parts."),
+    "parts of strings": (LEAST + "[a" + ".'b c' . \"\\\"\"" * 9 + "]\n", "6: A key has more than 16 parts."),
+    "file name": (LEAST.replace("httpd", "x" * 300), '5: a: `image` names "' + "x" * 60 + '...", but '),
+    "file name in two lines": (LEAST.replace("httpd", "a\\nb"), '5: a: `image` names "a\\nb", but build/apps/a\\nb is not there; there are echo, httpd.'),
+    "settings": (LEAST + "environment = {" + ",".join(f'A{i}=""' for i in range(60000)) + "}\n", "6: a: `environment` is too long: "),
+    "ports": (LEAST + 'address = "10.0.2.15/24"\nports = [' + ",".join(f'"tcp/{i}"' for i in range(1, 60000)) + "]\n", "7: a: `ports` has 59999 entries; an application has at most 6."),
+    "applications": (LEAST + "[[app]]\n" * 100000, "37: application 33 is one too many: a machine has at most 32 applications."),
+    "blank name": (LEAST.replace('"a"', '" "'), '4: application 1: `name` is " "; a name has'),
+}
+
+
+@pytest.mark.parametrize("case", WITHOUT_END)
+def test_what_has_no_end_is_refused_soon(case, errors):
+    text, said = WITHOUT_END[case]
+    began = time.process_time()
+    found = errors(text)
+    assert any(error.startswith(f"m.toml:{said}") and len(error) < 500 for error in found), found[:3]
+    assert time.process_time() - began < 10
+
+
+def test_many_forwards_and_dots_in_strings_are_read(read):
+    forwards = ",".join(f'"tcp/{i}:1"' for i in range(1, 50000))
+    text = LEAST + f'arguments = ["{"a." * 900}"] # {"a." * 900}\naddress = "10.0.2.15/24"\nforward = [{forwards}]\n'
+    began = time.process_time()
+    assert len(read(text).apps[0].forwards) == 49999
+    assert time.process_time() - began < 10
 
 
 ELF_WRONG = {

@@ -31,7 +31,7 @@ def build_bundle(machine: Machine, build_folder: Path | str, output: Path | str)
     """Write the bundle of a checked machine to `output`, whole or not at all. Returns its path."""
     output = Path(output)
     temporary = output.parent / f".{output.name}.{os.getpid()}.tmp"
-    content = _bundle(machine, Path(build_folder))
+    content = bundle_bytes(machine, Path(build_folder))
     try:
         with open(temporary, "wb") as file:
             file.write(content)
@@ -69,7 +69,8 @@ def build_machine_image(
     return machine
 
 
-def _bundle(machine: Machine, build: Path) -> bytes:
+def bundle_bytes(machine: Machine, build: Path) -> bytes:
+    """The bundle of a checked machine."""
     page = number("EXO_PAGE_SIZE")
     strings = [app.strings for app in machine.apps]
     allow = [app.allowances for app in machine.apps]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+import sys
 import tomllib
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
@@ -21,9 +22,10 @@ from pathlib import Path
 from . import elf, toml_lines
 from .abi import ROOT, number, policies
 from .filters import Ports, allowances, most_ports, read_ports
-from .machine_table import Errors, Table, quote
+from .machine_table import Errors, Table, plain, quote
 
 FILE_MAX = 1 << 20
+KEY_PARTS = 16  # more than any key here has
 DEFAULT_BUILD = ROOT / "build"
 # Where the build has programs; the second has those of the boot tests.
 PROGRAM_FOLDERS = ("apps", "tests/apps")
@@ -60,6 +62,8 @@ def system_memory(memory: int) -> int:
 _NAME = re.compile(r"[a-z0-9-]+")
 _MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 _FORWARD = re.compile(r"(tcp|udp)/([0-9]{1,5}):([0-9]{1,5})")
+_PART = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
+_LONG_KEY = re.compile(rf"({_PART}(?:[ \t]*\.[ \t]*{_PART}){{{KEY_PARTS}}})|{toml_lines.STRING}|{_PART}|#[^\n]*", re.S)
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _MACHINE_KEYS = ("name", "memory")
@@ -164,12 +168,16 @@ def load(path: Path | str, build: Path | str | None = DEFAULT_BUILD) -> Machine:
     path = Path(path)
     text = _read(path)
     try:
+        _check_depth(path, text)
         values = tomllib.loads(text)
+        lines = toml_lines.lines(text)
     except tomllib.TOMLDecodeError as error:
         raise MachineError([_syntax_error(path, text, str(error))]) from error
     except RecursionError as error:
         raise MachineError([f"{path}:1: The file nests values too deeply."]) from error
-    errors = Errors(path, toml_lines.lines(text))
+    except ValueError as error:
+        raise MachineError([f"{path}:{_line_of_digits(text)}: There is a number of too many digits."]) from error
+    errors = Errors(path, lines)
     machine = _Reader(path, Path(build) if build else None, errors).machine(values)
     errors.sort()
     if errors.sentences:
@@ -192,12 +200,27 @@ def _read(path: Path) -> str:
         raise MachineError([f"{path}:{line}: This line is not UTF-8 text."]) from error
 
 
+def _check_depth(path: Path, text: str) -> None:
+    """Keys of very many parts take tomllib time that grows with the square of their number."""
+    for match in _LONG_KEY.finditer(text):
+        if match[1]:
+            line = text.count("\n", 0, match.start()) + 1
+            raise MachineError([f"{path}:{line}: A key has more than {KEY_PARTS} parts."])
+
+
+def _line_of_digits(text: str) -> int:
+    """Where the number is that Python refuses to read, for the time that it would take."""
+    match = re.search(r"(?:[0-9]_?){%d}" % (sys.get_int_max_str_digits() + 1), text)
+    return text.count("\n", 0, match.start()) + 1 if match else 1
+
+
 def _syntax_error(path: Path, text: str, said: str) -> str:
     """tomllib puts the place at the end: "... (at line 3, column 5)"."""
     match = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", said, re.S)
     if not match:
-        return f"{path}:1: This is not TOML: {said}."
+        return f"{path}:1: This is not TOML: {plain(said, 200)}."
     what, line, column = match.groups()
+    what = plain(what, 200)
     if not line:
         return f"{path}:{text.count(chr(10)) + 1}: This is not TOML: {what} at the end of the file."
     return f"{path}:{line}: This is not TOML: {what} (column {column})."
@@ -232,6 +255,7 @@ class _Reader:
         most = number("BUNDLE_APPS")
         if len(tables) > most:
             tables[most].wrong(None, f"is one too many: a machine has at most {most} applications")
+            del tables[most:]  # thousands of them would take their time
         apps = [_AppReader(self, table).app(name or "") for table in tables]
         self.unique(apps, tables)
         self.fits(apps, tables, machine, memory if good else None)
@@ -309,10 +333,18 @@ class _Reader:
             return 0  # told already
 
 
+def _is_file(path: Path) -> bool:
+    """A name that no file can have, one too long for instance, is no file's."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def _image_path(machine: Path, name: str, build: Path) -> Path:
     if "/" in name:
         return machine.parent / name
-    found = [build / folder / name for folder in PROGRAM_FOLDERS if (build / folder / name).is_file()]
+    found = [build / folder / name for folder in PROGRAM_FOLDERS if _is_file(build / folder / name)]
     return (found or [build / PROGRAM_FOLDERS[0] / name])[0]
 
 
@@ -389,19 +421,20 @@ class _AppReader:
         if not build:
             return name
         path = _image_path(self.reader.path, name, build)
-        if not path.is_file():
-            self.table.wrong("image", f"names {quote(name)}, but {path} is not there{_programs(build, name)}")
+        if not _is_file(path):
+            shown = plain(str(path), 200)
+            self.table.wrong("image", f"names {quote(name)}, but {shown} is not there{_programs(build, name)}")
             return None
         try:
             needed = elf.pages_to_start(path)
         except elf.ElfError as error:
-            self.table.wrong("image", f"names {quote(name)}, but {path} {error}")
+            self.table.wrong("image", f"names {quote(name)}, but {plain(str(path), 200)} {error}")
             return None
         if pages and pages < needed:
             page = number("EXO_PAGE_SIZE")
             self.table.wrong(
                 "memory",
-                f"is {size_text(pages * page)}, but to start {name} takes {size_text(needed * page)}",
+                f"is {size_text(pages * page)}, but to start {plain(name, 60)} takes {size_text(needed * page)}",
             )
         return name
 
@@ -439,7 +472,8 @@ class _AppReader:
         made = App(**app | {"forwards": ()})
         most, many = number("EXO_START_STRINGS"), number("EXO_START_COUNT")
         count = len(made.argv + made.settings)
-        longer = sum(map(len, made.arguments)) < sum(map(len, sum(made.environment.items(), ())))
+        settings = sum(len(name) + len(value) for name, value in made.environment.items())
+        longer = sum(map(len, made.arguments)) < settings
         key = "environment" if longer else "arguments"
         if len(made.strings) > most:
             size = len(made.strings)
@@ -510,6 +544,7 @@ class _AppReader:
             self.table.wrong("ports", "needs a fixed `address`")
         if len(texts) > most_ports():
             self.table.wrong("ports", f"has {len(texts)} entries; an application has at most {most_ports()}")
+            texts = {}
         for index, text in texts.items():
             ports = read_ports(text)
             if isinstance(ports, str):
@@ -524,6 +559,7 @@ class _AppReader:
         """By position in the array. A wrong `address` has been told."""
         texts = self.table.strings("forward")
         forwards: dict[int, Forward] = {}
+        taken: set[tuple[str, int]] = set()
         if texts and (address == DHCP or "address" not in self.table.values):
             self.table.wrong("forward", "needs a fixed `address` that the host can forward to")
         for index, text in texts.items():
@@ -540,11 +576,10 @@ class _AppReader:
             if allowed and not any(match[1] == block.protocol and ports[1] in block for block in allowed):
                 self.table.wrong("forward", f"leads to port {ports[1]}/{match[1]}, which `ports` leaves out", index)
                 continue
-            for other in forwards.values():
-                if (other.protocol, other.host_port) == (forward.protocol, forward.host_port):
-                    self.table.wrong("forward", f"names host port {forward.host_port}/{match[1]} twice", index)
-                    break
+            if (forward.protocol, forward.host_port) in taken:
+                self.table.wrong("forward", f"names host port {forward.host_port}/{match[1]} twice", index)
             else:
+                taken.add((forward.protocol, forward.host_port))
                 forwards[index] = forward
         return forwards
 

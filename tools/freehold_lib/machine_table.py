@@ -15,10 +15,19 @@ _TYPES = {str: "a string", bool: "true or false", int: "a number", float: "a fra
 _TYPES |= {list: "an array", dict: "a table"}
 
 
-def quote(text: str) -> str:
+def plain(text: str, most: int) -> str:
     """A string of the file inside a sentence: on one line, and not without end."""
-    plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return f'"{plain[:60]}..."' if len(plain) > 60 else f'"{plain}"'
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: most + 1])
+    return f"{shown[:most]}..." if len(shown) > most else shown
+
+
+def quote(text: str) -> str:
+    return f'"{plain(text, 60)}"'
+
+
+def _is_number(value: int) -> bool:
+    """One of those that TOML promises to keep; Python has longer ones, and does not print them all."""
+    return -(1 << 63) <= value < 1 << 63
 
 
 class Errors:
@@ -76,8 +85,11 @@ class Table:
 
     def _typed(self, key: str, value, kind: type, element):
         # A bool is an int to Python, not to a person.
-        if type(value) is kind:
+        if type(value) is kind and (kind is not int or _is_number(value)):
             return value
+        if type(value) is kind:
+            self.wrong(key, "is a number of more than 64 bits", element)
+            return None
         found = _TYPES.get(type(value), "a date or time")
         where = "must be" if element is None else "must hold"
         plural = {str: "strings"}.get(kind, _TYPES[kind]) if element is not None else _TYPES[kind]
@@ -96,7 +108,7 @@ class Table:
     def size(self, key: str, default: int) -> int | None:
         """Bytes. Units are powers of 1024, because memory comes in them."""
         value = self.values.get(key)
-        if type(value) is int:
+        if type(value) is int and _is_number(value):
             self.wrong(key, f'is {value} without a unit; write for example "{max(value, 1)}M"')
             return None
         text = self._get(key, str, None)
@@ -146,7 +158,7 @@ class Table:
             if self._typed(key, values, dict, index) is None:
                 continue
             name = values.get("name")
-            good = type(name) is str and name.isprintable() and 0 < len(name) <= 40
+            good = type(name) is str and name.isprintable() and name == name.strip() and 0 < len(name) <= 40
             label = name if good else f"application {index + 1}"
             made.append(Table(self.errors, self.place + (key, index), values, label))
         return made

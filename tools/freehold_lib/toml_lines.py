@@ -17,13 +17,13 @@ Path = tuple  # of str and int
 _BLANK = re.compile(r"[ \t]*")
 _BLANK_LINES = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_STRING = re.compile(
+STRING = (
     r'"""(?:[^"\\]|\\.|"{1,2}(?!"))*"{3,5}'
     r"|'''(?:[^']|'{1,2}(?!'))*'{3,5}"
     r'|"(?:[^"\\]|\\.)*"'
-    r"|'[^']*'",
-    re.S,
+    r"|'[^']*'"
 )
+_STRING = re.compile(STRING, re.S)
 _PLAIN = re.compile(r"[^,\]}\n#]*")
 
 

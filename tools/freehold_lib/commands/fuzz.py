@@ -2,18 +2,22 @@
 """Attack the parts that read what strangers send: kernel calls, rings, packets, ELF files, bundles,
 the firmware's tables, HTTP requests. libFuzzer invents inputs under the address and undefined
 behaviour sanitizers; what leads to new paths is kept in the build folder for the next time. With
-clang, in a build folder of its own (build/fuzz).
+clang, in a build folder of its own (build/fuzz). Machine files, which Python reads, come from a
+generator with a seed (tests/fuzz/machine.py).
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+import shlex
 import shutil
+import sys
+import time
 from pathlib import Path
 from typing import NamedTuple
 
-from ..build import build
+from ..build import build, claim
 from ..errors import FreeholdError, UsageError
 from ..prepare import prepare
 from ..process import run_lines
@@ -31,8 +35,10 @@ TARGETS = {
     "bundle": "the bundle that init reads",
     "firmware": "ACPI's MADT and the memory map, as the loader reads them",
     "request": "heads and bodies of requests to httpd",
+    "machine": "machine files: sentences, or a bundle that init accepts",
     "planted": "a bug on purpose: does the fuzzer find it? (not among the targets by default)",
 }
+MACHINE = "machine"  # no libFuzzer target
 DEFAULT = [name for name in TARGETS if name != "planted"]
 EXAMPLES = f"""\
 targets:
@@ -42,13 +48,13 @@ examples:
   tools/freehold fuzz                        every target for a minute
   tools/freehold fuzz packets --seconds 600  one of them for ten
   tools/freehold fuzz rings --keep           and add to tests/fuzz/corpus what reaches new code
-
-Machine files have a generator of their own, which runs in the test tools_machine.
+  tools/freehold fuzz machine --seed 7       the machine files of an earlier run once more
 
 exit status: 0 nothing found, 1 something was found or failed
 """
 STATUS = re.compile(r"#(\d+)\s+[A-Z]\w*.*? cov: (\d+) ft: \d+ corp: (\d+)/")
 CULPRIT = re.compile(r"Test unit written to (\S+)")
+MACHINE_NEEDS = ("apps/httpd", "apps/echo", "tests/unit/init/accept_bundle")
 # What an input may take before it counts as a hang (seconds, MiB).
 LIMITS = ("-timeout=20", "-rss_limit_mb=2048")
 
@@ -71,6 +77,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="then add the inputs that reach code which tests/fuzz/corpus does not reach to it",
     )
+    parser.add_argument("--seed", metavar="TEXT", help="what machine files are drawn by; printed if drawn, too")
     add_build(parser)
 
 
@@ -79,26 +86,31 @@ def execute(arguments: argparse.Namespace) -> int:
     if unknown:
         raise UsageError(f"There is no target {unknown[0]}; there are {', '.join(TARGETS)}.")
     prepare()
-    folder = _build_fuzzers(arguments.build)
+    names = arguments.targets or DEFAULT
+    folder = (arguments.build / "fuzz").resolve()
+    if set(names) != {MACHINE}:
+        _build_fuzzers(folder)
     broken = []
-    for name in arguments.targets or DEFAULT:
-        if _fuzz(folder, name, arguments.seconds) != 0:
+    for name in names:
+        if name == MACHINE:
+            status = _fuzz_machines(arguments.build, folder, arguments.seconds, arguments.seed)
+        else:
+            status = _fuzz(folder, name, arguments.seconds)
+        if status != 0:
             broken.append(name)
-        elif arguments.keep:
+        elif arguments.keep and name != MACHINE:
             _keep(folder, name)
     if broken:
         raise FreeholdError(f"The fuzzer ended with a failure: {', '.join(broken)}; see above.")
     return 0
 
 
-def _build_fuzzers(beside: Path) -> Path:
+def _build_fuzzers(folder: Path) -> None:
     if not shutil.which("clang"):
         raise FreeholdError("clang is missing; run tools/freehold setup.")
-    folder = beside / "fuzz"
     build(
         folder, ["fuzzers"], options=["-Dfuzz=true"], environment={"CC": "clang"}, title="Building fuzzers"
     )
-    return folder.resolve()
 
 
 def _corpus(name: str) -> Path:
@@ -137,6 +149,33 @@ def _fuzz(folder: Path, name: str, limit: float) -> int:
         progress.done = f"{name}: {_figures(found)}"
     if status != 0:
         print(_told(folder, name, status, said, log), flush=True)
+    return status
+
+
+def _fuzz_machines(beside: Path, folder: Path, limit: float, seed: str | None) -> int:
+    """The same for machine files."""
+    build(beside, MACHINE_NEEDS, title="Building what machine files name")
+    claim(folder)
+    crashes = folder / "found" / MACHINE
+    crashes.mkdir(parents=True, exist_ok=True)
+    seed = seed or str(time.time_ns())
+    command = [sys.executable, ROOT / "tests/fuzz/machine.py", "--build", beside.resolve()]
+    figures, said = "nothing tried", []
+    with Progress(f"Fuzzing {MACHINE} with the seed {seed}") as progress:
+
+        def on_line(line: str) -> None:
+            nonlocal figures
+            said.append(line)
+            if re.match(r"\d+ files, ", line):
+                figures = line
+                progress.update(figures)
+
+        status = run_lines([*command, f"--seconds={limit}", f"--seed={seed}", f"--folder={crashes}"], on_line)
+        progress.done = f"{MACHINE}: {figures}, seed {seed}"
+    if status != 0:
+        culprit = next((found[1] for found in map(CULPRIT.search, said) if found), crashes / "current.toml")
+        print("\n".join(line for line in said if line and not re.match(r"\d+ files, ", line)))
+        print(f"To replay it: {shlex.join(map(str, [*command, culprit]))}", flush=True)
     return status
 
 
