@@ -10,6 +10,9 @@ import tomllib
 
 UNITS = ("env", "frame", "queue", "grant", "gate", "filter")  # structs with one member
 C_TYPE = {unit: f"{unit}_t" for unit in UNITS} | {"u32": "uint32_t", "u64": "uint64_t"}
+# What the kernel looks up for an argument: exo/core has a function of that name, kind_whose, which
+# takes the caller, the argument, and where to put the reason if there is none.
+FOUND = {("env", "any"), ("env", "child"), ("env", "built"), ("env", "family"), ("queue", "own"), ("gate", "own")}
 REGISTERS = ["rdi", "rsi", "rdx", "r10", "r8", "r9"]
 ANSWER = 5  # registers of an answer: struct exo_words in types.h
 BATCH_ARGUMENTS = 4  # EXO_BATCH_ARGUMENTS in batch.h
@@ -36,9 +39,11 @@ def check(spec):
             fail(f"number {call['number']} of {call['name']} is retired and may not be used again")
         if len(call["args"]) > len(REGISTERS):
             fail(f"{call['name']} has more than {len(REGISTERS)} arguments")
-        for name, kind in call["args"]:
+        for name, kind, *whose in call["args"]:
             if kind not in C_TYPE:
                 fail(f"argument {name} of {call['name']} has the unknown type {kind}")
+            if whose and (kind, *whose) not in FOUND:
+                fail(f"nothing in the kernel finds the {kind} {name} of {call['name']}: {' '.join(whose)}")
         if call.get("batch") and len(call["args"]) > BATCH_ARGUMENTS:
             fail(f"{call['name']} has too many arguments for a batch: {BATCH_ARGUMENTS} at most")
         if call.get("answer") and len(call["args"]) < ANSWER:
@@ -78,14 +83,20 @@ def numbers(spec):
 
 def parameters(call, first=None):
     words = [first] if first else []
-    words += [f"{C_TYPE[kind]} {name}" for name, kind in call["args"]]
+    words += [f"{C_TYPE[kind]} {name}" for name, kind, *_ in call["args"]]
     return ", ".join(words) or "void"
+
+
+def handler(call):
+    """A handler's parameters: what was found in place of what names it."""
+    words = [f"struct {kind} *{name}" if whose else f"{C_TYPE[kind]} {name}" for name, kind, *whose in call["args"]]
+    return ", ".join(["struct env *self", *words])
 
 
 def answered_stub(call):
     """A stub for a call whose answer comes in the first five registers: *answer, if it is not refused."""
     yield f"static inline int64_t exo_{call['name']}({parameters(call)}, struct exo_words *answer)\n{{\n"
-    for (name, kind), register in zip(call["args"], REGISTERS):
+    for (name, kind, *_), register in zip(call["args"], REGISTERS):
         value = f"{name}.n" if kind in UNITS else name
         yield f'    register uint64_t {register} __asm__("{register}") = {value};\n'
     changed = ", ".join(f'"+r"({register})' for register in REGISTERS[:ANSWER])
@@ -107,7 +118,7 @@ def stubs(spec):
         yield f"static inline int64_t exo_{call['name']}({parameters(call)})\n{{\n"
         inputs = [f'"a"((uint64_t)EXO_CALL_{call["name"].upper()})']
         constraint = {"rdi": "D", "rsi": "S", "rdx": "d"}
-        for (name, kind), register in zip(call["args"], REGISTERS):
+        for (name, kind, *_), register in zip(call["args"], REGISTERS):
             value = f"{name}.n" if kind in UNITS else name
             if register in constraint:
                 inputs.append(f'"{constraint[register]}"((uint64_t){value})')
@@ -121,9 +132,14 @@ def stubs(spec):
 
 
 def prototypes(spec):
-    yield HEAD + '#ifndef EXO_HANDLERS_H\n#define EXO_HANDLERS_H\n\n#include "types.h"\n\nstruct env;\n\n'
+    yield HEAD + '#ifndef EXO_HANDLERS_H\n#define EXO_HANDLERS_H\n\n#include "exo_calls.h"\n#include "types.h"\n\n'
+    yield "".join(f"struct {kind};\n" for kind in sorted({kind for kind, _ in FOUND}))
+    yield "\n/* What an argument names, if the caller is that to it; else NULL with the reason in *error. */\n"
+    for kind, whose in sorted(FOUND):
+        yield f"struct {kind} *{kind}_{whose}(struct env *self, {C_TYPE[kind]} name, int64_t *error);\n"
+    yield "\n"
     for call in spec["call"]:
-        yield f"int64_t call_{call['name']}({parameters(call, 'struct env *self')});\n"
+        yield f"int64_t call_{call['name']}({handler(call)});\n"
     yield "\n/* Check the width of each argument and carry out the call. */\n"
     yield "int64_t call_dispatch(struct env *self, uint64_t number, const uint64_t a[6]);\n"
     yield "/* The same for what may be in a batch. */\n"
@@ -131,7 +147,7 @@ def prototypes(spec):
 
 
 def dispatch(spec):
-    yield HEAD + '#include "exo_calls.h"\n#include "exo_handlers.h"\n\n'
+    yield HEAD + '#include "exo_handlers.h"\n\n'
     batch = [call for call in spec["call"] if call.get("batch")]
     alone = [call for call in spec["call"] if not call.get("batch")]
     yield from switch("batch_dispatch", batch, "-EXO_E_CALL")
@@ -140,22 +156,27 @@ def dispatch(spec):
 
 
 def switch(name, calls, otherwise):
-    yield f"int64_t {name}(struct env *self, uint64_t number, const uint64_t a[6])\n{{\n    switch (number) {{\n"
+    yield f"int64_t {name}(struct env *self, uint64_t number, const uint64_t a[6])\n{{\n"
+    yield "    int64_t error;\n\n    switch (number) {\n"
     for call in calls:
-        yield f"    case EXO_CALL_{call['name'].upper()}:\n"
-        narrow = [i for i, (_, kind) in enumerate(call["args"]) if kind != "u64"]
+        yield f"    case EXO_CALL_{call['name'].upper()}: {{\n"
+        narrow = [i for i, (_, kind, *_) in enumerate(call["args"]) if kind != "u64"]
         if narrow:
             joined = " | ".join(f"a[{i}]" for i in narrow)
             yield f"        if (({joined}) >> 32)\n            return -EXO_E_RANGE;\n"
         values = ["self"]
-        for i, (_, kind) in enumerate(call["args"]):
-            if kind == "u64":
+        for i, (name, kind, *whose) in enumerate(call["args"]):
+            if whose:
+                find = f"{kind}_{whose[0]}(self, ({C_TYPE[kind]}){{(uint32_t)a[{i}]}}, &error)"
+                yield f"        struct {kind} *{name} = {find};\n        if (!{name})\n            return error;\n"
+                values.append(name)
+            elif kind == "u64":
                 values.append(f"a[{i}]")
             elif kind == "u32":
                 values.append(f"(uint32_t)a[{i}]")
             else:
                 values.append(f"({C_TYPE[kind]}){{(uint32_t)a[{i}]}}")
-        yield f"        return call_{call['name']}({', '.join(values)});\n"
+        yield f"        return call_{call['name']}({', '.join(values)});\n    }}\n"
     yield f"    default:\n        return {otherwise};\n    }}\n}}\n"
 
 
@@ -169,7 +190,7 @@ def manual(spec):
     for call in spec["call"]:
         yield f"| {call['number']} | [`{call['name']}`](#{call['name']}) | {call['returns']} |\n"
     for call in spec["call"]:
-        arguments = ", ".join(f"{C_TYPE[kind]} {name}" for name, kind in call["args"])
+        arguments = ", ".join(f"{C_TYPE[kind]} {name}" for name, kind, *_ in call["args"])
         arguments += ", struct exo_words *answer" if call.get("answer") else ""
         yield f"\n## {call['name']}\n\n`exo_{call['name']}({arguments})`\n\n{call['doc'].strip()}\n\n"
         yield f"Returns {call['returns']}.\n\nErrors: {', '.join(call['errors']) or 'none'}.\n"

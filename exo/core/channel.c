@@ -10,7 +10,6 @@
  */
 #include "channel.h"
 
-#include "exo_calls.h"
 #include "exo_handlers.h"
 #include "machine.h"
 

@@ -3,7 +3,6 @@
  * console.c - lines of the applications on the machine's console, each with its author's name.
  */
 #include "env.h"
-#include "exo_calls.h"
 #include "exo_handlers.h"
 #include "frame.h"
 #include "machine.h"

@@ -17,7 +17,6 @@
  */
 #include "account.h"
 #include "env.h"
-#include "exo_calls.h"
 #include "exo_handlers.h"
 #include "gate.h"
 #include "machine.h"

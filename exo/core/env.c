@@ -16,7 +16,6 @@
 #include "env.h"
 
 #include "channel.h"
-#include "exo_calls.h"
 #include "exo_handlers.h"
 #include "frame.h"
 #include "gate.h"
@@ -67,22 +66,70 @@ bool env_descends(const struct env *env, const struct env *ancestor)
     return false;
 }
 
+bool names_have(const env_t *names, uint32_t count, env_t name)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (names[i].n == name.n)
+            return true;
+    return false;
+}
+
+bool names_put(env_t *names, uint32_t count, env_t name, bool in)
+{
+    uint32_t place =
+        count; /* where the name stands, or else one of nobody, or of nobody any more */
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (names[i].n == name.n) {
+            place = i;
+            break;
+        }
+        if (!names[i].n || !env_find(NULL, names[i]))
+            place = i;
+    }
+    if (place == count)
+        return !in;
+
+    names[place].n = in ? name.n : 0;
+    return true;
+}
+
 bool env_acts_for(const struct env *self, const struct env *env)
 {
     return env == self || (env->state == EXO_ENV_EMBRYO && env->parent.n == self->name.n);
 }
 
-struct env *env_child(struct env *self, env_t name, uint32_t states, int64_t *error)
+struct env *env_any(struct env *self, env_t name, int64_t *error)
 {
-    struct env *env = env_find(self, name);
+    *error = -EXO_E_ENV;
+    return env_find(self, name);
+}
 
-    if (!env || env->parent.n != self->name.n)
-        *error = -EXO_E_ENV;
-    else if (!(states >> env->state & 1))
-        *error = -EXO_E_STATE;
-    else
-        return env;
-    return NULL;
+struct env *env_child(struct env *self, env_t name, int64_t *error)
+{
+    struct env *env = env_any(self, name, error);
+
+    if (env && env->parent.n != self->name.n)
+        return NULL;
+    return env;
+}
+
+struct env *env_built(struct env *self, env_t name, int64_t *error)
+{
+    struct env *env = env_any(self, name, error);
+
+    if (env && !env_acts_for(self, env))
+        return NULL;
+    return env;
+}
+
+struct env *env_family(struct env *self, env_t name, int64_t *error)
+{
+    struct env *env = env_any(self, name, error);
+
+    if (env && env != self && !env_descends(env, self))
+        return NULL;
+    return env;
 }
 
 void env_init(struct env *table, uint32_t count)
@@ -279,14 +326,11 @@ static int64_t set_rights(const struct env *self, struct env *env, uint64_t righ
     return 0;
 }
 
-int64_t call_env_set(struct env *self, env_t name, uint32_t what, uint64_t a, uint64_t b)
+int64_t call_env_set(struct env *self, struct env *env, uint32_t what, uint64_t a, uint64_t b)
 {
-    const uint32_t states =
-        1u << EXO_ENV_EMBRYO | (what == EXO_ENV_ADD_QUOTA ? 1u << EXO_ENV_LIVE : 0);
-    int64_t error;
-    struct env *env = env_child(self, name, states, &error);
-    if (!env)
-        return error;
+    if (env->state != EXO_ENV_EMBRYO && (env->state != EXO_ENV_LIVE || what != EXO_ENV_ADD_QUOTA))
+        return -EXO_E_STATE;
+
     switch (what) {
     case EXO_ENV_SET_ROOT:
         return set_frame(env, &env->root, a, EXO_PML4);
@@ -309,13 +353,10 @@ int64_t call_env_set(struct env *self, env_t name, uint32_t what, uint64_t a, ui
     }
 }
 
-int64_t call_env_run(struct env *self, env_t name, uint64_t rip, uint64_t rsp, uint64_t rdi)
+int64_t call_env_run(struct env *self, struct env *env, uint64_t rip, uint64_t rsp, uint64_t rdi)
 {
-    int64_t error;
-    struct env *env = env_child(self, name, 1u << EXO_ENV_EMBRYO, &error);
-    if (!env)
-        return error;
-    if (!env->root.n || !env->control.n)
+    (void)self;
+    if (env->state != EXO_ENV_EMBRYO || !env->root.n || !env->control.n)
         return -EXO_E_STATE;
     if (rip >= EXO_USER_END || rsp > EXO_USER_END)
         return -EXO_E_RANGE;
@@ -392,12 +433,8 @@ void env_end(struct env *env, enum exo_end why, uint32_t status, uint64_t addres
              (unsigned)why, status);
 }
 
-int64_t call_env_kill(struct env *self, env_t name, uint32_t status)
+int64_t call_env_kill(struct env *self, struct env *env, uint32_t status)
 {
-    struct env *env = env_find(self, name);
-
-    if (!env || (env != self && !env_descends(env, self)))
-        return -EXO_E_ENV;
     if (env->state != EXO_ENV_LIVE)
         return -EXO_E_STATE;
 
@@ -422,12 +459,8 @@ static void reclaim_table(uint32_t table)
         frame_release(table);
 }
 
-int64_t call_env_reclaim(struct env *self, env_t name)
+int64_t call_env_reclaim(struct env *self, struct env *env)
 {
-    struct env *env = env_find(self, name);
-
-    if (!env || env->parent.n != self->name.n)
-        return -EXO_E_ENV;
     if (env->state == EXO_ENV_LIVE)
         return -EXO_E_STATE;
     if (env->state == EXO_ENV_EMBRYO) {

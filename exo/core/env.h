@@ -106,9 +106,11 @@ struct env *env_find(struct env *self, env_t name);
 bool env_descends(const struct env *env, const struct env *ancestor);
 
 /*
- * A child of `self` that is in one of `states` (a bit a state), or NULL with the reason in *error.
+ * A few environments that may do something, by their names: who gets the slot of another does not
+ * inherit its right, and nobody has to be forgotten. Putting in may be refused: there is no room.
  */
-struct env *env_child(struct env *self, env_t name, uint32_t states, int64_t *error);
+bool names_have(const env_t *names, uint32_t count, env_t name);
+bool names_put(env_t *names, uint32_t count, env_t name, bool in);
 
 /* self is env, or env is an EMBRYO child of self. */
 bool env_acts_for(const struct env *self, const struct env *env);

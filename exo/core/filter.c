@@ -16,7 +16,6 @@
 #include "packet_filter.h"
 
 #include "env.h"
-#include "exo_calls.h"
 #include "exo_handlers.h"
 #include "frame.h"
 #include "machine.h"
@@ -188,14 +187,10 @@ static int64_t filter_fits(const struct queue *q, const struct exo_filter *match
     return room ? 0 : -EXO_E_MEMORY;
 }
 
-int64_t call_filter_add(struct env *self, queue_t queue, frame_t frame, uint32_t offset)
+int64_t call_filter_add(struct env *self, struct queue *q, frame_t frame, uint32_t offset)
 {
     struct exo_filter match;
-    int64_t error;
-    struct queue *q = queue_own(self, queue, &error);
-    if (!q)
-        return error;
-    error = filter_fetch(self, frame.n, offset, &match);
+    int64_t error = filter_fetch(self, frame.n, offset, &match);
     if (error)
         return error;
     if (!filter_canonical(&match, false))

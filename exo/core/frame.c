@@ -15,7 +15,6 @@
 
 #include "block.h"
 #include "env.h"
-#include "exo_calls.h"
 #include "exo_handlers.h"
 #include "machine.h"
 
@@ -167,16 +166,14 @@ void frame_unpin(frame_t frame)
     frames[frame.n].pinned--;
 }
 
-int64_t call_page_alloc(struct env *self, env_t env, frame_t frame, uint32_t type)
+int64_t call_page_alloc(struct env *self, struct env *env, frame_t frame, uint32_t type)
 {
-    struct env *owner = env_find(self, env);
     uint32_t n = frame.n == EXO_FRAME_ANY ? frames_free.first : frame.n;
 
-    if (!owner || !env_acts_for(self, owner))
-        return -EXO_E_ENV;
+    (void)self;
     if (type < EXO_PML4 || type > EXO_RING)
         return -EXO_E_TYPE;
-    if (owner->used[EXO_R_PAGES] >= owner->quota[EXO_R_PAGES])
+    if (env->used[EXO_R_PAGES] >= env->quota[EXO_R_PAGES])
         return -EXO_E_QUOTA;
     if (frame.n == EXO_FRAME_ANY && !n)
         return -EXO_E_MEMORY;
@@ -190,7 +187,7 @@ int64_t call_page_alloc(struct env *self, env_t env, frame_t frame, uint32_t typ
     __builtin_memset(machine_frame((frame_t){n}), 0, EXO_PAGE_SIZE);
     if (type == EXO_PML4)
         machine_root_init(machine_frame((frame_t){n}));
-    frame_own(owner, n, type);
+    frame_own(env, n, type);
     return n;
 }
 
@@ -209,14 +206,12 @@ int64_t call_page_free(struct env *self, frame_t frame)
     return 0;
 }
 
-int64_t call_page_give(struct env *self, frame_t frame, env_t env)
+int64_t call_page_give(struct env *self, frame_t frame, struct env *to)
 {
-    struct env *to = env_find(self, env);
-
     if (frame.n >= frame_count)
         return -EXO_E_RANGE;
     struct frame *f = &frames[frame.n];
-    if (!to || to == self || !env_acts_for(self, to))
+    if (to == self)
         return -EXO_E_ENV;
     if (!f->owner || &envs[f->owner] != self)
         return -EXO_E_OWNER;

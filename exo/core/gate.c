@@ -19,7 +19,6 @@
  */
 #include "gate.h"
 
-#include "exo_calls.h"
 #include "exo_handlers.h"
 #include "machine.h"
 #include "slice.h"
@@ -57,8 +56,7 @@ static struct gate *gate_find(gate_t name)
     return &gates[i];
 }
 
-/* A gate of `self`, or NULL with the reason in *error. */
-static struct gate *gate_of(const struct env *self, gate_t name, int64_t *error)
+struct gate *gate_own(struct env *self, gate_t name, int64_t *error)
 {
     struct gate *gate = gate_find(name);
 
@@ -94,52 +92,26 @@ static void gate_free(struct env *owner, struct gate *gate)
     owner->used[EXO_R_GATES]--;
 }
 
-int64_t call_gate_delete(struct env *self, gate_t name)
+int64_t call_gate_delete(struct env *self, struct gate *gate)
 {
-    int64_t error;
-    struct gate *gate = gate_of(self, name, &error);
-    if (!gate)
-        return error;
-
     gate_free(self, gate);
     return 0;
 }
 
-int64_t call_gate_grant(struct env *self, gate_t name, env_t to, uint32_t allow)
+int64_t call_gate_grant(struct env *self, struct gate *gate, struct env *env, uint32_t allow)
 {
-    int64_t error;
-    struct gate *gate = gate_of(self, name, &error);
-    if (!gate)
-        return error;
-    const struct env *env = env_find(self, to);
-    if (!env || env->state == EXO_ENV_ZOMBIE)
+    (void)self;
+    if (env->state == EXO_ENV_ZOMBIE)
         return -EXO_E_ENV;
     if (allow > 1)
         return -EXO_E_RANGE;
-    env_t *place = NULL;
-    for (uint32_t i = 0; i < EXO_GATE_HOLDERS; i++) {
-        env_t *holder = &gate->holder[i];
-        if (holder->n == env->name.n) {
-            *holder = (env_t){allow ? env->name.n : 0};
-            return 0;
-        }
-        if (!holder->n || !env_find(NULL, *holder))
-            place = holder;
-    }
-    if (allow && !place)
-        return -EXO_E_BUSY;
 
-    if (allow)
-        *place = env->name;
-    return 0;
+    return names_put(gate->holder, EXO_GATE_HOLDERS, env->name, allow) ? 0 : -EXO_E_BUSY;
 }
 
 static bool may_call(const struct gate *gate, const struct env *env)
 {
-    for (uint32_t i = 0; i < EXO_GATE_HOLDERS; i++)
-        if (gate->holder[i].n == env->name.n)
-            return true;
-    return false;
+    return names_have(gate->holder, EXO_GATE_HOLDERS, env->name);
 }
 
 int64_t gate_info(const struct env *self, uint64_t which, uint32_t index)

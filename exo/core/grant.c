@@ -17,7 +17,6 @@
  */
 #include "grant.h"
 
-#include "exo_calls.h"
 #include "exo_handlers.h"
 #include "table.h"
 
@@ -104,14 +103,13 @@ bool grant_reclaim(struct env *env, uint32_t most)
     return any;
 }
 
-int64_t call_page_grant(struct env *self, frame_t frame, env_t name, uint32_t perm, uint32_t tag)
+int64_t call_page_grant(struct env *self, frame_t frame, struct env *to, uint32_t perm,
+                        uint32_t tag)
 {
-    struct env *to = env_find(self, name);
-
     if (frame.n >= frame_count || perm > (EXO_WRITE | EXO_EXEC))
         return -EXO_E_RANGE;
     struct frame *f = &frames[frame.n];
-    if (!to || to == self || to->state == EXO_ENV_ZOMBIE)
+    if (to == self || to->state == EXO_ENV_ZOMBIE)
         return -EXO_E_ENV;
     if (&envs[f->owner] != self)
         return -EXO_E_OWNER;

@@ -6,7 +6,6 @@
 
 #include "account.h"
 #include "env.h"
-#include "exo_calls.h"
 #include "exo_handlers.h"
 #include "frame.h"
 #include "gate.h"

@@ -16,7 +16,6 @@
  */
 #include "queue.h"
 
-#include "exo_calls.h"
 #include "exo_handlers.h"
 #include "frame.h"
 #include "machine.h"
@@ -310,15 +309,15 @@ void nic_sent(struct nic *nic, uint32_t cookie)
 
 /* --- calls ----------------------------------------------------------------------- */
 
-struct queue *queue_own(struct env *self, queue_t queue, int64_t *error)
+struct queue *queue_own(struct env *self, queue_t name, int64_t *error)
 {
     *error = -EXO_E_RANGE;
-    if (queue.n >= queue_count)
+    if (name.n >= queue_count)
         return NULL;
     *error = -EXO_E_OWNER;
-    if (!queues[queue.n].owner || &envs[queues[queue.n].owner] != self)
+    if (!set_has(&self->queues, name.n))
         return NULL;
-    return &queues[queue.n];
+    return &queues[name.n];
 }
 
 /* A frame of the caller's own, of a type, and not in use by the kernel already. */
@@ -392,12 +391,9 @@ static void queue_release(struct queue *q)
     __builtin_memset(q, 0, sizeof(*q));
 }
 
-int64_t call_queue_unbind(struct env *self, queue_t queue)
+int64_t call_queue_unbind(struct env *self, struct queue *q)
 {
-    int64_t error;
-    struct queue *q = queue_own(self, queue, &error);
-    if (!q)
-        return error;
+    (void)self;
     if (q->flights)
         return -EXO_E_BUSY;
 
@@ -405,15 +401,11 @@ int64_t call_queue_unbind(struct env *self, queue_t queue)
     return 0;
 }
 
-int64_t call_queue_buffer(struct env *self, queue_t queue, uint32_t index, frame_t frame)
+int64_t call_queue_buffer(struct env *self, struct queue *q, uint32_t index, frame_t frame)
 {
-    int64_t error;
-    struct queue *q = queue_own(self, queue, &error);
-    if (!q)
-        return error;
     if (index >= EXO_QUEUE_BUFFERS / 2)
         return -EXO_E_RANGE;
-    error = frame_usable(self, frame, EXO_DATA);
+    int64_t error = frame_usable(self, frame, EXO_DATA);
     if (error)
         return error;
     if (q->buffer[index].n)
@@ -421,17 +413,15 @@ int64_t call_queue_buffer(struct env *self, queue_t queue, uint32_t index, frame
 
     q->buffer[index] = frame;
     frame_pin(frame);
-    dma_map(nics[q->nic], queue.n, index, frame);
+    dma_map(nics[q->nic], (uint32_t)(q - queues), index, frame);
     return 0;
 }
 
-int64_t call_queue_kick(struct env *self, queue_t queue)
+int64_t call_queue_kick(struct env *self, struct queue *q)
 {
-    int64_t error;
-    struct queue *q = queue_own(self, queue, &error);
-    if (!q)
-        return error;
+    (void)self;
     struct nic *nic = nics[q->nic];
+    uint32_t number = (uint32_t)(q - queues);
     if (!nic->send_ready(nic))
         nic->poll(nic);
 
@@ -440,8 +430,8 @@ int64_t call_queue_kick(struct env *self, queue_t queue)
     /* Every packet in flight has a place in COMPLETE kept for it. */
     uint32_t places = room(q, EXO_RING_COMPLETE, q->completed);
     while (done < count && done < KICK_MAX && q->flights < places) {
-        if (!queue_send(q, queue.n, fetch_desc(&ring->desc[q->sent % EXO_RING_SIZE]))) {
-            set_add(&nic->stalled, queue.n);
+        if (!queue_send(q, number, fetch_desc(&ring->desc[q->sent % EXO_RING_SIZE]))) {
+            set_add(&nic->stalled, number);
             break;
         }
         q->sent++;

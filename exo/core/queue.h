@@ -5,11 +5,6 @@
 
 #include "env.h"
 
-struct queue;
-
-/* A queue of the caller's, or NULL with the reason in *error. */
-struct queue *queue_own(struct env *self, queue_t queue, int64_t *error);
-
 /* Take back one queue of a ZOMBIE that has one: 1 done, -EXO_E_BUSY while a device still sends from its frames.
  */
 int64_t queue_reclaim(struct env *env);

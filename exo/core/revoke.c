@@ -18,7 +18,6 @@
 #include "revoke.h"
 
 #include "env.h"
-#include "exo_calls.h"
 #include "exo_handlers.h"
 #include "frame.h"
 #include "machine.h"
@@ -61,12 +60,11 @@ int64_t call_revoke_prefer(struct env *self, frame_t frame, uint32_t count)
     return 0;
 }
 
-int64_t call_revoke_start(struct env *self, env_t name, uint32_t pages, uint64_t deadline)
+int64_t call_revoke_start(struct env *self, struct env *env, uint32_t pages, uint64_t deadline)
 {
-    int64_t error;
-    struct env *env = env_child(self, name, 1u << EXO_ENV_LIVE, &error);
-    if (!env)
-        return error;
+    (void)self;
+    if (env->state != EXO_ENV_LIVE)
+        return -EXO_E_STATE;
     if (pages && env->revoke.missing)
         return -EXO_E_BUSY;
     if (!pages && !env->revoke.missing)
@@ -136,12 +134,10 @@ static void take_listed(struct env *parent, struct env *env)
         env_end(env, EXO_END_REVOKED, r->missing, 0);
 }
 
-int64_t call_revoke_take(struct env *self, env_t name)
+int64_t call_revoke_take(struct env *self, struct env *env)
 {
-    int64_t error;
-    struct env *env = env_child(self, name, 1u << EXO_ENV_LIVE, &error);
-    if (!env)
-        return error;
+    if (env->state != EXO_ENV_LIVE)
+        return -EXO_E_STATE;
     if (!env->revoke.missing)
         return -EXO_E_EMPTY;
 

@@ -12,7 +12,6 @@
  */
 #include "slice.h"
 
-#include "exo_calls.h"
 #include "exo_handlers.h"
 
 uint16_t *slice_owner;
@@ -106,13 +105,11 @@ void slice_hand_over(struct env *env, struct env *to, uint32_t most)
         slice_move(position, to);
 }
 
-int64_t call_slice_set(struct env *self, uint32_t position, env_t name)
+int64_t call_slice_set(struct env *self, uint32_t position, struct env *to)
 {
-    struct env *to = env_find(self, name);
-
     if (position >= slice_count)
         return -EXO_E_RANGE;
-    if (!to || (to != self && !env_descends(to, self)) || to->state == EXO_ENV_ZOMBIE)
+    if (to->state == EXO_ENV_ZOMBIE)
         return -EXO_E_ENV;
     struct env *owner = &envs[slice_owner[position]];
     if (owner != self && !env_descends(owner, self))

@@ -14,7 +14,6 @@
  *   T5  after an entry is cleared or weakened no CPU uses the old one: machine_tlb_flush
  */
 #include "env.h"
-#include "exo_calls.h"
 #include "exo_handlers.h"
 #include "frame.h"
 #include "grant.h"

@@ -11,13 +11,11 @@
 #include "start.h"
 #include "x86_64.h"
 
-#define NOBODY ((env_t){EXO_ENV_SELF})
-
 static struct env *first;
 
 static frame_t take(enum exo_frame_type type)
 {
-    int64_t frame = call_page_alloc(first, NOBODY, (frame_t){EXO_FRAME_ANY}, type);
+    int64_t frame = call_page_alloc(first, first, (frame_t){EXO_FRAME_ANY}, type);
 
     if (frame < 0)
         panic("There is too little memory for the first environment: error %ld.", -frame);

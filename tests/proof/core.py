@@ -265,7 +265,7 @@ def invariants_of() -> list[str]:
 
 def errors_of(call: dict) -> list[str]:
     """What the call may return: the dispatch refuses what does not fit its type."""
-    narrow = any(kind != "u64" for _, kind in call["args"])
+    narrow = any(kind != "u64" for _, kind, *_ in call["args"])
     return ["RANGE"] * (narrow and "RANGE" not in call["errors"]) + call["errors"]
 
 

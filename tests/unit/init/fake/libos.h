@@ -24,24 +24,25 @@ static inline bool fake_fails(void)
     return fake_fail_at && --fake_fail_at == 0;
 }
 
-#define FAKE(name, parameters, ...)                                                                \
+#define FAKE(name, CAPITALS, parameters, ...)                                                      \
     static inline int64_t exo_##name parameters                                                    \
     {                                                                                              \
-        return fake_fails() ? -EXO_E_QUOTA : call_##name(fake_init, __VA_ARGS__);                  \
+        return fake_fails() ? -EXO_E_QUOTA : CALL(fake_init, CAPITALS, __VA_ARGS__);               \
     }
-FAKE(page_alloc, (env_t env, frame_t frame, uint32_t type), env, frame, type)
-FAKE(page_give, (frame_t frame, env_t env), frame, env)
-FAKE(pt_map, (frame_t table, uint32_t index, frame_t frame, uint32_t perm), table, index, frame,
-     perm)
-FAKE(page_grant, (frame_t frame, env_t env, uint32_t perm, uint32_t tag), frame, env, perm, tag)
-FAKE(grant_map, (grant_t grant, frame_t table, uint32_t index, uint32_t perm), grant, table, index,
-     perm)
-FAKE(env_create,
+FAKE(page_alloc, PAGE_ALLOC, (env_t env, frame_t frame, uint32_t type), env.n, frame.n, type)
+FAKE(page_give, PAGE_GIVE, (frame_t frame, env_t env), frame.n, env.n)
+FAKE(pt_map, PT_MAP, (frame_t table, uint32_t index, frame_t frame, uint32_t perm), table.n, index,
+     frame.n, perm)
+FAKE(page_grant, PAGE_GRANT, (frame_t frame, env_t env, uint32_t perm, uint32_t tag), frame.n,
+     env.n, perm, tag)
+FAKE(grant_map, GRANT_MAP, (grant_t grant, frame_t table, uint32_t index, uint32_t perm), grant.n,
+     table.n, index, perm)
+FAKE(env_create, ENV_CREATE,
      (uint32_t pages, uint32_t envs, uint32_t queues, uint32_t grants, uint32_t gates,
       uint32_t filters),
      pages, envs, queues, grants, gates, filters)
-FAKE(env_set, (env_t env, uint32_t what, uint64_t a, uint64_t b), env, what, a, b)
-FAKE(env_run, (env_t env, uint64_t rip, uint64_t rsp, uint64_t rdi), env, rip, rsp, rdi)
+FAKE(env_set, ENV_SET, (env_t env, uint32_t what, uint64_t a, uint64_t b), env.n, what, a, b)
+FAKE(env_run, ENV_RUN, (env_t env, uint64_t rip, uint64_t rsp, uint64_t rdi), env.n, rip, rsp, rdi)
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 
@@ -68,7 +69,7 @@ static inline int64_t exo_page_free(frame_t frame)
 
 static inline int64_t exo_env_reclaim(env_t env)
 {
-    return call_env_reclaim(fake_init, env);
+    return CALL(fake_init, ENV_RECLAIM, env.n);
 }
 
 static inline int64_t exo_info(uint32_t what, uint64_t which, uint32_t index)
@@ -79,8 +80,7 @@ static inline int64_t exo_info(uint32_t what, uint64_t which, uint32_t index)
 /* Memory of init's is a frame of the mock's. */
 static inline void *vm_alloc(uint32_t pages, uint32_t type)
 {
-    int64_t frame =
-        call_page_alloc(fake_init, (env_t){EXO_ENV_SELF}, (frame_t){EXO_FRAME_ANY}, type);
+    int64_t frame = CALL(fake_init, PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, type);
 
     return frame < 0 || pages != 1 ? NULL : machine_frame((frame_t){(uint32_t)frame});
 }
