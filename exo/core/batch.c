@@ -18,13 +18,12 @@
 
 int64_t call_batch(struct env *self, frame_t frame, uint32_t offset, uint32_t count)
 {
-    if (frame.n >= frame_count || count > EXO_BATCH_MAX || offset % 8 ||
+    if (count > EXO_BATCH_MAX || offset % 8 ||
         offset > EXO_PAGE_SIZE - count * sizeof(struct exo_operation))
         return -EXO_E_RANGE;
-    if (&envs[frames[frame.n].owner] != self)
-        return -EXO_E_OWNER;
-    if (frames[frame.n].type != EXO_DATA && frames[frame.n].type != EXO_CONTROL)
-        return -EXO_E_TYPE;
+    int64_t error = frame_check(self, frame.n, 1u << EXO_DATA | 1u << EXO_CONTROL);
+    if (error)
+        return error;
 
     volatile struct exo_operation *operation =
         (volatile void *)((char *)machine_frame(frame) + offset);
@@ -40,6 +39,6 @@ int64_t call_batch(struct env *self, frame_t frame, uint32_t offset, uint32_t co
         else
             operation[i].result = result;
     }
-    frame_unpin(frame);
+    frame_unpin(&frame);
     return stopped ? stopped : count;
 }

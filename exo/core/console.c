@@ -19,12 +19,11 @@ int64_t call_console_write(struct env *self, frame_t frame, uint32_t offset, uin
     char line[EXO_CONSOLE_MAX];
     uint32_t used = 0;
 
-    if (frame.n >= frame_count || length > EXO_CONSOLE_MAX || offset > EXO_PAGE_SIZE - length)
+    if (length > EXO_CONSOLE_MAX || offset > EXO_PAGE_SIZE - length)
         return -EXO_E_RANGE;
-    if (&envs[frames[frame.n].owner] != self)
-        return -EXO_E_OWNER;
-    if (frames[frame.n].type != EXO_DATA)
-        return -EXO_E_TYPE;
+    int64_t error = frame_check(self, frame.n, 1u << EXO_DATA);
+    if (error)
+        return error;
 
     const volatile char *text = (const char *)machine_frame(frame) + offset;
     for (uint32_t i = 0; i < length;) {

@@ -33,10 +33,6 @@ uint32_t env_count;
 static struct set slots_free;
 static uint32_t slot_last; /* the search for a free one goes on after it: a name comes again late */
 
-#define RECLAIM_FRAMES 64u /* frames taken back by one call */
-#define RECLAIM_GRANTS 64u /* grants likewise */
-#define RECLAIM_SLICES 64u /* positions of the slice vector */
-#define RECLAIM_ENVS   64u /* children, which go to the parent */
 #define GENERATION_MAX ((1u << (32 - EXO_ENV_SLOT_BITS)) - 1)
 #define LABEL_EXO      0x6f7865ull /* "exo" and "uefi" as env_set takes them */
 #define LABEL_UEFI     0x69666575ull
@@ -180,7 +176,7 @@ struct env *env_first(uint32_t pages)
     env->allowances = 1; /* that asks for nothing: every filter lies within it */
     env->rights = EXO_RIGHTS;
     __builtin_memcpy(env->label, "init", 5);
-    slice_give_all(env);
+    slice_hand_over(&envs[ENV_KERNEL], env, slice_count);
     gate_init();
     channel_owner = env->name;
     return env;
@@ -283,12 +279,9 @@ static int64_t set_allow(struct env *self, struct env *env, uint64_t frame, uint
 /* Root table and control page: a frame of the child's own, pinned from now on. */
 static int64_t set_frame(struct env *env, frame_t *place, uint64_t n, enum exo_frame_type type)
 {
-    if (n >= frame_count)
-        return -EXO_E_RANGE;
-    if (&envs[frames[n].owner] != env)
-        return -EXO_E_OWNER;
-    if (frames[n].type != type)
-        return -EXO_E_TYPE;
+    int64_t error = frame_check(env, n, 1u << type);
+    if (error)
+        return error;
     if (place->n)
         return -EXO_E_BUSY;
     place->n = (uint32_t)n;
@@ -393,14 +386,14 @@ void env_unpend(struct env *env, uint32_t reasons)
 }
 
 /*
- * Up to RECLAIM_ENVS children of a ZOMBIE become its parent's, with the quota that they took; those
+ * Up to RECLAIM children of a ZOMBIE become its parent's, with the quota that they took; those
  * that have ended meanwhile had nobody to tell. False: it has none.
  */
 static bool orphans_hand_over(struct env *env, struct env *to)
 {
     uint32_t slot, moved = 0;
 
-    for (; moved < RECLAIM_ENVS && (slot = set_first(&env->children)) != SET_NONE; moved++) {
+    for (; moved < RECLAIM && (slot = set_first(&env->children)) != SET_NONE; moved++) {
         set_remove(&env->children, slot);
         env->used[EXO_R_ENVS]--;
         env->quota[EXO_R_ENVS]--;
@@ -459,37 +452,13 @@ static void reclaim_table(uint32_t table)
         frame_release(table);
 }
 
-int64_t call_env_reclaim(struct env *self, struct env *env)
+/* Up to RECLAIM frames of a ZOMBIE, but one table or block is as much. 0: it has none left. */
+static int64_t frames_reclaim(struct env *env)
 {
-    if (env->state == EXO_ENV_LIVE)
-        return -EXO_E_STATE;
-    if (env->state == EXO_ENV_EMBRYO) {
-        /* Torn down from here on: nobody builds it any further. */
-        env->state = EXO_ENV_ZOMBIE;
-        env->end = EXO_END_KILLED;
-    }
-    if (gate_reclaim(env) || orphans_hand_over(env, self))
-        return 1;
-    if (env->slices) {
-        slice_hand_over(env, self, RECLAIM_SLICES);
-        return 1;
-    }
-    if (env->used[EXO_R_QUEUES]) {
-        int64_t result = queue_reclaim(env);
-        return result < 0 ? result : 1;
-    }
-    if (grant_reclaim(env, RECLAIM_GRANTS))
-        return 1;
-    if (env->root.n || env->control.n || env->revoke.list.n) {
-        revoke_forget(env);
-        if (env->root.n)
-            frame_unpin(env->root);
-        if (env->control.n)
-            frame_unpin(env->control);
-        env->root.n = env->control.n = 0;
-        return 1;
-    }
-    for (uint32_t i = 0; i < RECLAIM_FRAMES && env->frames.first; i++) {
+    revoke_forget(env);
+    frame_unpin(&env->root);
+    frame_unpin(&env->control);
+    for (uint32_t i = 0; i < RECLAIM && env->frames.first; i++) {
         uint32_t n = env->frames.first;
         bool table = frame_is_table(&frames[n]), block = frames[n].type == EXO_BLOCK;
         if (frames[n].pinned)
@@ -499,10 +468,29 @@ int64_t call_env_reclaim(struct env *self, struct env *env)
         else
             frame_release(n);
         if (table || block)
-            return 1; /* that was as much as many frames */
+            return 1;
     }
-    if (env->frames.first)
+    return env->frames.first != 0;
+}
+
+int64_t call_env_reclaim(struct env *self, struct env *env)
+{
+    if (env->state == EXO_ENV_LIVE)
+        return -EXO_E_STATE;
+    if (env->state == EXO_ENV_EMBRYO) {
+        /* Torn down from here on: nobody builds it any further. */
+        env->state = EXO_ENV_ZOMBIE;
+        env->end = EXO_END_KILLED;
+    }
+    if (gate_reclaim(env) || orphans_hand_over(env, self) || slice_hand_over(env, self, RECLAIM))
         return 1;
+    if (env->used[EXO_R_QUEUES])
+        return queue_reclaim(env);
+    if (grant_reclaim(env, RECLAIM))
+        return 1;
+    int64_t result = frames_reclaim(env);
+    if (result)
+        return result;
 
     for (uint32_t r = 0; r < EXO_RESOURCES; r++)
         self->quota[r] += env->quota[r];

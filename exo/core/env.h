@@ -15,6 +15,8 @@
 #include "set.h"
 #include "types.h"
 
+#define RECLAIM    64u /* things of a ZOMBIE taken back by one call, of most kinds */
+
 #define ENV_KERNEL 0u /* slot 0 stands for "nobody" */
 
 /* Its part in calls through gates (gate.c). Environments by their slots, 0: none. */

@@ -152,12 +152,11 @@ int64_t filter_fetch(const struct env *self, uint64_t frame, uint64_t offset,
 {
     uint64_t word[sizeof(*filter) / 8];
 
-    if (frame >= frame_count || offset % 8 || offset > EXO_PAGE_SIZE - sizeof(*filter))
+    if (offset % 8 || offset > EXO_PAGE_SIZE - sizeof(*filter))
         return -EXO_E_RANGE;
-    if (&envs[frames[frame].owner] != self)
-        return -EXO_E_OWNER;
-    if (frames[frame].type != EXO_DATA && frames[frame].type != EXO_CONTROL)
-        return -EXO_E_TYPE;
+    int64_t error = frame_check(self, frame, 1u << EXO_DATA | 1u << EXO_CONTROL);
+    if (error)
+        return error;
 
     const volatile uint64_t *from =
         (const volatile void *)((const char *)machine_frame((frame_t){(uint32_t)frame}) + offset);

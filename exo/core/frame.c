@@ -109,6 +109,17 @@ struct frame *frame_of(const struct env *self, frame_t frame)
     return f;
 }
 
+int64_t frame_check(const struct env *owner, uint64_t frame, uint32_t types)
+{
+    if (frame >= frame_count)
+        return -EXO_E_RANGE;
+    if (&envs[frames[frame].owner] != owner)
+        return -EXO_E_OWNER;
+    if (!(types >> frames[frame].type & 1))
+        return -EXO_E_TYPE;
+    return 0;
+}
+
 void frame_disown(uint32_t n)
 {
     list_remove(frame_link, owner_list(n), n);
@@ -159,11 +170,14 @@ void frame_pin(frame_t frame)
     frames[frame.n].pinned++;
 }
 
-void frame_unpin(frame_t frame)
+void frame_unpin(frame_t *frame)
 {
-    if (!frames[frame.n].pinned)
-        panic("frame %u is unpinned more often than pinned", frame.n);
-    frames[frame.n].pinned--;
+    if (!frame->n)
+        return;
+    if (!frames[frame->n].pinned)
+        panic("frame %u is unpinned more often than pinned", frame->n);
+    frames[frame->n].pinned--;
+    frame->n = EXO_FRAME_NONE;
 }
 
 int64_t call_page_alloc(struct env *self, struct env *env, frame_t frame, uint32_t type)
@@ -208,15 +222,12 @@ int64_t call_page_free(struct env *self, frame_t frame)
 
 int64_t call_page_give(struct env *self, frame_t frame, struct env *to)
 {
-    if (frame.n >= frame_count)
-        return -EXO_E_RANGE;
-    struct frame *f = &frames[frame.n];
+    int64_t error = frame_check(self, frame.n, 1u << EXO_DATA);
+    if (error)
+        return error;
+    const struct frame *f = &frames[frame.n];
     if (to == self)
         return -EXO_E_ENV;
-    if (!f->owner || &envs[f->owner] != self)
-        return -EXO_E_OWNER;
-    if (f->type != EXO_DATA)
-        return -EXO_E_TYPE;
     if (f->mapped || f->pinned || f->granted)
         return -EXO_E_BUSY;
     if (to->used[EXO_R_PAGES] >= to->quota[EXO_R_PAGES])

@@ -55,6 +55,9 @@ void frame_publish(uint32_t first, uint32_t count);
 /* The frame if it exists and belongs to `self` or an EMBRYO child of it, else NULL. */
 struct frame *frame_of(const struct env *self, frame_t frame);
 
+/* 0 if the frame exists, is `owner`'s and of one of `types` (a bit a type), else what is wrong. */
+int64_t frame_check(const struct env *owner, uint64_t frame, uint32_t types);
+
 /* Checked by the caller: the frame is used no more. It becomes FREE and leaves its owner's count.
  */
 void frame_release(uint32_t n);
@@ -72,9 +75,10 @@ void frame_disown(uint32_t n);
 void frame_free_append(uint32_t n);
 void frame_free_remove(uint32_t n);
 
-/* The kernel itself uses the frame; as long as it does, the frame stays what and whose it is. */
+/* The kernel itself uses the frame; as long as it does, the frame stays what and whose it is. Once it
+ * does no more, what named the frame names none; if it named none already nothing happens. */
 void frame_pin(frame_t frame);
-void frame_unpin(frame_t frame);
+void frame_unpin(frame_t *frame);
 
 /* --- table.c */
 

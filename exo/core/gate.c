@@ -28,8 +28,7 @@ struct set gates_free;
 
 _Static_assert(GATE_TABLE <= SET_MAX, "a set holds all gates");
 
-#define SWEEP   8u  /* calls for gates that are gone, passed over by one delivery */
-#define RECLAIM 64u /* callers or gates taken back by one call */
+#define SWEEP 8u /* calls for gates that are gone, passed over by one delivery */
 
 static uint16_t slot_of(const struct env *env)
 {

@@ -95,26 +95,24 @@ static void grant_end(struct grant *g)
 
 bool grant_reclaim(struct env *env, uint32_t most)
 {
-    bool any = false;
+    uint32_t ended = 0;
 
     for (uint32_t list = GRANT_GIVEN; list <= GRANT_RECEIVED; list++)
-        for (; most && env->grants[list].first; most--, any = true)
+        for (; ended < most && env->grants[list].first; ended++)
             grant_end(&grants[env->grants[list].first]);
-    return any;
+    return ended;
 }
 
 int64_t call_page_grant(struct env *self, frame_t frame, struct env *to, uint32_t perm,
                         uint32_t tag)
 {
-    if (frame.n >= frame_count || perm > (EXO_WRITE | EXO_EXEC))
+    if (perm > (EXO_WRITE | EXO_EXEC))
         return -EXO_E_RANGE;
-    struct frame *f = &frames[frame.n];
     if (to == self || to->state == EXO_ENV_ZOMBIE)
         return -EXO_E_ENV;
-    if (&envs[f->owner] != self)
-        return -EXO_E_OWNER;
-    if (f->type != EXO_DATA)
-        return -EXO_E_TYPE;
+    int64_t error = frame_check(self, frame.n, 1u << EXO_DATA);
+    if (error)
+        return error;
     if (perm == (EXO_WRITE | EXO_EXEC))
         return -EXO_E_PERM;
     if (self->used[EXO_R_GRANTS] >= self->quota[EXO_R_GRANTS])
@@ -132,7 +130,7 @@ int64_t call_page_grant(struct env *self, frame_t frame, struct env *to, uint32_
     list_push(given_link, &self->grants[GRANT_GIVEN], slot);
     list_push(received_link, &to->grants[GRANT_RECEIVED], slot);
     self->used[EXO_R_GRANTS]++;
-    f->granted++;
+    frames[frame.n].granted++;
     return g->name.n;
 }
 

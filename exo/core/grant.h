@@ -31,7 +31,7 @@ void grant_init(struct grant *table, uint32_t count);
 /* table.c: the entry that maps this grant is cleared. */
 void grant_unmapped(uint32_t slot);
 
-/* Take back up to `most` of the grants that `env` gave or received; true if there were any. */
+/* Take back up to `most` of the grants that `env` gave or received. False: there were none. */
 bool grant_reclaim(struct env *env, uint32_t most);
 
 /* For info.c. Slot 0 has no name. */

@@ -323,13 +323,11 @@ struct queue *queue_own(struct env *self, queue_t name, int64_t *error)
 /* A frame of the caller's own, of a type, and not in use by the kernel already. */
 static int64_t frame_usable(struct env *self, frame_t frame, enum exo_frame_type type)
 {
-    if (frame.n >= frame_count)
-        return -EXO_E_RANGE;
-    if (&envs[frames[frame.n].owner] != self)
-        return -EXO_E_OWNER;
-    if (frames[frame.n].type != type)
-        return -EXO_E_TYPE;
-    return frames[frame.n].pinned ? -EXO_E_BUSY : 0;
+    int64_t error = frame_check(self, frame.n, 1u << type);
+
+    if (!error && frames[frame.n].pinned)
+        return -EXO_E_BUSY;
+    return error;
 }
 
 int64_t call_queue_bind(struct env *self, uint32_t nic, frame_t fill, frame_t receive,
@@ -381,10 +379,9 @@ static void queue_release(struct queue *q)
     set_remove(&nics[q->nic]->stalled, number);
     dma_unmap(nics[q->nic], number); /* before a frame may be used again */
     for (uint32_t i = 0; i < EXO_RINGS; i++)
-        frame_unpin(q->ring[i]);
+        frame_unpin(&q->ring[i]);
     for (uint32_t i = 0; i < EXO_QUEUE_BUFFERS / 2; i++)
-        if (q->buffer[i].n)
-            frame_unpin(q->buffer[i]);
+        frame_unpin(&q->buffer[i]);
     owner->used[EXO_R_QUEUES]--;
     set_remove(&owner->queues, number);
     set_add(&queues_free, number);

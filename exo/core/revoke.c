@@ -35,20 +35,17 @@ static void tell(const struct env *env)
 
 void revoke_forget(struct env *env)
 {
-    if (env->revoke.list.n)
-        frame_unpin(env->revoke.list);
-    env->revoke.list.n = env->revoke.listed = env->revoke.next = 0;
+    frame_unpin(&env->revoke.list);
+    env->revoke.listed = env->revoke.next = 0;
 }
 
 int64_t call_revoke_prefer(struct env *self, frame_t frame, uint32_t count)
 {
-    if (frame.n >= frame_count || count > EXO_PREFER_MAX || (!frame.n && count))
+    if (count > EXO_PREFER_MAX || (!frame.n && count))
         return -EXO_E_RANGE;
-    const struct frame *f = &frames[frame.n];
-    if (frame.n && &envs[f->owner] != self)
-        return -EXO_E_OWNER;
-    if (frame.n && f->type != EXO_DATA)
-        return -EXO_E_TYPE;
+    int64_t error = frame.n ? frame_check(self, frame.n, 1u << EXO_DATA) : 0;
+    if (error)
+        return error;
     if (self->revoke.forced)
         return -EXO_E_BUSY;
 

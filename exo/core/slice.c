@@ -45,13 +45,12 @@ static void slice_move(uint32_t position, struct env *to)
     owner->slices--;
     set_remove(&owner->positions, position);
     lent_put(owner, position, false);
-    slice_owner[position] = to ? (uint16_t)EXO_ENV_SLOT(to->name.n) : ENV_KERNEL;
-    owner = &envs[slice_owner[position]];
-    owner->slices++;
-    set_add(&owner->positions, position);
-    lent_put(owner, position, true);
-    const struct env *end = end_of(owner);
-    set_put(&slice_ready, position, end == owner ? end->ready : is_of_use(end));
+    slice_owner[position] = (uint16_t)(to - envs);
+    to->slices++;
+    set_add(&to->positions, position);
+    lent_put(to, position, true);
+    const struct env *end = end_of(to);
+    set_put(&slice_ready, position, end == to ? end->ready : is_of_use(end));
 }
 
 static void ready_put(const struct env *env, bool ready)
@@ -91,18 +90,13 @@ void slice_init(uint16_t *owners, uint32_t count)
     }
 }
 
-void slice_give_all(struct env *env)
+bool slice_hand_over(struct env *env, struct env *to, uint32_t most)
 {
-    for (uint32_t i = 0; i < slice_count; i++)
-        slice_move(i, env);
-}
+    uint32_t moved = 0;
 
-void slice_hand_over(struct env *env, struct env *to, uint32_t most)
-{
-    uint32_t position;
-
-    while (most-- && (position = set_first(&env->positions)) != SET_NONE)
-        slice_move(position, to);
+    for (; moved < most && env->slices; moved++)
+        slice_move(set_first(&env->positions), to);
+    return moved;
 }
 
 int64_t call_slice_set(struct env *self, uint32_t position, struct env *to)

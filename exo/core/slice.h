@@ -25,10 +25,7 @@ void slice_ready_set(struct env *env, bool ready);
  */
 void slice_lend(struct env *env, bool lend);
 
-/* Boot: the first environment owns them all. */
-void slice_give_all(struct env *env);
-
-/* Up to `most` of the positions of `env` become the property of `to`. */
-void slice_hand_over(struct env *env, struct env *to, uint32_t most);
+/* Up to `most` of the positions of `env` become the property of `to`. False: it had none. */
+bool slice_hand_over(struct env *env, struct env *to, uint32_t most);
 
 #endif

@@ -47,8 +47,6 @@ LIMITS = {
     "NIC_HEADER": "16u",
     "NICS": "1u",
     "SET_WORDS": "1u",
-    "RECLAIM_FRAMES": "2u",
-    "RECLAIM_GRANTS": "1u",
     "RECLAIM": "2u",
     "SWEEP": "2u",
     "TAKE_MAX": "2u",
