@@ -102,6 +102,7 @@ enum exo_info_nic {
     EXO_NIC_INTERRUPTS, /* taken so far */
     EXO_NIC_UNMATCHED,  /* packets that no filter wanted */
     EXO_NIC_DRIVER,     /* 8 characters, little-endian: "virtio", "e1000" */
+    EXO_NIC_CROWDED,    /* packets to groups dropped because others were still being delivered */
 };
 
 /* Why an environment is a ZOMBIE. */

@@ -75,6 +75,9 @@ static void hearers_add(struct queue *q)
 
 static void hearers_remove(struct queue *q)
 {
+    for (uint32_t i = 0; i < GROUPS; i++)
+        if (groups[i].next == q - queues + 1)
+            groups[i].next = q->hears_next;
     *(q->hears_before ? &queues[q->hears_before - 1].hears_next : &filter_hearers[q->nic]) =
         q->hears_next;
     if (q->hears_next)
@@ -133,6 +136,7 @@ void filter_reset(void)
 {
     __builtin_memset(filters, 0, (filters_touched + 1u) * sizeof(*filters));
     __builtin_memset(filter_hearers, 0, sizeof(filter_hearers));
+    __builtin_memset(groups, 0, sizeof(groups));
     __builtin_memset(filter_places, 0, sizeof(filter_places));
     filters_free = filters_touched = 0;
 }

@@ -140,6 +140,8 @@ static int64_t info_nic(uint64_t which, uint32_t index)
         return (int64_t)nic->interrupts;
     case EXO_NIC_UNMATCHED:
         return (int64_t)nic->unmatched;
+    case EXO_NIC_CROWDED:
+        return (int64_t)nic->crowded;
     case EXO_NIC_DRIVER:
         for (uint32_t i = 0; i < 8 && nic->name[i]; i++)
             driver |= (int64_t)nic->name[i] << (8 * i);

@@ -17,13 +17,18 @@
 
 struct nic {
     const char *name; /* at most 8 characters */
+    uint32_t number;  /* in nics[] */
     uint64_t mac;
     bool link;
     uint64_t interrupts;
     uint64_t unmatched;
-    struct set
-        stalled;     /* queues that met it full and want to hear when there is room; the core's */
-    uint64_t window; /* behind an IOMMU: see dma_map; else 0, and addresses are physical */
+    uint64_t crowded; /* packets to groups that came while another was under way */
+    /* The core's: */
+    struct set stalled; /* queues that met it full and want to hear when there is room */
+    struct set waiting; /* queues with a packet to a group, while another is being delivered */
+    uint32_t turn;      /* the last of them that got its turn */
+    bool carrying;      /* packets to groups are under way: call nic_carry */
+    uint64_t window;    /* behind an IOMMU: see dma_map; else 0, and addresses are physical */
 
     /* Room for at least one more packet to send? */
     bool (*send_ready)(struct nic *nic);
@@ -67,5 +72,9 @@ void dma_unmap(const struct nic *nic, uint32_t queue);
 /* Up-calls of drivers into the core (queue.c). */
 void nic_received(struct nic *nic, const uint8_t *packet, uint32_t length);
 void nic_sent(struct nic *nic, uint32_t cookie);
+
+/* Carry on with packets to groups (group.c) if the card is `carrying`; a bounded number of steps, true
+ * if there is more to do. */
+bool nic_carry(struct nic *nic);
 
 #endif

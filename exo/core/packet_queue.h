@@ -3,6 +3,8 @@
 #ifndef EXO_CORE_PACKET_QUEUE_H
 #define EXO_CORE_PACKET_QUEUE_H
 
+#include "filter.h"
+#include "nic.h"
 #include "ring.h"
 #include "set.h"
 #include "types.h"
@@ -21,9 +23,38 @@ struct queue {
     struct exo_queue_stats stats;
 };
 
+/* A packet to a group on its way to all queues that hear it (group.c). Of card n number 2 * n came in
+ * and 2 * n + 1 was sent. */
+#define GROUPS      (2u * NICS)
+#define GROUP_STEPS 32u /* hearers that get it at a time */
+struct group {
+    uint16_t next;  /* whose turn it is: queue + 1; 0: nobody's, and the place is free */
+    uint32_t steps; /* left until nic_carry */
+    uint32_t length;
+    const struct queue *from; /* its sender, who does not hear it; NULL: it came by the wire */
+    struct exo_tuple tuple;
+    uint8_t packet[EXO_PACKET_MAX];
+};
+extern struct group groups[GROUPS];
+
 extern struct queue *queues;
 extern uint32_t queue_count;
 extern struct set queues_free;
+
+/* Its owner is a ZOMBIE: it receives and sends nothing, and what it has waits to be reclaimed. */
+bool queue_ended(const struct queue *queue);
+
+/* A packet in two pieces, the first in kernel memory, goes to a queue or is counted as dropped. */
+void queue_receive(struct queue *queue, const uint8_t *head, uint32_t head_length,
+                   const uint8_t *rest, uint32_t rest_length);
+
+/* A packet in two pieces goes to all who hear it but to `from`. False: another is under way. */
+bool group_start(struct nic *nic, const struct queue *from, const struct exo_tuple *tuple,
+                 const uint8_t *head, uint32_t head_length, const uint8_t *rest,
+                 uint32_t rest_length);
+
+/* Send up to `most` packets of what waits in TRANSMIT: how many were taken from there. */
+uint32_t queue_send(struct queue *queue, uint32_t most);
 
 /* Boot: `table` has room for `count` queues and is zero. */
 void queue_init(struct queue *table, uint32_t count);

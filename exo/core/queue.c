@@ -45,8 +45,7 @@ void queue_init(struct queue *table, uint32_t count)
         set_add(&queues_free, i);
 }
 
-/* Its owner is a ZOMBIE: it receives and sends nothing, and what it has waits to be reclaimed. */
-static bool ended(const struct queue *q)
+bool queue_ended(const struct queue *q)
 {
     return envs[q->owner].state == EXO_ENV_ZOMBIE;
 }
@@ -161,9 +160,8 @@ static bool buffer_take(struct queue *q, uint32_t *buffer)
     return found;
 }
 
-/* A packet in two pieces, the first in kernel memory, goes to a queue or is counted as dropped. */
-static void queue_receive(struct queue *q, const uint8_t *head, uint32_t head_length,
-                          const uint8_t *rest, uint32_t rest_length)
+void queue_receive(struct queue *q, const uint8_t *head, uint32_t head_length, const uint8_t *rest,
+                   uint32_t rest_length)
 {
     uint32_t buffer;
 
@@ -186,29 +184,7 @@ static struct queue *queue_for(uint32_t nic, const struct exo_tuple *tuple)
 {
     struct queue *q = filter_find(nic, tuple);
 
-    return q && !ended(q) ? q : NULL;
-}
-
-/* A packet to a group goes to each queue of the card that hears it, but not to its sender. */
-static void deliver_group(uint32_t nic, const struct exo_tuple *tuple, const struct queue *from,
-                          const uint8_t *head, uint32_t head_length, const uint8_t *rest,
-                          uint32_t rest_length)
-{
-    for (uint32_t next = filter_hearers[nic]; next;) {
-        struct queue *q = &queues[next - 1];
-        next = q->hears_next;
-        if (q != from && !ended(q) && filter_hears(q, tuple))
-            queue_receive(q, head, head_length, rest, rest_length);
-    }
-}
-
-static uint32_t nic_index(const struct nic *nic)
-{
-    uint32_t i = 0;
-
-    while (nics[i] != nic)
-        i++;
-    return i;
+    return q && !queue_ended(q) ? q : NULL;
 }
 
 void nic_received(struct nic *nic, const uint8_t *packet, uint32_t length)
@@ -219,10 +195,10 @@ void nic_received(struct nic *nic, const uint8_t *packet, uint32_t length)
         return;
     tuple_read(&tuple, packet, length < NIC_HEADER ? length : NIC_HEADER);
     if (mac_is_group(tuple.mac)) {
-        deliver_group(nic_index(nic), &tuple, NULL, packet, length, NULL, 0);
+        nic->crowded += !group_start(nic, NULL, &tuple, packet, length, NULL, 0);
         return;
     }
-    struct queue *q = queue_for(nic_index(nic), &tuple);
+    struct queue *q = queue_for(nic->number, &tuple);
     if (q)
         queue_receive(q, packet, length, NULL, 0);
     else
@@ -237,8 +213,8 @@ static void complete(struct queue *q, uint32_t buffer, uint16_t error)
         append(q, EXO_RING_COMPLETE, &q->completed, (struct exo_desc){buffer, 0, error});
 }
 
-/* Send one packet. False if the device is full and the descriptor must wait. */
-static bool queue_send(struct queue *q, uint32_t number, struct exo_desc desc)
+/* Send one packet. False: it must wait, and the queue is among those who do. */
+static bool send_one(struct queue *q, uint32_t number, struct exo_desc desc)
 {
     struct nic *nic = nics[q->nic];
     uint8_t head[NIC_HEADER];
@@ -270,10 +246,12 @@ static bool queue_send(struct queue *q, uint32_t number, struct exo_desc desc)
             queue_receive(near, head, head_length, packet + head_length, rest_length);
         complete(q, desc.buffer, 0);
     } else {
-        if (!nic->send_ready(nic))
+        bool full = !nic->send_ready(nic);
+        if (full || (group && !group_start(nic, q, &to, head, head_length, packet + head_length,
+                                           rest_length))) {
+            set_add(full ? &nic->stalled : &nic->waiting, number);
             return false;
-        if (group)
-            deliver_group(q->nic, &to, q, head, head_length, packet + head_length, rest_length);
+        }
         q->flight[desc.buffer / 8] |= (uint8_t)(1u << desc.buffer % 8);
         q->flights++;
         nic->send(nic, head, head_length,
@@ -283,6 +261,27 @@ static bool queue_send(struct queue *q, uint32_t number, struct exo_desc desc)
     q->stats.tx_packets++;
     q->stats.tx_bytes += desc.length;
     return true;
+}
+
+uint32_t queue_send(struct queue *q, uint32_t most)
+{
+    struct nic *nic = nics[q->nic];
+    if (!nic->send_ready(nic))
+        nic->poll(nic);
+
+    struct exo_ring *ring = ring_of(q, EXO_RING_TRANSMIT);
+    uint32_t count = ready(q, EXO_RING_TRANSMIT, q->sent), done = 0;
+    /* Every packet in flight has a place in COMPLETE kept for it. */
+    uint32_t places = room(q, EXO_RING_COMPLETE, q->completed);
+    while (done < count && done < most && q->flights < places &&
+           send_one(q, (uint32_t)(q - queues), fetch_desc(&ring->desc[q->sent % EXO_RING_SIZE]))) {
+        q->sent++;
+        done++;
+        places = room(q, EXO_RING_COMPLETE, q->completed);
+    }
+    publish(&ring->consumer, q->sent);
+    nic->flush(nic);
+    return done;
 }
 
 void nic_sent(struct nic *nic, uint32_t cookie)
@@ -295,14 +294,14 @@ void nic_sent(struct nic *nic, uint32_t cookie)
               cookie);
     q->flight[buffer / 8] &= (uint8_t) ~(1u << buffer % 8);
     q->flights--;
-    if (!ended(q))
+    if (!queue_ended(q))
         complete(q, buffer, 0);
 
     /* There is room again for those who met a full device. */
     uint32_t next;
     for (uint32_t i = 0; i < WAKE_MAX && (next = set_first(&nic->stalled)) != SET_NONE; i++) {
         set_remove(&nic->stalled, next);
-        if (!ended(&queues[next]))
+        if (!queue_ended(&queues[next]))
             env_pend(&envs[queues[next].owner], EXO_UP_QUEUE);
     }
 }
@@ -377,6 +376,7 @@ static void queue_release(struct queue *q)
     filter_drop(q);
     uint32_t number = (uint32_t)(q - queues);
     set_remove(&nics[q->nic]->stalled, number);
+    set_remove(&nics[q->nic]->waiting, number);
     dma_unmap(nics[q->nic], number); /* before a frame may be used again */
     for (uint32_t i = 0; i < EXO_RINGS; i++)
         frame_unpin(&q->ring[i]);
@@ -417,27 +417,7 @@ int64_t call_queue_buffer(struct env *self, struct queue *q, uint32_t index, fra
 int64_t call_queue_kick(struct env *self, struct queue *q)
 {
     (void)self;
-    struct nic *nic = nics[q->nic];
-    uint32_t number = (uint32_t)(q - queues);
-    if (!nic->send_ready(nic))
-        nic->poll(nic);
-
-    struct exo_ring *ring = ring_of(q, EXO_RING_TRANSMIT);
-    uint32_t count = ready(q, EXO_RING_TRANSMIT, q->sent), done = 0;
-    /* Every packet in flight has a place in COMPLETE kept for it. */
-    uint32_t places = room(q, EXO_RING_COMPLETE, q->completed);
-    while (done < count && done < KICK_MAX && q->flights < places) {
-        if (!queue_send(q, number, fetch_desc(&ring->desc[q->sent % EXO_RING_SIZE]))) {
-            set_add(&nic->stalled, number);
-            break;
-        }
-        q->sent++;
-        done++;
-        places = room(q, EXO_RING_COMPLETE, q->completed);
-    }
-    publish(&ring->consumer, q->sent);
-    nic->flush(nic);
-    return done;
+    return queue_send(q, KICK_MAX);
 }
 
 int64_t queue_reclaim(struct env *env)

@@ -4,9 +4,10 @@
  *
  *   N1  no device but those that are driven, bridges and screens may reach memory: firmware
  *       leaves some of them running
- *   N2  a flood costs applications a bounded part of the CPU: a card that has more than one poll's
- *       work raises no interrupts until it has none, and is polled every 50 us; what does not fit
- *       its ring meanwhile the card drops itself
+ *   N2  a flood costs applications at most half of the CPU: a card that has more than one poll's work
+ *       raises no interrupts until it has none, and is polled again when 50 us and as long as the last
+ *       poll took have passed; what does not fit its ring meanwhile the card drops itself. Packets to
+ *       groups, which may have any number of receivers, are carried on at the same times
  */
 #include "dma.h"
 #include "machine.h"
@@ -39,6 +40,7 @@ static bool visit(const struct pci_device *device)
              (unsigned)(nic->mac >> 8 & 255), (unsigned)(nic->mac & 255),
              nic->link ? "up" : "down");
         dma_bind(device, nic);
+        nic->number = nic_count;
         nics[nic_count++] = nic;
     } else {
         pci_disable(device);
@@ -61,27 +63,36 @@ void nic_interrupt(struct nic *nic)
         }
 }
 
+/* Poll a card that was told to be quiet. False: it had no more, and interrupts again. */
+static bool poll_again(struct nic *nic)
+{
+    if (nic->poll(nic))
+        return true;
+    nic->quiet(nic, false);
+    if (!nic->poll(nic)) /* what came before it could interrupt again */
+        return false;
+    nic->quiet(nic, true);
+    return true;
+}
+
 uint64_t nic_poll_pending(uint64_t now, bool idle)
 {
     bool any = false;
 
     faults_resume(now);
     for (uint32_t i = 0; i < nic_count; i++)
-        any |= pending[i];
+        any |= pending[i] | nics[i]->carrying;
     if (!any)
         return UINT64_MAX;
     if (!idle && now < next_poll)
         return next_poll;
     any = false;
     for (uint32_t i = 0; i < nic_count; i++) {
-        if (pending[i] && !nics[i]->poll(nics[i])) {
-            nics[i]->quiet(nics[i], false);
-            pending[i] = nics[i]->poll(nics[i]); /* what came before it could interrupt again */
-            if (pending[i])
-                nics[i]->quiet(nics[i], true);
-        }
+        pending[i] = pending[i] && poll_again(nics[i]);
         any |= pending[i];
+        any |= nics[i]->carrying && nic_carry(nics[i]);
     }
-    next_poll = now + POLL_PERIOD;
+    uint64_t end = machine_time();
+    next_poll = end + POLL_PERIOD + (end - now);
     return any ? next_poll : UINT64_MAX;
 }

@@ -220,7 +220,7 @@ static uint32_t used(uint32_t resource)
 /* As many of everything as leaves room for measuring. */
 static void fill(void)
 {
-    uint32_t queues = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_QUEUES) - 8;
+    uint32_t queues = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_QUEUES) - 8 - HEARERS;
     uint32_t envs = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_ENVS) - 2 - ROOM;
 
     while (used(EXO_R_ENVS) < envs)

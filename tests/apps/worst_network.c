@@ -16,8 +16,11 @@ struct crowd {
     queue_t queue[CROWD];
     frame_t ring[CROWD][EXO_RINGS];
 };
-static struct card sender, neighbour;
-static uint8_t *packets;
+#define IDLE       5000000u /* ticks, which are instructions: thousands for each hearer */
+#define BROADCASTS "first-of-32-broadcasts"
+
+static struct card sender, neighbour, hearer[HEARERS];
+static uint8_t *packets, *heard;
 
 static frame_t frame_of(const void *page)
 {
@@ -35,6 +38,9 @@ void network_init(void)
     packets = vm_alloc(PACKETS, EXO_DATA);
     sender.ring = vm_alloc(EXO_RINGS, EXO_RING);
     neighbour.ring = vm_alloc(EXO_RINGS, EXO_RING);
+    heard = vm_alloc(HEARERS, EXO_DATA);
+    for (uint32_t i = 0; i < HEARERS; i++)
+        hearer[i].ring = vm_alloc(EXO_RINGS, EXO_RING);
 }
 
 static void bind(struct card *card)
@@ -138,17 +144,56 @@ static void post(struct card *card, uint32_t name)
     ring->producer += PACKETS;
 }
 
-static void kick(uint64_t to, const char *with)
+/* `most`: how many of the packets one call sends. */
+static void kick(uint64_t to, uint32_t most, const char *with)
 {
     packets_write(to, MAC);
     post(&sender, EXO_RING_TRANSMIT);
     int64_t sent = COST("queue_kick", with, exo_queue_kick(sender.queue));
-    if (sent != PACKETS)
+    if (sent != most)
         note("queue_kick", with, UINT64_MAX, -EXO_E_STATE);
     struct exo_ring *done = ring_of(&sender, EXO_RING_COMPLETE);
-    while (*(volatile uint32_t *)&done->producer != ring_of(&sender, EXO_RING_TRANSMIT)->producer)
+    while (*(volatile uint32_t *)&done->producer != ring_of(&sender, EXO_RING_TRANSMIT)->producer) {
+        exo_queue_kick(sender.queue);
         exo_wait(time_tsc() + 100000);
+    }
     done->consumer = done->producer;
+    withhold();
+}
+
+/* Queues that hear broadcasts by the last of as many filters as a queue may have. */
+static void hearers_add(void)
+{
+    for (uint32_t i = 0; i < HEARERS; i++) {
+        uint64_t mac = MAC + 0x200000 + i;
+        bind(&hearer[i]);
+        exo_queue_buffer(hearer[i].queue, 0, frame_of(heard + i * EXO_PAGE_SIZE));
+        int64_t made = filter_make(hearer[i].queue, mac, EXO_FILTERS_MAC + 1, NULL);
+        for (uint16_t port = 1; port < EXO_FILTERS_QUEUE && made > 0; port++)
+            made = filter_make(hearer[i].queue, mac, port, NULL);
+        if (made < 0)
+            note("queue_kick", BROADCASTS, UINT64_MAX, made);
+    }
+}
+
+static void hearers_remove(void)
+{
+    for (uint32_t i = 0; i < HEARERS; i++)
+        exo_queue_unbind(hearer[i].queue);
+}
+
+/* The call sends one; on the way back from it, as many hearers get that as do at a time. */
+static void broadcast(void)
+{
+    for (uint32_t i = 0; i < HEARERS; i++) {
+        ring_of(&hearer[i], EXO_RING_FILL)->producer++; /* buffer 0, again and again */
+        ring_of(&hearer[i], EXO_RING_RECEIVE)->consumer =
+            ring_of(&hearer[i], EXO_RING_RECEIVE)->producer;
+    }
+    kick(EXO_MAC_ALL, 1, BROADCASTS);
+    /* Until all have heard the last one: else that would go on while other calls are measured. */
+    for (uint64_t until = time_tsc() + IDLE; time_tsc() < until;)
+        exo_wait(until);
     withhold();
 }
 
@@ -174,11 +219,13 @@ void measure_network(void)
     for (uint32_t i = 0; i < PACKETS / 2; i++)
         exo_queue_buffer(neighbour.queue, i, frame_of(packets + (PACKETS / 2 + i) * EXO_PAGE_SIZE));
     post(&neighbour, EXO_RING_FILL);
-    kick(MAC + 1, "32-packets-to-a-neighbour");
+    kick(MAC + 1, PACKETS, "32-packets-to-a-neighbour");
+    hearers_add();
     for (uint32_t i = 0; i < KICKS; i++) {
-        kick(MAC, "32-packets-to-the-wire");
-        kick(EXO_MAC_ALL, "32-broadcasts");
+        kick(MAC, PACKETS, "32-packets-to-the-wire");
+        broadcast();
     }
+    hearers_remove();
     COST("queue_unbind", "full", exo_queue_unbind(sender.queue));
     exo_queue_unbind(neighbour.queue);
     crowd_remove(&crowd);

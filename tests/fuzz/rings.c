@@ -144,6 +144,12 @@ static void step(void)
     case 9:
         CALL(self, QUEUE_KICK, queue[1 - who]);
         break;
+    case 10:
+        nic_carry(nics[0]);
+        break;
+    case 11: /* others came before: so many steps are left */
+        groups[0].steps = take_below(&input, 3);
+        break;
     default:
         scribble();
         break;

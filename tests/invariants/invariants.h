@@ -35,6 +35,7 @@ const char *inv_queue_frames(void);
 const char *inv_filter_lists(void);
 const char *inv_filter_disjoint(void);
 const char *inv_filter_allowed(void);
+const char *inv_group_under_way(void);
 const char *inv_grant_entries(void);
 const char *inv_grant_counts(void);
 const char *inv_grant_lists(void);

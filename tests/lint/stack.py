@@ -42,8 +42,9 @@ INDIRECT = {
     "nics.c:visit": ["virtio_net_probe", "e1000_probe"],
     "nic_interrupt": of_drivers("poll", "quiet"),
     "nic_poll_pending": of_drivers("poll", "quiet"),
-    "call_queue_kick": of_drivers("send_ready", "poll", "flush", "send"),
-    "queue.c:queue_send": of_drivers("send_ready", "send"),
+    "nics.c:poll_again": of_drivers("poll", "quiet"),
+    "queue_send": of_drivers("send_ready", "poll", "flush", "send"),
+    "queue.c:send_one": of_drivers("send_ready", "send"),
     "irq_dispatch": of_drivers("interrupt") + ["serial.c:interrupt"],
     "traps.c:line_fired": of_drivers("interrupt") + ["serial.c:interrupt"],
 }

@@ -15,6 +15,7 @@ enum kind {
     STEP_CONTROL, /* a program writes into its control page: word [0] = value [1] */
     STEP_RECEIVE, /* a packet for the MAC [0] comes from the wire */
     STEP_SENT,    /* the device has sent what it was given */
+    STEP_CARRY,   /* the kernel's loop carries on with packets to groups */
     STEP_INDEX,   /* slot [0] writes ring [1]'s shared index: the kernel's + [2] */
     STEP_DESC,    /* slot [0] writes ring [1]'s descriptor [2]: buffer [3], length [4] */
     STEP_ARM,     /* slot [0] asks to be woken by ring [1] */

@@ -366,6 +366,7 @@ static const struct choice queue_choice[] = {
     {STEP_PACKET, .a = {OF(1), OF(MAC_OUT, MAC_2, MAC_ALL), OF(MAC_1, MAC_2)}},
     {STEP_RECEIVE, .a = {OF(MAC_1, MAC_2, MAC_ALL, MAC_OUT)}},
     {.kind = STEP_SENT},
+    {.kind = STEP_CARRY},
     CALLED(QUEUE_KICK, OF(0, 1, 2)),
     CALLED(QUEUE_UNBIND, OF(0, 1)),
     CALLED(QUEUE_BIND, OF(0), OF(13), OF(14), OF(15), OF(16)),

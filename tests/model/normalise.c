@@ -23,6 +23,7 @@
  *   gates        have generation 1, free ones 0; a name that names nobody, or no gate, is 0. Who is in
  *                no list has no neighbours.
  *   words        that wait to be delivered, or were, are zero like registers.
+ *   groups       of a packet that is no longer under way nothing is left: nobody looks at it.
  *   owned lists  are sorted if the machine has no step that depends on their order (env_reclaim).
  */
 #include "world.h"
@@ -165,6 +166,14 @@ static struct link *free_link(uint32_t slot)
     return &grants[slot].link[0];
 }
 
+static void normalise_group(struct group *g)
+{
+    uint32_t steps = g->steps;
+
+    if (!g->next)
+        *g = (struct group){.steps = steps};
+}
+
 static void normalise_grants(void)
 {
     grants_free = (struct list){0};
@@ -216,5 +225,7 @@ void world_normalise(const struct snapshot *before, bool sort_owned)
         normalise_queue(&queues[i]);
     normalise_grants();
     normalise_time();
-    nics[0]->unmatched = nics[0]->interrupts = 0;
+    normalise_group(&groups[0]);
+    normalise_group(&groups[1]);
+    nics[0]->unmatched = nics[0]->crowded = nics[0]->interrupts = 0;
 }

@@ -169,6 +169,11 @@ static int64_t take_event(const struct step *step)
         world.flight = (struct flight){0};
         nic_sent(nics[0], cookie);
         return 0;
+    case STEP_CARRY:
+        if (!nics[0]->carrying)
+            return STEP_IMPOSSIBLE;
+        nic_carry(nics[0]);
+        return 0;
     default:
         return take_write(step);
     }
@@ -322,6 +327,9 @@ void step_print(const struct model *model, const struct step *step, int64_t resu
         break;
     case STEP_SENT:
         printf("    nics[0]->poll(nics[0]);\n");
+        break;
+    case STEP_CARRY:
+        printf("    nic_carry(nics[0]);\n");
         break;
     default:
         print_write(step);

@@ -152,7 +152,8 @@ struct variable {
 };
 extern const struct variable variables_account[], variables_block[], variables_channel[],
     variables_tables[];
-extern const struct variable variables_batch[], variables_filter[], variables_gate[];
+extern const struct variable variables_batch[], variables_filter[], variables_gate[],
+    variables_group[];
 extern const struct variable variables_grant[], variables_notify[], variables_tuple[];
 extern const struct variable variables_console[], variables_cpu[], variables_env[],
     variables_frame[], variables_info[], variables_queue[], variables_revoke[], variables_slice[],
@@ -165,10 +166,11 @@ static const struct variable variables_machine[] = {{&world, sizeof(world)},
                                                     {&the_nic, sizeof(the_nic)},
                                                     {NULL, 0}};
 static const struct variable *const all_variables[] = {
-    variables_batch, variables_filter, variables_tuple,   variables_channel, variables_gate,
-    variables_grant, variables_notify, variables_console, variables_cpu,     variables_env,
-    variables_frame, variables_info,   variables_queue,   variables_revoke,  variables_slice,
-    variables_table, variables_tables, variables_account, variables_block,   variables_machine};
+    variables_batch,  variables_filter, variables_tuple,  variables_channel, variables_gate,
+    variables_group,  variables_grant,  variables_notify, variables_console, variables_cpu,
+    variables_env,    variables_frame,  variables_info,   variables_queue,   variables_revoke,
+    variables_slice,  variables_table,  variables_tables, variables_account, variables_block,
+    variables_machine};
 
 /* Calls `visit` for each variable and its place in a snapshot until it returns false. */
 static bool each_variable(bool (*visit)(const struct variable *, void *), void *snapshot)
@@ -335,7 +337,9 @@ void world_boot(uint32_t frame_total)
     filter_reset();
     memset(&world, 0, sizeof(world));
     world.now = WORLD_NOW;
-    the_nic.stalled = (struct set){0};
+    the_nic.stalled = the_nic.waiting = (struct set){0};
+    the_nic.carrying = false;
+    the_nic.turn = 0;
     nics[0] = &the_nic;
     nic_count = 1;
     frame_init(frame_table, frame_total);

@@ -51,6 +51,7 @@ LIMITS = {
     "SWEEP": "2u",
     "TAKE_MAX": "2u",
     "KICK_MAX": "2u",
+    "GROUP_STEPS": "2u",
     "FILL_TRIES": "2u",
     "ENTRIES": "2u",
     "TABLE_ENTRIES": "2u",
@@ -98,7 +99,7 @@ UNCHECKED = "#pragma CPROVER check push\n" + "".join(
 # Tables that are as at boot: no queue, filter or gate exists, nobody waits for another's reply, no
 # account was written.
 EMPTY = ("queues", "filters", "gates")
-EMPTY_FILES = ("queue", "filter", "gate", "account")
+EMPTY_FILES = ("queue", "filter", "group", "gate", "account")
 
 
 def number(literal: str) -> int:

@@ -210,7 +210,8 @@ void world_arbitrary(void)
     }
     nics[0] = &the_nic;
     nic_count = 1;
-    the_nic.stalled = (struct set){0};
+    the_nic.stalled = the_nic.waiting = (struct set){0};
+    the_nic.carrying = false;
     the_nic.unmatched = nondet_word();
     current = nondet_bool() ? &envs[nondet_word() % EXO_ENVS] : NULL;
 }

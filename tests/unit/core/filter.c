@@ -616,6 +616,7 @@ static bool comes_to(const struct packet *p, uint64_t queue, uint64_t other)
 
     memcpy(packet, p->byte, p->length);
     nic_received(nics[0], packet, p->length);
+    nic_carry(nics[0]);
     return received(queue) == one + 1 && received(other) == two;
 }
 
@@ -702,6 +703,7 @@ static int64_t send(struct env *env, uint64_t queue, const struct packet *p)
         (struct exo_desc){0, 0, (uint16_t)p->length};
     CALL(env, QUEUE_KICK, queue);
     nics[0]->poll(nics[0]);
+    nic_carry(nics[0]);
     return complete->producer == complete->consumer
                ? -1
                : complete->desc[complete->consumer % EXO_RING_SIZE].length;

@@ -234,6 +234,20 @@ void mock_forget_names(void)
         envs[i].generation = 0;
 }
 
+struct nic *mock_second_nic(void)
+{
+    static struct nic second;
+
+    second = mock_nic;
+    second.number = 1;
+    second.stalled = second.waiting = (struct set){0};
+    second.unmatched = 0;
+    nics[1] = &second;
+    nic_count = 2;
+    nic_carry(&second);
+    return &second;
+}
+
 struct env *mock_boot(void)
 {
     free(frames);
@@ -245,7 +259,9 @@ struct env *mock_boot(void)
     memset(nics, 0, sizeof(nics)); /* a test's second card lay on its stack */
     nics[0] = &mock_nic;
     nic_count = 1;
-    mock_nic.stalled = (struct set){0};
+    mock_nic.stalled = mock_nic.waiting = (struct set){0};
+    mock_nic.carrying = false;
+    nic_carry(&mock_nic); /* as the kernel's loop does */
     mock_nic.window = 0;
     memset(reached, 0, sizeof(reached));
     memset(reached_count, 0, sizeof(reached_count));
@@ -482,6 +498,8 @@ static struct {
     struct block blocks[MOCK_FRAMES / MOCK_BLOCK + 1];
     struct filter filters[EXO_FILTERS];
     uint16_t places[FILTER_PLACES], hearers[NICS], filters_free, filters_touched;
+    struct group groups[GROUPS];
+    struct set stalled, waiting;
     uint8_t ram[MOCK_FRAMES * EXO_PAGE_SIZE];
     uint32_t free_count, console_used;
     struct list grants_free;
@@ -518,6 +536,9 @@ void mock_snapshot(bool full)
     if (full) {
         memcpy(saved.queues, queues, sizeof(saved.queues));
         filters_save();
+        memcpy(saved.groups, groups, sizeof(saved.groups));
+        saved.stalled = mock_nic.stalled;
+        saved.waiting = mock_nic.waiting;
         memcpy(saved.ram, ram, sizeof(saved.ram));
     }
 }
@@ -533,5 +554,8 @@ bool mock_unchanged(bool full)
            !memcmp(saved.gates, gates, sizeof(saved.gates)) &&
            saved.free_count == frame_free_count && saved.console_used == mock_console_used &&
            (!full || (!memcmp(saved.queues, queues, sizeof(saved.queues)) && filters_unchanged() &&
+                      !memcmp(saved.groups, groups, sizeof(saved.groups)) &&
+                      !memcmp(&saved.stalled, &mock_nic.stalled, sizeof(saved.stalled)) &&
+                      !memcmp(&saved.waiting, &mock_nic.waiting, sizeof(saved.waiting)) &&
                       !memcmp(saved.ram, ram, sizeof(saved.ram))));
 }

@@ -63,6 +63,9 @@ extern bool mock_no_channel;
 /* A machine just booted: the first environment is LIVE, has root and control page, and runs. */
 struct env *mock_boot(void);
 
+/* A second card beside the first; both are there until the next boot. */
+struct nic *mock_second_nic(void);
+
 /* Forget how often each slot was used: the names of the next machine are those of the first. */
 void mock_forget_names(void);
 

@@ -567,10 +567,13 @@ void steps_one(bool full)
     } else if (steps_dice(2)) {
         nics[0]->poll(nics[0]);
     } else {
+        groups[0].steps = steps_dice(GROUP_STEPS + 1);
         receive();
     }
     if (!steps_dice(30))
         receive();
+    if (nics[0]->carrying && !steps_dice(3))
+        nic_carry(nics[0]);
     steps_check_sent();
     mock_now += steps_dice(4) ? steps_dice(2000) : steps_dice(3000000);
     if (!current && mock_alarm != UINT64_MAX && mock_alarm > mock_now)
