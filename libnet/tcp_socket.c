@@ -21,7 +21,8 @@
 #include "ring.h"
 #include "socket.h"
 
-#define PORT_ATTEMPTS 64
+#define PORT_ATTEMPTS   64
+#define FORSAKEN_RTO_MS 60000
 
 /* --- state -------------------------------------------------------------------------------------
  */
@@ -53,6 +54,18 @@ short tcp_socket_ready(const struct net_socket *s)
     return ready;
 }
 
+/*
+ * Twice a second, of a connection that has no socket any more: a peer that acknowledged later and later
+ * made us wait longer and longer, and would keep it for hours when it falls silent. RFC 6298, section
+ * 2.5, allows such a limit.
+ */
+static err_t forsaken(void *nothing, struct tcp_pcb *pcb)
+{
+    (void)nothing;
+    pcb->rto = LWIP_MIN(pcb->rto, FORSAKEN_RTO_MS / TCP_SLOW_INTERVAL);
+    return ERR_OK;
+}
+
 /* From here on the pcb is lwIP's alone: it finishes what was begun and is freed there. */
 static struct tcp_pcb *detach(struct net_socket *s)
 {
@@ -67,7 +80,7 @@ static struct tcp_pcb *detach(struct net_socket *s)
     tcp_recv(pcb, NULL);
     tcp_sent(pcb, NULL);
     tcp_err(pcb, NULL);
-    tcp_poll(pcb, NULL, 0);
+    tcp_poll(pcb, forsaken, 1);
     return pcb;
 }
 

@@ -341,6 +341,29 @@ static void test_ends(void)
     end("ends");
 }
 
+/* RFC 6298: a peer that acknowledges a little later each time makes us wait longer and longer. */
+static void test_slow_and_gone(void)
+{
+    struct net_stats now;
+
+    begin();
+    long fd = pair(&a, 93);
+    a.silent = true;
+    for (uint64_t wait = SECOND / 2; wait < 100 * SECOND; wait += wait / 2) {
+        t_send(fd, pattern, 1, 0);
+        world_pass(wait);
+        peer_run();
+        peer_tcp_flags(&a, ACK);
+        peer_run();
+    }
+    world_close((int)fd);
+    world_pass(900 * SECOND);
+    net_stats(&now);
+    tap_ok(now.tcp_active == 0, "what is closed is given up within a quarter of an hour");
+    a.silent = false;
+    end("slow and gone");
+}
+
 static void test_connect(void)
 {
     const struct timeval half = {0, 500000};
@@ -702,6 +725,7 @@ int main(void)
     test_vectors();
     test_bulk();
     test_ends();
+    test_slow_and_gone();
     test_connect();
     test_backlog();
     test_close_asleep();
