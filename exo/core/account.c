@@ -20,11 +20,6 @@ frame_t account_frame;
 static uint32_t account_slot;     /* the next to be written */
 static uint64_t account_deadline; /* time stamp before which none is */
 
-static uint32_t frames_of(uint64_t bytes)
-{
-    return (uint32_t)((bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE);
-}
-
 void account_init(frame_t owners, struct exo_account *table, frame_t first)
 {
     accounts = table;
@@ -32,10 +27,8 @@ void account_init(frame_t owners, struct exo_account *table, frame_t first)
     account_frame = first;
     account_slot = 0;
     account_deadline = 0;
-    if (owners.n)
-        frame_publish(owners.n, frames_of((uint64_t)frame_count * sizeof(struct frame)));
-    if (first.n)
-        frame_publish(first.n, frames_of((uint64_t)env_count * sizeof(*table)));
+    frame_publish(owners, (uint64_t)frame_count * sizeof(struct frame));
+    frame_publish(first, (uint64_t)env_count * sizeof(*table));
 }
 
 static void account_tell(uint32_t slot, uint64_t now)

@@ -114,7 +114,7 @@ static void timers_expire(uint64_t now)
             env_pend(env, EXO_UP_DEADLINE);
         }
         if (env->gate.callee && env->deadline && env->deadline <= now)
-            gate_abandon(env);
+            gate_call_end(env, -EXO_E_TIME);
         cpu_consider(env);
     }
 }

@@ -23,8 +23,6 @@
 #include "machine.h"
 #include "packet_filter.h"
 #include "packet_queue.h"
-#include "queue.h"
-#include "revoke.h"
 #include "slice.h"
 #include "start.h"
 
@@ -163,16 +161,12 @@ struct env *env_first(uint32_t pages)
 
     if (!env)
         panic("there is no slot for the first environment");
-    const uint32_t machine[EXO_RESOURCES] =
-        {
-            [EXO_R_PAGES] = pages,
-            [EXO_R_ENVS] = env_count - 2, /* slot 0 is the kernel, this one its own */
-            [EXO_R_QUEUES] = queue_count,
-            [EXO_R_GRANTS] = grant_count - 1,
-            [EXO_R_GATES] = EXO_GATES,
-            [EXO_R_FILTERS] = EXO_FILTERS,
-        };
-    __builtin_memcpy(env->quota, machine, sizeof(machine));
+    env->quota[EXO_R_PAGES] = pages;
+    env->quota[EXO_R_ENVS] = env_count - 2; /* slot 0 is the kernel, this one its own */
+    env->quota[EXO_R_QUEUES] = queue_count;
+    env->quota[EXO_R_GRANTS] = grant_count - 1;
+    env->quota[EXO_R_GATES] = EXO_GATES;
+    env->quota[EXO_R_FILTERS] = EXO_FILTERS;
     env->allowances = 1; /* that asks for nothing: every filter lies within it */
     env->rights = EXO_RIGHTS;
     __builtin_memcpy(env->label, "init", 5);
@@ -182,26 +176,20 @@ struct env *env_first(uint32_t pages)
     return env;
 }
 
-static uint32_t depth_of(const struct env *env)
-{
-    uint32_t depth = 0;
-
-    while ((env = parent_of(env)))
-        depth++;
-    return depth;
-}
-
 int64_t call_env_create(struct env *self, uint32_t pages, uint32_t children, uint32_t queues,
                         uint32_t grants, uint32_t gates, uint32_t filters)
 {
     const uint32_t quota[EXO_RESOURCES] = {pages, children, queues, grants, gates, filters};
+    uint32_t depth = 0;
 
+    for (const struct env *above = self; (above = parent_of(above));)
+        depth++;
     for (uint32_t r = 0; r < EXO_RESOURCES; r++)
         if (quota[r] > self->quota[r] - self->used[r])
             return -EXO_E_QUOTA;
     if (children == self->quota[EXO_R_ENVS] - self->used[EXO_R_ENVS])
         return -EXO_E_QUOTA; /* the child itself is one, too */
-    if (depth_of(self) >= EXO_ENV_DEPTH)
+    if (depth >= EXO_ENV_DEPTH)
         return -EXO_E_RANGE;
     struct env *env = env_take_slot();
     if (!env)
@@ -221,17 +209,12 @@ int64_t call_env_create(struct env *self, uint32_t pages, uint32_t children, uin
  */
 static bool label_ok(const char *label)
 {
-    uint32_t length = 0;
-
-    while (length < 16 && label[length]) {
-        char c = label[length++];
-        if (c <= ' ' || c > '~' || c == '[' || c == ']')
+    for (uint32_t i = 0; i < 16; i++) {
+        char c = label[i];
+        if (c ? c <= ' ' || c > '~' || c == '[' || c == ']' : !i || label[i + 1])
             return false;
     }
-    for (uint32_t i = length; i < 16; i++)
-        if (label[i])
-            return false;
-    return length > 0;
+    return true;
 }
 
 static int64_t set_label(struct env *env, uint64_t a, uint64_t b)
@@ -368,21 +351,23 @@ void env_start(struct env *env, uint64_t rip, uint64_t rsp, uint64_t rdi)
     cpu_consider(env);
 }
 
-void env_pend(struct env *env, uint32_t reasons)
+static void pending_is(struct env *env, uint32_t reasons)
 {
-    env->pending |= reasons;
+    env->pending = reasons;
     if (env->waiting)
         cpu_consider(env);
     if (env->control.n)
-        ((struct exo_control *)machine_frame(env->control))->pending = env->pending;
+        ((struct exo_control *)machine_frame(env->control))->pending = reasons;
+}
+
+void env_pend(struct env *env, uint32_t reasons)
+{
+    pending_is(env, env->pending | reasons);
 }
 
 void env_unpend(struct env *env, uint32_t reasons)
 {
-    env->pending &= ~reasons;
-    if (env->waiting)
-        cpu_consider(env);
-    ((struct exo_control *)machine_frame(env->control))->pending = env->pending;
+    pending_is(env, env->pending & ~reasons);
 }
 
 /*
@@ -484,8 +469,10 @@ int64_t call_env_reclaim(struct env *self, struct env *env)
     }
     if (gate_reclaim(env) || orphans_hand_over(env, self) || slice_hand_over(env, self, RECLAIM))
         return 1;
-    if (env->used[EXO_R_QUEUES])
-        return queue_reclaim(env);
+    if (env->used[EXO_R_QUEUES]) {
+        int64_t error = call_queue_unbind(env, &queues[set_first(&env->queues)]);
+        return error ? error : 1;
+    }
     if (grant_reclaim(env, RECLAIM))
         return 1;
     int64_t result = frames_reclaim(env);

@@ -129,6 +129,9 @@ void env_pend(struct env *env, uint32_t reasons);
 /* Take reasons back, or away since they are delivered. */
 void env_unpend(struct env *env, uint32_t reasons);
 
+/* revoke.c: the kernel uses the list of `env` no more. */
+void revoke_forget(struct env *env);
+
 /* End `env`. Safe for the current one: the machine asks cpu_next afterwards. */
 void env_end(struct env *env, enum exo_end why, uint32_t status, uint64_t address);
 

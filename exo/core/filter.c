@@ -21,7 +21,6 @@
 #include "machine.h"
 #include "nic.h"
 #include "packet_queue.h"
-#include "queue.h"
 
 struct filter filters[EXO_FILTERS];
 uint16_t filter_hearers[NICS];

@@ -28,11 +28,6 @@ static struct link *frame_link(uint32_t n)
     return &frames[n].link;
 }
 
-static struct list *owner_list(uint32_t n)
-{
-    return &envs[frames[n].owner].frames;
-}
-
 static void free_push(uint32_t n)
 {
     list_push(frame_link, &frames_free, n);
@@ -93,9 +88,9 @@ void frame_adopt(struct env *env, frame_t frame)
     frame_own(env, frame.n, EXO_DATA);
 }
 
-void frame_publish(uint32_t first, uint32_t count)
+void frame_publish(frame_t first, uint64_t bytes)
 {
-    for (uint32_t n = first; n < first + count; n++)
+    for (uint32_t n = first.n; n && bytes > (uint64_t)(n - first.n) * EXO_PAGE_SIZE; n++)
         frames[n].type = EXO_FACTS;
 }
 
@@ -122,8 +117,12 @@ int64_t frame_check(const struct env *owner, uint64_t frame, uint32_t types)
 
 void frame_disown(uint32_t n)
 {
-    list_remove(frame_link, owner_list(n), n);
-    envs[frames[n].owner].used[EXO_R_PAGES]--;
+    struct env *owner = &envs[frames[n].owner];
+
+    if (frames[n].type == EXO_PML4)
+        machine_root_free((frame_t){n});
+    list_remove(frame_link, &owner->frames, n);
+    owner->used[EXO_R_PAGES]--;
 }
 
 /* Frames of wholly free blocks come last, so that frames are taken from broken ones first. */
@@ -137,16 +136,12 @@ static void whole_block_last(uint32_t n)
 
 void frame_release(uint32_t n)
 {
-    struct frame *f = &frames[n];
-
-    if (f->type == EXO_BLOCK) {
+    if (frames[n].type == EXO_BLOCK) {
         block_release(n);
         return;
     }
     frame_disown(n);
-    if (f->type == EXO_PML4)
-        machine_root_free((frame_t){n});
-    *f = (struct frame){.type = EXO_FREE};
+    frames[n] = (struct frame){.type = EXO_FREE};
     free_push(n);
     if (block_freed(n))
         whole_block_last(n);
@@ -154,13 +149,10 @@ void frame_release(uint32_t n)
 
 void frame_retire(uint32_t n)
 {
-    struct frame *f = &frames[n];
+    struct env *owner = &envs[frames[n].owner];
 
-    if (f->type == EXO_PML4)
-        machine_root_free((frame_t){n});
-    list_remove(frame_link, owner_list(n), n);
-    f->type = EXO_DATA;
-    list_append(frame_link, owner_list(n), n);
+    frame_disown(n);
+    frame_own(owner, n, EXO_DATA);
 }
 
 void frame_pin(frame_t frame)

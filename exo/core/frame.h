@@ -49,8 +49,8 @@ void frame_add_free(uint32_t first, uint32_t count);
 /* Boot: a KERNEL frame with contents becomes a DATA frame of `env`, within its quota. */
 void frame_adopt(struct env *env, frame_t frame);
 
-/* Boot: KERNEL frames that hold a table which may be read (facts.h). */
-void frame_publish(uint32_t first, uint32_t count);
+/* Boot: KERNEL frames that hold a table which may be read (facts.h), if any do. */
+void frame_publish(frame_t first, uint64_t bytes);
 
 /* The frame if it exists and belongs to `self` or an EMBRYO child of it, else NULL. */
 struct frame *frame_of(const struct env *self, frame_t frame);
@@ -82,9 +82,8 @@ void frame_unpin(frame_t *frame);
 
 /* --- table.c */
 
-/* The table if `self` may change its entry `index`, else NULL with the reason in *error. */
-struct frame *table_of(const struct env *self, frame_t table, uint32_t index, int64_t *error);
-bool table_entry_empty(uint32_t table, uint32_t index);
+/* Entry `index` of a table if `self` may change it, else NULL with the reason in *error. */
+uint64_t *table_entry(const struct env *self, frame_t table, uint32_t index, int64_t *error);
 
 /* Checked by the caller: fill an empty entry of a PT, by the grant in that slot or (0) as owner. */
 void table_fill(uint32_t table, uint32_t index, uint32_t n, uint32_t perm, uint32_t grant);

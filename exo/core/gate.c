@@ -81,19 +81,14 @@ int64_t call_gate_create(struct env *self, uint64_t tag, uint32_t mark)
     return name;
 }
 
-static void gate_free(struct env *owner, struct gate *gate)
+int64_t call_gate_delete(struct env *self, struct gate *gate)
 {
     uint32_t i = EXO_GATE_SLOT(gate->name.n);
 
     *gate = (struct gate){.name = gate->name};
-    set_remove(&owner->gate.own, i);
+    set_remove(&self->gate.own, i);
     set_add(&gates_free, i);
-    owner->used[EXO_R_GATES]--;
-}
-
-int64_t call_gate_delete(struct env *self, struct gate *gate)
-{
-    gate_free(self, gate);
+    self->used[EXO_R_GATES]--;
     return 0;
 }
 
@@ -178,8 +173,7 @@ static struct link *waiter_link(uint32_t slot)
     return &envs[slot].gate.link;
 }
 
-/* `env` is in its call no more: it goes on with this result. */
-static void call_end(struct env *env, int64_t result)
+void gate_call_end(struct env *env, int64_t result)
 {
     struct env *callee = &envs[env->gate.callee];
 
@@ -202,7 +196,7 @@ struct env *gate_runner(struct env *env)
     while (env->gate.callee) {
         struct env *callee = &envs[env->gate.callee];
         if (callee->state != EXO_ENV_LIVE) {
-            call_end(env, -EXO_E_DIED);
+            gate_call_end(env, -EXO_E_DIED);
             break;
         }
         env = callee;
@@ -210,15 +204,10 @@ struct env *gate_runner(struct env *env)
     return env;
 }
 
-void gate_abandon(struct env *env)
-{
-    call_end(env, -EXO_E_TIME);
-}
-
 void gate_env_ended(struct env *env)
 {
     if (env->gate.callee)
-        call_end(env, -EXO_E_DIED);
+        gate_call_end(env, -EXO_E_DIED);
     slice_ready_set(env, false); /* who waits for it has its time again, to be told */
 }
 
@@ -227,12 +216,12 @@ bool gate_reclaim(struct env *env)
     uint32_t i;
 
     if (env->gate.caller)
-        call_end(&envs[env->gate.caller], -EXO_E_DIED);
+        gate_call_end(&envs[env->gate.caller], -EXO_E_DIED);
     env->gate.serves = false;
     for (i = 0; i < RECLAIM && env->gate.waiting.first; i++)
-        call_end(&envs[env->gate.waiting.first], -EXO_E_DIED);
+        gate_call_end(&envs[env->gate.waiting.first], -EXO_E_DIED);
     for (; i < RECLAIM && env->used[EXO_R_GATES]; i++)
-        gate_free(env, &gates[set_first(&env->gate.own)]);
+        call_gate_delete(env, &gates[set_first(&env->gate.own)]);
     return i;
 }
 
@@ -275,7 +264,7 @@ bool gate_deliver(struct env *env)
         struct env *caller = &envs[env->gate.waiting.first];
         const struct gate *gate = gate_find(caller->gate.name);
         if (!gate) {
-            call_end(caller, -EXO_E_EMPTY);
+            gate_call_end(caller, -EXO_E_EMPTY);
             continue;
         }
         struct exo_control *control = machine_frame(env->control);
@@ -300,7 +289,7 @@ int64_t call_gate_reply(struct env *self, uint64_t a, uint64_t b, uint64_t c, ui
     self->gate.serves = false;
     if (caller) {
         struct exo_context *to = &caller->context;
-        call_end(caller, 0);
+        gate_call_end(caller, 0);
         to->rdi = a;
         to->rsi = b;
         to->rdx = c;

@@ -34,8 +34,8 @@ bool gate_deliver(struct env *env);
 
 int64_t gate_info(const struct env *self, uint64_t which, uint32_t index);
 
-/* The deadline of the call that `env` is in has passed. */
-void gate_abandon(struct env *env);
+/* `env` is in its call no more: it goes on with this result. */
+void gate_call_end(struct env *env, int64_t result);
 
 /* `env` became a ZOMBIE: its own call is over. */
 void gate_env_ended(struct env *env);

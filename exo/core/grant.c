@@ -151,11 +151,12 @@ int64_t call_grant_map(struct env *self, grant_t grant, frame_t table, uint32_t 
                        uint32_t perm)
 {
     int64_t error;
-    struct frame *t = table_of(self, table, index, &error);
+    const uint64_t *entry = table_entry(self, table, index, &error);
     struct grant *g = grant_find(grant);
 
-    if (!t)
+    if (!entry)
         return error;
+    const struct frame *t = &frames[table.n];
     if (perm > (EXO_WRITE | EXO_EXEC))
         return -EXO_E_RANGE;
     if (!g)
@@ -166,7 +167,7 @@ int64_t call_grant_map(struct env *self, grant_t grant, frame_t table, uint32_t 
         return -EXO_E_TYPE;
     if (perm & ~g->perm)
         return -EXO_E_PERM;
-    if (g->table.n || !table_entry_empty(table.n, index))
+    if (g->table.n || *entry)
         return -EXO_E_BUSY;
 
     table_fill(table.n, index, g->frame.n, perm, EXO_GRANT_SLOT(grant.n));

@@ -13,7 +13,6 @@
 #include "machine.h"
 #include "nic.h"
 #include "packet_queue.h"
-#include "queue.h"
 #include "slice.h"
 
 static int64_t info_machine(uint32_t index)

@@ -19,7 +19,7 @@ struct queue {
     uint32_t filled, received, sent, completed; /* our indices of the four rings */
     uint32_t flights;                           /* packets with the device */
     frame_t buffer[EXO_QUEUE_BUFFERS / 2];
-    uint8_t flight[EXO_QUEUE_BUFFERS / 8]; /* a bit a buffer: with the device */
+    struct set flight; /* buffers that are with the device */
     struct exo_queue_stats stats;
 };
 
@@ -55,6 +55,10 @@ bool group_start(struct nic *nic, const struct queue *from, const struct exo_tup
 
 /* Send up to `most` packets of what waits in TRANSMIT: how many were taken from there. */
 uint32_t queue_send(struct queue *queue, uint32_t most);
+
+/* EXO_INFO_QUEUE. */
+struct env;
+int64_t queue_info(struct env *self, uint64_t queue, uint32_t index);
 
 /* Boot: `table` has room for `count` queues and is zero. */
 void queue_init(struct queue *table, uint32_t count);

@@ -14,14 +14,14 @@
  * Empty buffers are taken from FILL when a packet comes, not before: the kernel holds none, and
  * there is nothing to give back when a queue ends.
  */
-#include "queue.h"
+#include "packet_queue.h"
 
+#include "env.h"
 #include "exo_handlers.h"
 #include "frame.h"
 #include "machine.h"
 #include "nic.h"
 #include "packet_filter.h"
-#include "packet_queue.h"
 #include "ring.h"
 
 struct queue *queues;
@@ -29,6 +29,8 @@ uint32_t queue_count;
 struct set queues_free;
 struct nic *nics[NICS];
 uint32_t nic_count;
+
+_Static_assert(EXO_QUEUE_BUFFERS <= SET_MAX, "a set holds all buffers of a queue");
 
 #define KICK_MAX 32u /* packets sent by one call */
 #define WAKE_MAX                                                                                   \
@@ -133,15 +135,10 @@ static uint8_t *buffer_memory(const struct queue *q, uint32_t buffer)
     return (uint8_t *)machine_frame(q->buffer[buffer / 2]) + buffer % 2 * EXO_BUFFER_SIZE;
 }
 
-static bool in_flight(const struct queue *q, uint32_t buffer)
-{
-    return q->flight[buffer / 8] >> (buffer % 8) & 1;
-}
-
 /* Is this a buffer of the queue's that the application may hand over? */
 static bool buffer_ok(const struct queue *q, uint32_t buffer)
 {
-    return buffer < EXO_QUEUE_BUFFERS && q->buffer[buffer / 2].n && !in_flight(q, buffer);
+    return buffer < EXO_QUEUE_BUFFERS && q->buffer[buffer / 2].n && !set_has(&q->flight, buffer);
 }
 
 /* Take the next good buffer from FILL. */
@@ -252,7 +249,7 @@ static bool send_one(struct queue *q, uint32_t number, struct exo_desc desc)
             set_add(full ? &nic->stalled : &nic->waiting, number);
             return false;
         }
-        q->flight[desc.buffer / 8] |= (uint8_t)(1u << desc.buffer % 8);
+        set_add(&q->flight, desc.buffer);
         q->flights++;
         nic->send(nic, head, head_length,
                   rest_length ? buffer_address(q, desc.buffer) + desc.offset + head_length : 0,
@@ -289,10 +286,10 @@ void nic_sent(struct nic *nic, uint32_t cookie)
     struct queue *q = &queues[cookie >> 16];
     uint32_t buffer = cookie & 0xffff;
 
-    if (cookie >> 16 >= queue_count || buffer >= EXO_QUEUE_BUFFERS || !in_flight(q, buffer))
+    if (cookie >> 16 >= queue_count || buffer >= EXO_QUEUE_BUFFERS || !set_has(&q->flight, buffer))
         panic("%s: the driver reports packet 0x%x as sent, which is not in flight", nic->name,
               cookie);
-    q->flight[buffer / 8] &= (uint8_t) ~(1u << buffer % 8);
+    set_remove(&q->flight, buffer);
     q->flights--;
     if (!queue_ended(q))
         complete(q, buffer, 0);
@@ -369,12 +366,14 @@ int64_t call_queue_bind(struct env *self, uint32_t nic, frame_t fill, frame_t re
     return q - queues;
 }
 
-static void queue_release(struct queue *q)
+int64_t call_queue_unbind(struct env *self, struct queue *q)
 {
-    struct env *owner = &envs[q->owner];
+    uint32_t number = (uint32_t)(q - queues);
+
+    if (q->flights)
+        return -EXO_E_BUSY;
 
     filter_drop(q);
-    uint32_t number = (uint32_t)(q - queues);
     set_remove(&nics[q->nic]->stalled, number);
     set_remove(&nics[q->nic]->waiting, number);
     dma_unmap(nics[q->nic], number); /* before a frame may be used again */
@@ -382,19 +381,10 @@ static void queue_release(struct queue *q)
         frame_unpin(&q->ring[i]);
     for (uint32_t i = 0; i < EXO_QUEUE_BUFFERS / 2; i++)
         frame_unpin(&q->buffer[i]);
-    owner->used[EXO_R_QUEUES]--;
-    set_remove(&owner->queues, number);
+    self->used[EXO_R_QUEUES]--;
+    set_remove(&self->queues, number);
     set_add(&queues_free, number);
     __builtin_memset(q, 0, sizeof(*q));
-}
-
-int64_t call_queue_unbind(struct env *self, struct queue *q)
-{
-    (void)self;
-    if (q->flights)
-        return -EXO_E_BUSY;
-
-    queue_release(q);
     return 0;
 }
 
@@ -418,16 +408,6 @@ int64_t call_queue_kick(struct env *self, struct queue *q)
 {
     (void)self;
     return queue_send(q, KICK_MAX);
-}
-
-int64_t queue_reclaim(struct env *env)
-{
-    struct queue *q = &queues[set_first(&env->queues)];
-
-    if (q->flights)
-        return -EXO_E_BUSY;
-    queue_release(q);
-    return 1;
 }
 
 int64_t queue_info(struct env *self, uint64_t queue, uint32_t index)

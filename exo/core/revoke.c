@@ -15,8 +15,6 @@
  * Nothing here waits for the child, and no answer of it is needed: what it gave up is seen in its
  * count of pages.
  */
-#include "revoke.h"
-
 #include "env.h"
 #include "exo_handlers.h"
 #include "frame.h"

@@ -53,12 +53,6 @@ static void slice_move(uint32_t position, struct env *to)
     set_put(&slice_ready, position, end == to ? end->ready : is_of_use(end));
 }
 
-static void ready_put(const struct env *env, bool ready)
-{
-    set_put_all(&slice_ready, &env->positions, ready);
-    set_put_all(&slice_ready, &env->gate.lent, ready);
-}
-
 void slice_ready_set(struct env *env, bool ready)
 {
     env->ready = ready;
@@ -74,8 +68,11 @@ void slice_lend(struct env *env, bool lend)
         set_put_all(&envs[slot].gate.lent, &env->positions, lend);
         set_put_all(&envs[slot].gate.lent, &env->gate.lent, lend);
     }
-    if (lend)
-        ready_put(env, is_of_use(end_of(env)));
+    if (lend) {
+        bool ready = is_of_use(end_of(env));
+        set_put_all(&slice_ready, &env->positions, ready);
+        set_put_all(&slice_ready, &env->gate.lent, ready);
+    }
 }
 
 void slice_init(uint16_t *owners, uint32_t count)

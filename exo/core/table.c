@@ -33,9 +33,9 @@ static uint64_t *entry_at(uint32_t table, uint32_t index)
     return (uint64_t *)machine_frame((frame_t){table}) + index;
 }
 
-struct frame *table_of(const struct env *self, frame_t table, uint32_t index, int64_t *error)
+uint64_t *table_entry(const struct env *self, frame_t table, uint32_t index, int64_t *error)
 {
-    struct frame *t = frame_of(self, table);
+    const struct frame *t = frame_of(self, table);
 
     if (table.n >= frame_count || index >= ENTRIES)
         *error = -EXO_E_RANGE;
@@ -46,7 +46,7 @@ struct frame *table_of(const struct env *self, frame_t table, uint32_t index, in
     else if (t->type == EXO_PML4 && index >= USER_ENTRIES)
         *error = -EXO_E_RANGE;
     else
-        return t;
+        return entry_at(table.n, index);
     return NULL;
 }
 
@@ -116,11 +116,6 @@ void table_unmap(uint32_t table, uint32_t index)
     forget(table, index);
 }
 
-bool table_entry_empty(uint32_t table, uint32_t index)
-{
-    return !*entry_at(table, index);
-}
-
 void table_fill(uint32_t table, uint32_t index, uint32_t n, uint32_t perm, uint32_t grant)
 {
     /* An entry that was empty is in no TLB: nothing to forget. */
@@ -132,13 +127,12 @@ void table_fill(uint32_t table, uint32_t index, uint32_t n, uint32_t perm, uint3
 int64_t call_pt_map(struct env *self, frame_t table, uint32_t index, frame_t frame, uint32_t perm)
 {
     int64_t error;
-    struct frame *t = table_of(self, table, index, &error);
-    if (!t)
+    uint64_t *entry = table_entry(self, table, index, &error);
+    if (!entry)
         return error;
     if (frame.n >= frame_count || perm > (EXO_WRITE | EXO_EXEC))
         return -EXO_E_RANGE;
-    struct frame *f = &frames[frame.n];
-    uint64_t *entry = entry_at(table.n, index);
+    struct frame *t = &frames[table.n], *f = &frames[frame.n];
     if (f->type == EXO_FACTS ? !(envs[t->owner].rights & EXO_RIGHT_TABLES) : f->owner != t->owner)
         return -EXO_E_OWNER;
     bool leaf = f->type == EXO_BLOCK ? t->type == EXO_PD : t->type == EXO_PT;
@@ -163,26 +157,25 @@ int64_t call_pt_map(struct env *self, frame_t table, uint32_t index, frame_t fra
 int64_t call_pt_unmap(struct env *self, frame_t table, uint32_t index)
 {
     int64_t error;
-    struct frame *t = table_of(self, table, index, &error);
-    if (!t)
-        return error;
-    uint64_t entry = *entry_at(table.n, index);
+    const uint64_t *entry = table_entry(self, table, index, &error);
     if (!entry)
+        return error;
+    uint64_t frame = PTE_FRAME(*entry);
+    if (!*entry)
         return -EXO_E_EMPTY;
 
     table_unmap(table.n, index);
-    return (int64_t)PTE_FRAME(entry);
+    return (int64_t)frame;
 }
 
 int64_t call_pt_protect(struct env *self, frame_t table, uint32_t index, uint32_t perm)
 {
     int64_t error;
-    struct frame *t = table_of(self, table, index, &error);
-    if (!t)
+    uint64_t *entry = table_entry(self, table, index, &error);
+    if (!entry)
         return error;
     if (perm > (EXO_WRITE | EXO_EXEC))
         return -EXO_E_RANGE;
-    uint64_t *entry = entry_at(table.n, index);
     if (!table_has_leaf(table.n, index))
         return -EXO_E_TYPE;
     if (!*entry)
@@ -199,14 +192,13 @@ int64_t call_pt_protect(struct env *self, frame_t table, uint32_t index, uint32_
 int64_t call_pt_read(struct env *self, frame_t table, uint32_t index)
 {
     int64_t error;
-    struct frame *t = table_of(self, table, index, &error);
-    if (!t)
-        return error;
-    uint64_t entry = *entry_at(table.n, index);
+    const uint64_t *entry = table_entry(self, table, index, &error);
     if (!entry)
+        return error;
+    if (!*entry)
         return -EXO_E_EMPTY;
     uint64_t perm = 0;
     if (table_has_leaf(table.n, index))
-        perm = (entry & PTE_WRITE ? EXO_WRITE : 0) | (entry & PTE_NX ? 0 : EXO_EXEC);
-    return (int64_t)(PTE_FRAME(entry) | perm << 32);
+        perm = (*entry & PTE_WRITE ? EXO_WRITE : 0) | (*entry & PTE_NX ? 0 : EXO_EXEC);
+    return (int64_t)(PTE_FRAME(*entry) | perm << 32);
 }

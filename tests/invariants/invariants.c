@@ -366,7 +366,7 @@ const char *inv_queue_flights(void)
         const struct queue *q = &queues[i];
         uint32_t flights = 0;
         for (uint32_t b = 0; q->owner && b < EXO_QUEUE_BUFFERS; b++) {
-            bool flies = q->flight[b / 8] >> (b % 8) & 1;
+            bool flies = set_has(&q->flight, b);
             flights += flies;
             REQUIRE(!flies || q->buffer[b / 2].n, "a buffer without a frame is with the device");
         }

@@ -345,7 +345,7 @@ void world_boot(uint32_t frame_total)
     frame_init(frame_table, frame_total);
     memset(account_table, 0, sizeof(account_table));
     account_init((frame_t){EXO_FRAME_NONE}, account_table, (frame_t){EXO_FRAME_NONE});
-    frame_publish(WORLD_FACTS, 1);
+    frame_publish((frame_t){WORLD_FACTS}, EXO_PAGE_SIZE);
     memset(block_table, 0, sizeof(block_table));
     block_init(block_table, WORLD_BLOCK);
     frame_add_free(WORLD_KERNEL, frame_total - WORLD_KERNEL);

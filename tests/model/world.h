@@ -21,7 +21,6 @@
 #include "nic.h"
 #include "packet_filter.h"
 #include "packet_queue.h"
-#include "queue.h"
 #include "slice.h"
 #include "table.h"
 #include "tables.h"

@@ -4,7 +4,6 @@
 
 #include "nic.h"
 #include "packet_queue.h"
-#include "queue.h"
 #include "tables.h"
 
 #include <stdlib.h>
@@ -276,7 +275,7 @@ struct env *mock_boot(void)
     static struct exo_account account_table[MOCK_ENVS];
     memset(account_table, 0, sizeof(account_table));
     account_init((frame_t){EXO_FRAME_NONE}, account_table, (frame_t){EXO_FRAME_NONE});
-    frame_publish(MOCK_FACTS, MOCK_KERNEL - MOCK_FACTS);
+    frame_publish((frame_t){MOCK_FACTS}, (MOCK_KERNEL - MOCK_FACTS) * EXO_PAGE_SIZE);
     frame_add_free(MOCK_KERNEL, MOCK_FRAMES - MOCK_KERNEL);
     mock_now = 1000;
     mock_arrived_count = mock_left_count = mock_no_channel = 0;
