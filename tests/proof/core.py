@@ -16,6 +16,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -25,6 +26,7 @@ sys.path.insert(0, str(ROOT / "tests/model"))
 import shrink  # noqa: E402
 
 LIMITS = {
+    "WORLD_FRAMES": "5u",
     "EXO_ENVS": "3u",
     "EXO_QUEUES": "1u",
     "EXO_SLICES": "1u",
@@ -56,24 +58,33 @@ LIMITS = {
     "ENTRIES": "2u",
     "TABLE_ENTRIES": "2u",
     "USER_ENTRIES": "1u",
+    "WORLD_ENTRIES": "2u",
 }
-FRAMES = 5
+BLOCK = 2  # frames of a block, where there are blocks
 UNWIND = 7  # iterations of a loop over any table but those of LONGER
 TEXTS = {
     "env.h": {"uint8_t fpu[512]": "uint8_t fpu[16]"},
     "control.h": {
         "rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15;": "rax, rdx, rsi, rdi, r8, r9, r10;"
     },
-    "invariants.c": {"mapped[1u << 16]": "mapped[WORLD_FRAMES]"},
+    # A pointer to this or that would be followed at any byte.
+    "list.h": {
+        "*(list->first ? &at(list->first)->prev : &list->last) = n": "if (list->first) at(list->first)->prev = n; else list->last = n",
+        "*(list->last ? &at(list->last)->next : &list->first) = n": "if (list->last) at(list->last)->next = n; else list->first = n",
+        "*(link->prev ? &at(link->prev)->next : &list->first) = link->next": "if (link->prev) at(link->prev)->next = link->next; else list->first = link->next",
+        "*(link->next ? &at(link->next)->prev : &list->last) = link->prev": "if (link->next) at(link->next)->prev = link->prev; else list->last = link->prev",
+    },
+    "invariants.c": {"mapped[1u << 16]": "mapped[8]"},
 }
 # Tables of the core: what an entry is, and how many there are.
 TABLES = {
     "envs": ("env", "env.h", lambda limits: number(limits["EXO_ENVS"])),
-    "frames": ("frame", "frame.h", lambda limits: FRAMES),
+    "frames": ("frame", "frame.h", lambda limits: number(limits["WORLD_FRAMES"])),
     "grants": ("grant", "grant.h", lambda limits: number(limits["EXO_GRANTS"])),
     "queues": ("queue", "packet_queue.h", lambda limits: number(limits["EXO_QUEUES"])),
     "filters": ("filter", "packet_filter.h", lambda limits: number(limits["EXO_FILTERS"])),
     "gates": ("gate", "gate.h", lambda limits: number(limits["EXO_GATES"]) + 1),
+    "blocks": ("block", "block.h", lambda limits: number(limits["WORLD_FRAMES"]) // BLOCK + 1),
 }
 # Loops that run longer than the largest table; others are bounded by it. That none goes on is proved.
 LONGER = {
@@ -82,6 +93,7 @@ LONGER = {
     "label_ok": 17,
     "call_channel_read": 8,
     "strlen": 18,
+    "contents_kept": 41,
     "world_save": 41,
     "world_unchanged": 41,
     "state_save_queue": 65,
@@ -96,10 +108,28 @@ UNCHECKED = "#pragma CPROVER check push\n" + "".join(
     f'#pragma CPROVER check disable "{check}"\n'
     for check in ("bounds", "pointer", "signed-overflow", "undefined-shift", "div-by-zero", "pointer-primitive")
 )
-# Tables that are as at boot: no queue, filter or gate exists, nobody waits for another's reply, no
-# account was written.
-EMPTY = ("queues", "filters", "gates")
-EMPTY_FILES = ("queue", "filter", "group", "gate", "account")
+# What there is only if a row of proof.toml asks for it: its tables and files are else as at boot.
+KINDS = {
+    "blocks": (("blocks",), ("block",)),
+    "queues": (("queues",), ("queue", "group")),
+    "filters": (("filters",), ("filter",)),
+    "gates": (("gates",), ("gate",)),
+}
+NEVER = ("account",)  # no account was written
+
+
+class Row(NamedTuple):
+    """How one call is proved."""
+
+    invariants: list[str]
+    kinds: list[str]
+    limits: dict[str, str]
+
+
+def row_of(how: dict) -> Row:
+    """What proof.toml says of a call; without a row, or with a reason, it is tried with all invariants."""
+    limits = {**LIMITS, **{name: f"{value}u" for name, value in how.get("bounds", {}).items()}}
+    return Row(how.get("invariants") or invariants_of(), how.get("with", []), limits)
 
 
 def number(literal: str) -> int:
@@ -125,7 +155,7 @@ def closing(text: str, at: int) -> int:
 def separated(text: str) -> str:
     """Entries of tables by function, whose results are objects of their own."""
     start = 0
-    pattern = re.compile(rf"(?<![\w.>])({'|'.join(TABLES)})\[")
+    pattern = re.compile(rf"(?<![\w.>])((?:old_)?(?:{'|'.join(TABLES)}))\[")
     declared = re.compile(r"(?:struct \w+|\w+_t) \**$")
     while found := pattern.search(text, start):
         start = found.end()
@@ -137,7 +167,7 @@ def separated(text: str) -> str:
     return re.sub(rf"(\w+) - ({'|'.join(TABLES)})\b(?!\[)", r"\2_slot(\1)", text)
 
 
-def required(text: str) -> str:
+def required(text: str, kind: str = "invariant") -> str:
     """A file of invariants that assumes before the call and asserts after it, without a branch."""
     start = 0
     while found := re.compile(r"^( +)if \(", re.M).search(text, start):
@@ -152,8 +182,19 @@ def required(text: str) -> str:
     return (
         '#include "state.h"\n'
         "#define REQUIRE(condition, sentence) do { bool holds_ = (condition); if (!state_assuming) "
-        '__CPROVER_assert(holds_, "invariant: " sentence); __CPROVER_assume(holds_); } while (0)\n' + text
+        f'__CPROVER_assert(holds_, "{kind}: " sentence); __CPROVER_assume(holds_); }} while (0)\n' + text
     )
+
+
+def conditional(text: str) -> str:
+    """The model's frame condition, which finds the old state in entries.c and asserts."""
+    text = re.sub(r"\.\w+ = \*?IN\(before, &?\w+\),\s*", "", text)
+    text = text.replace("*IN(before, &current)", "old_current")
+    text = re.sub(rf"\bc->({'|'.join(TABLES)}|slice_owner)\[", r"old_\1[", text)
+    text = re.sub(r"memcmp\(&(\S+), &(\S+), sizeof\([^)]*\)\)", r"!__CPROVER_equal(\1, \2)", text)
+    text = re.sub(r"memcmp\(&(\S+), (\w+), sizeof\([^)]*\)\)", r"!__CPROVER_equal(\1, *\2)", text)
+    text = re.sub(r"memcmp\((\w+), (\w+), sizeof\([^)]*\)\)", r"!__CPROVER_equal(*\1, *\2)", text)
+    return required(separated(text), "frame")
 
 
 def tables_h() -> str:
@@ -163,12 +204,23 @@ def tables_h() -> str:
         out += [
             f"struct {entry};",
             f"struct {entry} *{table}_at(uint64_t i);",
+            f"struct {entry} *old_{table}_at(uint64_t i);",
             f"uint32_t {table}_slot(const struct {entry} *entry);",
         ]
     return "\n".join([*out, "#endif"]) + "\n"
 
 
-def tables_c(limits: dict[str, str]) -> str:
+def choice(name: str, count: int) -> list[str]:
+    """The end of a function: the address of one of so many objects."""
+    return [
+        "    switch (i) {",
+        *(f"    case {i}:\n        return &{name}{i};" for i in range(count - 1)),
+        f"    default:\n        return &{name}{count - 1};\n    }}\n}}",
+    ]
+
+
+def tables_c(limits: dict[str, str], kinds: list[str]) -> str:
+    absent = {table for kind, (tables, _) in KINDS.items() if kind not in kinds for table in tables}
     out = ['#include "state.h"', '#include "world.h"']
     arbitrary, save, same = [], [], []
     for table, (entry, _, length) in TABLES.items():
@@ -176,16 +228,16 @@ def tables_c(limits: dict[str, str]) -> str:
         for i in range(count):
             name = f"{table}_{i}"
             out.append(f"static struct {entry} {name}, saved_{name};")
-            if table not in EMPTY:
+            if table not in absent:
                 arbitrary.append(f"    __CPROVER_havoc_object(&{name});")
             save.append(f"    saved_{name} = {name};")
             same.append(f"    same &= __CPROVER_equal({name}, saved_{name});")
         out += [
             f"struct {entry} *{table}_at(uint64_t i)\n{{",
             f'    if (state_inside)\n        __CPROVER_assert(i < {count}, "safe: an index is within {table}");',
-            "    switch (i) {",
-            *(f"    case {i}:\n        return &{table}_{i};" for i in range(count - 1)),
-            f"    default:\n        return &{table}_{count - 1};\n    }}\n}}",
+            *choice(f"{table}_", count),
+            f"struct {entry} *old_{table}_at(uint64_t i)\n{{",
+            *choice(f"saved_{table}_", count),
         ]
         out.append(f"uint32_t {table}_slot(const struct {entry} *entry)\n{{")
         out += [f"    if (entry == &{table}_{i})\n        return {i};" for i in range(count - 1)]
@@ -195,21 +247,22 @@ def tables_c(limits: dict[str, str]) -> str:
         ("save", save, "void", ""),
         ("unchanged", ["    bool same = true;", *same], "bool", "    return same;"),
     ):
-        out += [f"{kind} state_{name}_tables(void);\n{kind} state_{name}_tables(void)\n{{", *lines, end, "}"]
+        out += [f"{kind} state_{name}_entries(void);\n{kind} state_{name}_entries(void)\n{{", *lines, end, "}"]
     return "\n".join(out) + "\n"
 
 
-def state_of(name: str, text: str) -> str:
+def state_of(name: str, text: str, kinds: list[str]) -> str:
     """A file of the core with functions behind it that handle each of its variables."""
     text, variables = shrink.exposed(name, text)
     stem = name.removesuffix(".c")
+    absent = stem in NEVER or any(stem in files and kind not in kinds for kind, (_, files) in KINDS.items())
     saved, havoc, save, same = [], [], [], []
     for match in variables:
         kind, variable, array = match[1].strip(), match[2], match[3]
         if variable in TABLES:
             continue
         saved.append(f"    __typeof__({variable}) {variable};")
-        if "*" not in kind and stem not in EMPTY_FILES:
+        if "*" not in kind and not absent:
             havoc.append(f"    __CPROVER_havoc_object(&{variable});")
         if array:
             loop = f"    for (uint32_t i = 0; i < sizeof({variable}) / sizeof(*{variable}); i++)\n    "
@@ -235,13 +288,13 @@ def state_of(name: str, text: str) -> str:
 def state_c(stems: list[str], invariants: list[str], errors: list[str]) -> str:
     """What state.h declares, over all files."""
     out = ['#include "state.h"', '#include "world.h"', "bool state_assuming, state_inside;"]
-    for stem in [*stems, "tables"]:
+    for stem in [*stems, "entries"]:
         out += [
             f"void state_arbitrary_{stem}(void);",
             f"void state_save_{stem}(void);",
             f"bool state_unchanged_{stem}(void);",
         ]
-    all_stems = ["tables", *stems]
+    all_stems = ["entries", *stems]
     out += ["void state_arbitrary(void)\n{", *(f"    state_arbitrary_{s}();" for s in all_stems), "}"]
     out += ["void state_save(void)\n{", *(f"    state_save_{s}();" for s in all_stems), "}"]
     out += ["bool state_unchanged(void)\n{\n    bool same = true;"]
@@ -281,6 +334,7 @@ def sources(folder: Path) -> list[Path]:
             *(ROOT / "exo/abi").glob("*.h"),
             *(folder / name for name in made.values()),
             *HERE.glob("*.[ch]"),
+            *(ROOT / "tests/model").glob("condition.[ch]"),
         ]
     )
 
@@ -301,10 +355,9 @@ def transformed(source: Path, text: str, limits: dict[str, str]) -> str:
     return separated(shrunken(text, limits))
 
 
-def copy(
-    folder: Path, call: dict, limits: dict[str, str], invariants: list[str], plant: tuple | None = None
-) -> list[str]:
+def copy(folder: Path, call: dict, row: Row, plant: tuple | None = None) -> list[str]:
     """Everything that the prover compiles, in `folder`; returns the C files."""
+    limits = row.limits
     files, stems, seen = [], [], ""
     for source in sources(folder):
         text = source.read_text(encoding="utf-8")
@@ -314,20 +367,24 @@ def copy(
             files.append(source.name)
             if source.parent == INVARIANTS or source.name == "sound.c":
                 text = UNCHECKED + required(text)
+            elif source.name == "condition.c":
+                text = UNCHECKED + conditional(text)
             elif source.parent == HERE:
                 text = UNCHECKED + text
             elif source.parent.name == "core":
-                text = state_of(source.name, text)
+                text = state_of(source.name, text, row.kinds)
                 stems.append(source.stem)
             text = '#include "entries.h"\n' + text
         (folder / source.name).write_text(text, encoding="utf-8")
     for name in limits:
         if not re.search(rf"^#define {name} ", seen, re.M):
             sys.exit(f"nothing defines {name} any more: see LIMITS in tests/proof/core.py")
-    state = state_c(stems, invariants, errors_of(call))
+    if "entries" in stems:
+        sys.exit("a file of the core has the name of one that is generated")
+    state = state_c(stems, row.invariants, errors_of(call))
     (folder / "state.c").write_text(UNCHECKED + state, encoding="utf-8")
     (folder / "entries.h").write_text(tables_h(), encoding="utf-8")
-    (folder / "entries.c").write_text(UNCHECKED + tables_c(limits), encoding="utf-8")
+    (folder / "entries.c").write_text(UNCHECKED + tables_c(limits, row.kinds), encoding="utf-8")
     return [*files, "state.c", "entries.c"]
 
 

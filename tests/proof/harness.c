@@ -2,13 +2,14 @@
 /*
  * harness.c - one call, from any state in which the invariants hold, with any arguments.
  *
- * What is asserted is named by its first word: `safe`, `invariant`, `refused` (an error changes
+ * What is asserted is named by its first word: `safe`, `invariant`, `frame` (nothing but the caller's
+ * own objects and the declared effects changes: tests/model/condition.c), `refused` (an error changes
  * nothing) and `error` (the manual names it) must hold. `reach` must fail: that result can come
  * about, so the assumptions do not contradict one another.
  */
-#include "world.h"
-
+#include "condition.h"
 #include "state.h"
+#include "world.h"
 
 uint64_t nondet_word(void);
 
@@ -35,6 +36,8 @@ int main(void)
     state_invariants();
     if (result < 0)
         __CPROVER_assert(world_unchanged(&before), "refused: an error changes nothing");
+    else
+        condition(&before, actor, WORLD_CALL, a, result);
     state_results(result);
     return 0;
 }

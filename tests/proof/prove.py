@@ -4,7 +4,7 @@
 
 usage: prove.py CALL          prove one call; prints TAP
        prove.py --plant KIND  the same with a bug in the core, which must be found
-       prove.py --list {calls,plants}
+       prove.py --list {calls,slow,plants}
        prove.py --table       what is proved, as docs/security.md has it
 
 proof.toml says which calls are proved, and of each other call why it is not.
@@ -37,9 +37,23 @@ MEMORY = 8 << 30  # bytes that the prover may take
 KINDS = {
     "safe": "no access outside an object, no overflow, no endless loop, no panic",
     "invariant": "the invariants that are assumed hold again",
+    "frame": "nothing changes but the caller's own objects and the declared effects",
     "refused": "an error changes nothing",
     "error": "the manual names each error",
 }
+
+# Limits that the table tells of: what each counts, and how many of these stand for none.
+SIZES = (
+    ("EXO_ENVS", "environments", 1),
+    ("WORLD_FRAMES", "frames", 0),
+    ("ENTRIES", "entries of a table", 0),
+    ("EXO_SLICES", "slices", 0),
+    ("EXO_GRANTS", "grants", 1),
+    ("EXO_QUEUES", "queues", 0),
+    ("EXO_GATES", "gates", 0),
+    ("EXO_FILTERS", "filters", 1),
+    ("EXO_PAGE_SIZE", "bytes of a page", 0),
+)
 
 
 class Property(NamedTuple):
@@ -61,31 +75,36 @@ def limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
 
 
-def run(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limit_memory)
+def run(command: list[str], folder: Path) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limit_memory, cwd=folder)
     if done.returncode not in (0, 10):  # proved, refuted
         tail = "\n".join((done.stdout + done.stderr).splitlines()[-5:])
-        sys.exit(f"CBMC ended with status {done.returncode}:\n{tail}")
+        sys.exit(f"{Path(command[3]).name} ended with status {done.returncode}:\n{tail}")
     return done.stdout
 
 
-def prove(call: dict, invariants: list[str], plant: tuple | None = None) -> list[Property]:
+def command_of(call: dict, row: core.Row, folder: Path, plant: tuple | None = None) -> list[str]:
+    """Compile in `folder`; the prover's command there."""
+    files = core.copy(folder, call, row, plant)
+    defines = [f"-DWORLD_{kind.upper()}={int(kind in row.kinds)}" for kind in core.KINDS]
+    defines += [f"-DWORLD_BLOCK={core.BLOCK}u", f"-DWORLD_CALL=EXO_CALL_{call['name'].upper()}"]
+    run([*cbmc.command("goto-cc"), *files, "-I.", *defines, "-o", "call"], folder)
+    loops = run([*cbmc.command("goto-instrument"), "--show-loops", "call"], folder)
+    return [
+        *cbmc.command(),
+        "call",
+        "--drop-unused-functions",
+        "--unwinding-assertions",
+        "--slice-formula",
+        *("--unwind", str(core.UNWIND)),
+        *core.unwindset(loops),
+    ]
+
+
+def prove(call: dict, row: core.Row, plant: tuple | None = None) -> list[Property]:
     with tempfile.TemporaryDirectory(prefix="freehold-proof-") as name:
         folder = Path(name)
-        files = core.copy(folder, call, core.LIMITS, invariants, plant)
-        command = [
-            *cbmc.command(),
-            *(str(folder / file) for file in files),
-            f"-I{folder}",
-            f"-DWORLD_FRAMES={core.FRAMES}u",
-            f"-DWORLD_ENTRIES={core.LIMITS['ENTRIES']}",
-            f"-DWORLD_CALL=EXO_CALL_{call['name'].upper()}",
-            "--drop-unused-functions",
-            "--unwinding-assertions",
-            "--slice-formula",
-            *("--unwind", str(core.UNWIND)),
-        ]
-        told = run([*command, *core.unwindset(run([*command, "--show-loops"]))])
+        told = run(command_of(call, row, folder, plant), folder)
     found = []
     for place, text, result in RESULT.findall(told):
         kind, _, rest = text.partition(": ")
@@ -122,8 +141,8 @@ def tell(cases: list[tuple[bool, str, list[str]]]) -> int:
 def plant(kind: str) -> int:
     """The prover must say that properties of this kind do not hold."""
     bug = settings()["plant"][kind]
-    invariants = settings()["call"][bug["call"]]["invariants"]
-    found = prove(calls()[bug["call"]], invariants, (bug["file"], bug["old"], bug["new"]))
+    row = core.row_of(settings()["call"][bug["call"]])
+    found = prove(calls()[bug["call"]], row, (bug["file"], bug["old"], bug["new"]))
     wrong = [p.text for p in found if p.kind == kind and p.result == "FAILURE"]
     for text in wrong:
         print(f"# {text}")
@@ -148,39 +167,49 @@ def row(name: str, how: dict) -> str:
     if ("reason" in how) == ("invariants" in how):
         sys.exit(f"proof.toml gives {name} neither or both of a reason and a list of invariants")
     if "reason" in how:
-        return f"no: {how['reason']} | | "
+        return f"no: {how['reason']} | | | "
     unknown = set(how["invariants"]) - set(core.invariants_of())
     if unknown:
         sys.exit(f"proof.toml gives {name} {', '.join(sorted(unknown))}, which tests/invariants does not have")
     never = "; ".join(f"{result}: {why}" for result, why in how.get("unreached", {}).items())
-    return f"yes | {', '.join(f'`{i}`' for i in how['invariants'])} | {never or 'all'}"
+    yes = f"yes, by the suite `proof-slow` ({how['slow']})" if "slow" in how else "yes"
+    short = ", ".join(f"`{i.removeprefix('inv_')}`" for i in how["invariants"])
+    return f"{yes} | {short} | {bounds(core.row_of(how))} | {never or 'all'}"
+
+
+def sizes(limits: dict[str, str], besides: dict[str, str]) -> list[str]:
+    """Those limits that differ from `besides`."""
+    return [
+        f"{what}: {core.number(limits[name]) - less}"
+        for name, what, less in SIZES
+        if limits[name] != besides.get(name)
+    ]
+
+
+def bounds(row: core.Row) -> str:
+    """What differs in this row."""
+    return ", ".join([*sizes(row.limits, core.LIMITS), *(f"with {kind}" for kind in row.kinds)])
 
 
 def table() -> str:
-    sizes = {name: core.number(value) for name, value in core.LIMITS.items()}
-    bounds = [
-        f"{sizes['EXO_ENVS'] - 1} environments",
-        f"{core.FRAMES} frames (frame 0 included, the kernel's)",
-        f"tables of {sizes['ENTRIES']} entries",
-        f"{sizes['EXO_SLICES']} slice",
-        f"{sizes['EXO_GRANTS'] - 1} grant",
-        f"pages of {sizes['EXO_PAGE_SIZE']} bytes",
-        "no queue, filter, gate or account exists",
-    ]
+    proved = [how for how in settings()["call"].values() if "reason" not in how]
+    shown = {i: sum(i in how["invariants"] for how in proved) for i in core.invariants_of()}
     return "\n".join(
         [
-            f"Bounds: {', '.join(bounds)}.",
+            f"Bounds: {', '.join(sizes(core.LIMITS, {}))}. Frame 0 is the kernel's.",
+            "No block, queue, filter or gate exists but in the rows that say so, and no account was written.",
             "",
-            "Proved of each call that says yes, for all arguments, from every state within the bounds in which the",
-            "invariants of its row, and what `tests/proof/sound.c` says, hold:",
+            f"Proved of each call that says yes ({len(proved)} of {len(calls())}), for all arguments, from every state within",
+            "the bounds in which the invariants of its row, and what `tests/proof/sound.c` says, hold:",
             "",
             *(f"- {sentence};" for sentence in list(KINDS.values())[:-1]),
             f"- {list(KINDS.values())[-1]}, and each result can come about unless its row says why not.",
             "",
-            "Invariants that a row does not list are neither assumed nor shown of that call here.",
+            "Invariants that a row does not list are neither assumed nor shown of that call here. Of so many calls each is",
+            "assumed and shown: " + ", ".join(f"`{i.removeprefix('inv_')}` {n}" for i, n in shown.items()) + ".",
             "",
-            "| call | proved | invariants assumed and shown again | results reached |",
-            "|---|---|---|---|",
+            "| call | proved | invariants (`inv_`) assumed and shown again | other bounds | results reached |",
+            "|---|---|---|---|---|",
             *rows(),
         ]
     )
@@ -190,15 +219,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("call", nargs="?")
     parser.add_argument("--plant", metavar="KIND")
-    parser.add_argument("--list", choices=("calls", "plants"))
+    parser.add_argument("--list", choices=("calls", "slow", "plants"))
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
     said = settings()
     if not (arguments.list or arguments.table) and not cbmc.up_to_date():
         print(f"1..0 # skip CBMC {cbmc.VERSION} is missing: tools/freehold setup")
         return 0
-    if arguments.list == "calls":
-        print("\n".join(name for name, how in said["call"].items() if "reason" not in how))
+    if arguments.list in ("calls", "slow"):
+        slow = arguments.list == "slow"
+        proved = {name: how for name, how in said["call"].items() if "reason" not in how}
+        print("\n".join(name for name, how in proved.items() if ("slow" in how) == slow))
     elif arguments.list == "plants":
         print("\n".join(said["plant"]))
     elif arguments.table:
@@ -210,9 +241,7 @@ def main() -> int:
         if not call:
             parser.error(f"there is no call {arguments.call}")
         how = said["call"].get(arguments.call, {})
-        # Without a row, or with a reason, it is tried with all invariants.
-        invariants = how.get("invariants", core.invariants_of())
-        return tell(judge(prove(call, invariants), how.get("unreached", {})))
+        return tell(judge(prove(call, core.row_of(how)), how.get("unreached", {})))
     return 0
 
 

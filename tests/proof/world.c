@@ -177,11 +177,45 @@ static struct set saved_stalled;
 static uint64_t saved_unmatched;
 
 /* Tables of numbers; of larger entries each is an object of its own (core.py). */
-static uint16_t slice_table[EXO_SLICES], saved_slices[EXO_SLICES];
+static uint16_t slice_table[EXO_SLICES];
+uint16_t old_slice_owner[EXO_SLICES];
+struct env *old_current;
 static struct exo_account account_table[EXO_ENVS];
 static uint64_t expiry_table[2 * EXO_ENVS], saved_expiry[2 * EXO_ENVS];
 
 /* --- the whole state ----------------------------------------------------------------- */
+
+static void no_queues(void)
+{
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
+        envs[slot].queues = (struct set){0};
+        envs[slot].used[EXO_R_QUEUES] = 0;
+    }
+    for (uint32_t i = 0; i < EXO_QUEUES; i++)
+        set_add(&queues_free, i);
+}
+
+static void no_filters(void)
+{
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
+        envs[slot].allowances = 0;
+        envs[slot].used[EXO_R_FILTERS] = 0;
+    }
+    for (uint32_t i = 0; i < EXO_QUEUES; i++) {
+        queues[i].filters = queues[i].filter_count = 0;
+        queues[i].hears_next = queues[i].hears_before = 0;
+    }
+}
+
+/* Nobody waits for another's reply, either. */
+static void no_gates(void)
+{
+    gate_init();
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
+        envs[slot].gate = (struct env_gate){0};
+        envs[slot].used[EXO_R_GATES] = 0;
+    }
+}
 
 void world_arbitrary(void)
 {
@@ -201,18 +235,23 @@ void world_arbitrary(void)
     __CPROVER_havoc_object(&slice_table);
     __CPROVER_havoc_object(&expiry_table);
     accounts = account_table;
-    gate_init();
-    for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
-        envs[slot].gate = (struct env_gate){0};
-        envs[slot].allowances = 0;
-        envs[slot].used[EXO_R_QUEUES] = envs[slot].used[EXO_R_FILTERS] = 0;
-        envs[slot].used[EXO_R_GATES] = 0;
-    }
     nics[0] = &the_nic;
     nic_count = 1;
-    the_nic.stalled = the_nic.waiting = (struct set){0};
+    block_frames = WORLD_BLOCKS ? WORLD_BLOCK : 0;
+    if (!WORLD_QUEUES)
+        no_queues();
+    if (!WORLD_FILTERS)
+        no_filters();
+    if (!WORLD_GATES)
+        no_gates();
+    the_nic.waiting = (struct set){0};
     the_nic.carrying = false;
     the_nic.unmatched = nondet_word();
+    the_nic.stalled.some = nondet_word();
+    for (uint32_t i = 0; i < SET_WORDS; i++)
+        the_nic.stalled.word[i] = nondet_word();
+    if (!WORLD_QUEUES)
+        the_nic.stalled = (struct set){0};
     current = nondet_bool() ? &envs[nondet_word() % EXO_ENVS] : NULL;
 }
 
@@ -224,9 +263,10 @@ void world_save(struct snapshot *to)
             to->ram[n][i] = ram[n][i];
     }
     for (uint32_t i = 0; i < EXO_SLICES; i++)
-        saved_slices[i] = slice_table[i];
+        old_slice_owner[i] = slice_table[i];
     for (uint32_t i = 0; i < 2 * EXO_ENVS; i++)
         saved_expiry[i] = expiry_table[i];
+    old_current = current;
     saved_stalled = the_nic.stalled;
     saved_unmatched = the_nic.unmatched;
 }
@@ -240,7 +280,7 @@ bool world_unchanged(const struct snapshot *since)
         for (uint32_t i = 0; i < WORLD_WORDS; i++)
             same &= since->ram[n][i] == ram[n][i];
     for (uint32_t i = 0; i < EXO_SLICES; i++)
-        same &= saved_slices[i] == slice_table[i];
+        same &= old_slice_owner[i] == slice_table[i];
     for (uint32_t i = 0; i < 2 * EXO_ENVS; i++)
         same &= saved_expiry[i] == expiry_table[i];
     return same;

@@ -5,6 +5,7 @@
 #ifndef TESTS_PROOF_WORLD_H
 #define TESTS_PROOF_WORLD_H
 
+#include "block.h"
 #include "env.h"
 #include "exo_calls.h"
 #include "exo_handlers.h"
@@ -20,12 +21,19 @@
 #include "table.h"
 #include "entries.h"
 
-#define WORLD_WORDS (EXO_PAGE_SIZE / 8)
+#define WORLD_FRAMES  5u /* as core.py says, as the limits of the core */
+#define WORLD_ENTRIES 2u
+#define WORLD_WORDS   (EXO_PAGE_SIZE / 8)
 
 /* The contents of all frames; variables are saved where they are. */
 struct snapshot {
     uint64_t ram[WORLD_FRAMES][WORLD_WORDS];
 };
+
+/* For condition.c: the old state, of which entries.h has the large tables, and what to look at. */
+extern uint16_t old_slice_owner[EXO_SLICES];
+extern struct env *old_current;
+#define world_touched UINT32_MAX
 
 /* Anything at all, in every variable, frame and register. */
 void world_arbitrary(void);

@@ -39,6 +39,20 @@ def test_missing_call_is_refused(monkeypatch):
         prove.rows()
 
 
+def test_no_name_is_defined_twice(tmp_path):
+    """The compiler of the prover takes one of two definitions and says nothing."""
+    row = prove.core.row_of({})
+    seen: dict[str, str] = {}
+    for file in prove.core.copy(tmp_path, prove.calls()["notify"], row):
+        text = (tmp_path / file).read_text(encoding="utf-8")
+        functions = re.findall(r"^(?!static)(?:\w+ )+\**(\w+)\([^;{]*\)\s*\{", text, re.M)
+        variables = re.findall(r"^(?!static|extern|typedef|return)(?:struct )?\w+ \**(\w+)(?:\[\w+\])*(?: =[^;]*)?;", text, re.M)
+        for name in functions + variables:
+            assert name not in seen, f"{name} is defined in {seen[name]} and in {file}"
+            seen[name] = file
+    assert {"state_save", "state_save_entries", "state_save_tables", "call_notify", "envs", "frames_at"} <= set(seen)
+
+
 def test_judgement():
     good = [prove.Property(kind, "text", "SUCCESS") for kind in prove.KINDS]
     good.append(prove.Property("reach", "success", "FAILURE"))

@@ -326,7 +326,7 @@ def test_prover_of_another_digest_is_not_used(subprojects, monkeypatch):
     assert not cbmc.up_to_date(subprojects)
     assert not list(subprojects.glob(".unpack-*")) and not (subprojects / cbmc.FOLDER).exists()
     with pytest.raises(FreeholdError, match="run tools/freehold setup"):
-        cbmc.command(subprojects)
+        cbmc.command(subprojects=subprojects)
 
 
 def test_nothing_hinders_without_the_prover(subprojects, monkeypatch, capsys):

@@ -41,14 +41,14 @@ def up_to_date(subprojects: Path = SUBPROJECTS) -> bool:
         return False
 
 
-def command(subprojects: Path = SUBPROJECTS) -> list[str]:
-    """What starts it, less its arguments."""
+def command(program: str = "cbmc", subprojects: Path = SUBPROJECTS) -> list[str]:
+    """What starts it, or another program of its package, less its arguments."""
     root = (subprojects / FOLDER).resolve()
     if not up_to_date(subprojects):
         raise FreeholdError(f"CBMC {VERSION} is missing; run tools/freehold setup.")
     libraries = f"{root}/usr/lib/x86_64-linux-gnu:{root}/usr/lib"
     loader = f"{root}/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
-    return [loader, "--library-path", libraries, f"{root}/usr/bin/cbmc"]
+    return [loader, "--library-path", libraries, f"{root}/usr/bin/{program}"]
 
 
 def provide(subprojects: Path = SUBPROJECTS) -> None:

@@ -22,6 +22,7 @@ from .options import add_build
 
 SUMMARY = "run the tests: all of them, or those of a suite or name"
 SUITES = ("unit", "model", "proof", "tools", "lint", "boot")
+ON_REQUEST = ("proof-slow",)  # run by the name of the suite or of a test alone
 EXAMPLES = """\
 examples:
   tools/freehold test                       everything; takes up to 25 minutes on two CPUs
@@ -41,7 +42,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
         "names", nargs="*", metavar="NAME", help="run tests of this name only; * stands for any text"
     )
     parser.add_argument(
-        "--suite", action="append", choices=SUITES, help="run this suite only (more than once: these)"
+        "--suite", action="append", choices=SUITES + ON_REQUEST, help="run this suite only (more than once: these)"
     )
     parser.add_argument("--list", action="store_true", help="list the tests, run none")
     parser.add_argument("--verbose", action="store_true", help="show each case, passed ones as well")
@@ -75,6 +76,8 @@ def _order(suite: str) -> int:
 def _choose(tests: list[runner.Test], arguments: argparse.Namespace) -> list[runner.Test]:
     if arguments.suite:
         tests = [test for test in tests if set(test.suites) & set(arguments.suite)]
+    elif not arguments.names and not arguments.list:
+        tests = [test for test in tests if test.suite not in ON_REQUEST]
     if arguments.names:
         unknown = [
             name
