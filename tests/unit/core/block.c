@@ -190,6 +190,7 @@ static void test_without(void)
 
     block_init(blocks, 0);
     tap_ok(CALL(init, BLOCK_ALLOC, 0, ANY) == -EXO_E_MEMORY, "no block without a table of them");
+    REFUSED(MEMORY, CALL(init, BLOCK_ALLOC, 0, MOCK_BLOCK), "nor one by its number");
     uint64_t data = take(init, EXO_DATA);
     DONE(CALL(init, PAGE_FREE, data), "frames come and go");
     invariants_hold("without blocks");

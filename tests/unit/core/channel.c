@@ -36,6 +36,19 @@ static void test_read(void)
     REFUSED(EMPTY, CALL(init, CHANNEL_READ), "all is read");
 }
 
+/* Bytes may come before there is anybody to tell. */
+static void test_early(void)
+{
+    const struct env *init = mock_boot();
+    env_t owner = channel_owner;
+    uint32_t pending = init->pending;
+
+    channel_owner = (env_t){0};
+    arrive("early");
+    channel_owner = owner;
+    tap_ok(mock_arrived_count == 5 && init->pending == pending, "what comes early waits");
+}
+
 static void test_write(void)
 {
     struct env *init = mock_boot(), *child = mock_child(init, 5, true);
@@ -81,6 +94,7 @@ static void test_owner_gone(void)
 int main(void)
 {
     test_read();
+    test_early();
     test_write();
     test_absent();
     test_owner_gone();

@@ -122,6 +122,46 @@ static void test_timers_apart(void)
     tap_ok(!current && mock_alarm == UINT64_MAX, "nobody waits for the deadline of the dead");
 }
 
+/* Who has a timer and a deadline hears of the one that has come. */
+static void test_timer_or_deadline(void)
+{
+    static const struct {
+        uint64_t timer, deadline; /* from now; 0: none */
+        uint32_t told;
+    } round[] = {
+        {1000, 5000, EXO_UP_TIMER}, {5000, 1000, EXO_UP_DEADLINE}, {1000, 0, EXO_UP_TIMER}};
+
+    for (uint32_t i = 0; i < sizeof(round) / sizeof(*round); i++) {
+        struct env *init = mock_boot();
+        env_unpend(init, ~0u);
+        CALL(init, TIMER, mock_now + round[i].timer);
+        CALL(init, WAIT, round[i].deadline ? mock_now + round[i].deadline : 0);
+        mock_next();
+        mock_now += 1000;
+        mock_next();
+        tap_ok(current == init &&
+                   (init->context.rax & (EXO_UP_TIMER | EXO_UP_DEADLINE)) == round[i].told,
+               "of timer and deadline the one that has come is told (%u)", i);
+    }
+}
+
+static void test_ticks(void)
+{
+    struct env *child = boot_two(1), *init = &envs[1];
+    uint64_t before[2], after[2];
+    struct env *const env[] = {init, child};
+
+    while (current != init)
+        call(EXO_CALL_YIELD, 0);
+    for (uint32_t i = 0; i < 2; i++)
+        before[i] = (uint64_t)CALL(init, INFO, EXO_INFO_ENV, env[i]->name.n, EXO_ENV_TICKS);
+    mock_now += 500;
+    for (uint32_t i = 0; i < 2; i++)
+        after[i] = (uint64_t)CALL(init, INFO, EXO_INFO_ENV, env[i]->name.n, EXO_ENV_TICKS);
+    tap_ok(after[0] - before[0] == 500, "who runs is told of the time up to now");
+    tap_ok(after[1] == before[1], "and another had none of it");
+}
+
 static void test_dead_timer(void)
 {
     struct env *child = boot_two(MOCK_SLICES / 2), *init = &envs[1];
@@ -441,6 +481,8 @@ int main(void)
     test_yield_keeps_shares();
     test_idle();
     test_timers_apart();
+    test_timer_or_deadline();
+    test_ticks();
     test_dead_timer();
     test_yield_and_preempts();
     test_no_lost_wakeup();

@@ -74,6 +74,9 @@ static void test_create_and_set(void)
     REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_NAME, text("a\177"), 0), "a delete");
     REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_NAME, 'a', 'b'), "a name with a gap");
     REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_NAME, text("exo"), 0), "the kernel's name");
+    REFUSED(RANGE, CALL(init, ENV_SET, n, EXO_ENV_SET_NAME, text("uefi"), 0), "the loader's name");
+    DONE(CALL(init, ENV_SET, n, EXO_ENV_SET_NAME, text("short"), 0), "a short name");
+    tap_ok(!strcmp(child->label, "short"), "a name of 5 characters is kept");
     DONE(CALL(init, ENV_SET, n, EXO_ENV_SET_NAME, text("sixteen-"), text("letters!")), "a name");
     tap_ok(!strcmp(child->label, "sixteen-letters!"), "a name of 16 characters is kept whole");
 
@@ -130,6 +133,39 @@ static void test_reclaim_many(void)
     CALL(init, ENV_KILL, name.n, 0);
     tap_ok(mock_reclaim(init, name) > 2 && frame_free_count == free_before + 2 && !inv_all(),
            "more frames than one call takes back all come back");
+}
+
+/* As many frames as one call takes back cost one call, however few they are. */
+static void test_reclaim_at_once(void)
+{
+    int64_t calls[2];
+
+    for (uint32_t i = 0; i < 2; i++) {
+        struct env *init = mock_boot();
+        struct env *child = mock_child(init, 30, true);
+        for (uint32_t n = 0; n < 1 + 20 * i; n++)
+            take(child, 0, EXO_DATA);
+        env_t name = child->name;
+        CALL(init, ENV_KILL, name.n, 0);
+        calls[i] = mock_reclaim(init, name);
+    }
+    tap_ok(calls[0] > 0 && calls[0] == calls[1], "a call takes back 21 frames as it does one");
+}
+
+static void test_who_is_told(void)
+{
+    struct env *init = mock_boot();
+    struct env *parent = mock_child_with(init, 20, 1, 0, true),
+               *child = mock_child(parent, 5, true);
+    uint32_t logged = mock_logged;
+
+    CALL(init, ENV_KILL, parent->name.n, 0);
+    parent->pending = 0;
+    CALL(init, ENV_KILL, child->name.n, 0);
+    tap_ok(!parent->pending, "a parent that has ended is told of no child");
+    tap_ok(mock_logged == logged, "nor is the console");
+    CALL(init, ENV_KILL, EXO_ENV_SELF, 0);
+    tap_ok(mock_logged == logged + 1, "the end of the first is told there");
 }
 
 static void test_slots(void)
@@ -261,6 +297,7 @@ static void test_console(void)
            "three lines, one of them empty, the last unfinished");
     tap_ok(say(init, data, "x\r\033[1m\200\ty\n") == 10 && console_is("[init] x??[1m?\ty\n"),
            "what is not printable comes out as '?'");
+    tap_ok(say(init, data, "a\177b\n") == 4 && console_is("[init] a?b\n"), "nor is a delete");
     tap_ok(say(init, data, "a\r[exo] b\n") == 10 && console_is("[init] a?[exo] b\n"),
            "nobody writes at the start of a line but the kernel");
     REFUSED(RANGE, CALL(init, CONSOLE_WRITE, MOCK_FRAMES, 0, 1), "print what is no frame");
@@ -307,6 +344,16 @@ static void test_info(void)
                CALL(init, INFO, EXO_INFO_FRAME, a->root.n, EXO_FRAME_PINNED) == 1,
            "a child's frame");
     tap_ok(CALL(a, INFO, EXO_INFO_NIC, 0, EXO_NIC_DRIVER) == (int64_t)text("mock"), "a NIC's name");
+    struct nic other = *nics[0];
+    nics[1] = &other;
+    nic_count = 2;
+    other.name = "short\0rest";
+    tap_ok(CALL(a, INFO, EXO_INFO_NIC, 1, EXO_NIC_DRIVER) == (int64_t)text("short"), "to its end");
+    other.name = "eight-letters";
+    tap_ok(CALL(a, INFO, EXO_INFO_NIC, 1, EXO_NIC_DRIVER) == (int64_t)text("eight-le"),
+           "as much of it as a word holds");
+    nic_count = 1;
+    tap_ok(CALL(init, INFO, EXO_INFO_ENV, a->name.n, EXO_ENV_MAC) == 0, "who may bind no MAC");
     struct env *c = mock_env(CALL(init, ENV_CREATE, 11, 12, 13, 14, 15, 16));
     for (uint64_t r = 0; r < EXO_RESOURCES; r++)
         tap_ok(CALL(init, INFO, EXO_INFO_ENV, c->name.n, EXO_ENV_QUOTA + r) == 11 + (int64_t)r &&
@@ -337,6 +384,17 @@ static void test_depth(void)
 }
 
 /* More of everything than one call takes back: each call does a bounded piece. */
+static void test_hand_over_some(void)
+{
+    struct env *init = mock_boot();
+    struct env *child = mock_child(init, 5, true);
+
+    for (uint32_t i = 0; i < 8; i++)
+        CALL(init, SLICE_SET, i, child->name.n);
+    slice_hand_over(child, init, 3);
+    tap_ok(child->slices == 5 && !inv_all(), "as many positions as one asks for change hands");
+}
+
 static void test_reclaim_pieces(void)
 {
     struct env *init = mock_boot();
@@ -362,9 +420,12 @@ int main(void)
     test_create_and_set();
     test_names();
     test_reclaim_many();
+    test_reclaim_at_once();
+    test_who_is_told();
     test_slots();
     test_kill();
     test_depth();
+    test_hand_over_some();
     test_reclaim_pieces();
     test_reclaim_queue();
     test_slices();

@@ -134,6 +134,9 @@ static void same(const struct packet *p, struct exo_tuple want, const char *what
     tap_ok(!memcmp(&got, &want, sizeof(got)), "tuple: %s", what);
 }
 
+static struct exo_filter udp_filter(void);
+static uint64_t bare_queue(struct env *env);
+
 static void test_tuples(void)
 {
     struct packet p = ethernet(MAC_A, MAC_B, 0x88b5);
@@ -277,9 +280,34 @@ static void test_cut(void)
                     t.ports == (length >= ports_from[i]) && (t.local_port == 53) == t.ports &&
                     (t.family || (!t.protocol && !t.local[0] && !t.remote[0])) &&
                     (t.vlan != 0) == (i == 3);
+            if (i == 3 && length < 18) /* the tag is cut */
+                good &= t.vlan == EXO_VLAN_TAGGED && t.ethertype == 0x8100;
         }
         tap_ok(good, "packet %u cut at every byte has the fields that it shows", i);
     }
+}
+
+static void test_lengths(void)
+{
+    struct packet p = udp4(MAC_A, MAC_B, ADDRESS_A, ADDRESS_B, 53, 4000);
+
+    p.byte[16] = 0; /* IPv4: the packet ends within its header */
+    p.byte[17] = 10;
+    tap_ok(read(&p).family == 4 && !read(&p).ports,
+           "a packet shorter than its header has no ports");
+    struct packet six = ethernet(MAC_A, MAC_B, 0x88cc);
+    ip6(&six, 1, 2, EXO_PROTOCOL_UDP);
+    tap_ok(!read(&six).family, "what does not say that it is IPv6 is not");
+    /* What lies behind the packet is none of it. */
+    struct env *init = mock_boot();
+    uint64_t q = bare_queue(init);
+    tap_ok(mock_filter(init, q, udp_filter()) > 0, "a filter of ports");
+    p = udp4(MAC_A, MAC_B, ADDRESS_A, ADDRESS_B, 53, 4000);
+    uint64_t unmatched = nics[0]->unmatched;
+    nic_received(nics[0], p.byte, 37);
+    tap_ok(nics[0]->unmatched == unmatched + 1, "a packet that ends before its ports matches none");
+    nic_received(nics[0], p.byte, p.length);
+    tap_ok(nics[0]->unmatched == unmatched + 1, "the whole one does");
 }
 
 /* --- canonical ------------------------------------------------------------------------- */
@@ -360,6 +388,19 @@ static void test_canonical(void)
     struct exo_filter none = {.value = {.mac = MAC_A, .vlan = 0},
                               .mask = {.mac = EXO_MAC_ALL, .vlan = EXO_VLAN_ALL, .family = 0xff}};
     tap_ok(filter_canonical(&none, false), "canonical: neither a tag nor IP nor ARP");
+    none.value.family = 5;
+    refused(none, "family 5, and no address");
+    none.value.family = 0;
+    none.value.vlan = EXO_VLAN_TAGGED | 5;
+    tap_ok(filter_canonical(&none, false), "canonical: a VLAN");
+    none.mask.protocol = 0xff;
+    refused(none, "no protocol, and no ports");
+    none.value.protocol = 1;
+    refused(none, "a protocol of no family");
+    none.value.family = 4;
+    tap_ok(filter_canonical(&none, false), "canonical: a protocol without ports");
+    none.value.protocol = none.mask.protocol = 0;
+    none.value.family = 0;
     none.mask.local[0] = 0xff;
     refused(none, "an address of no family");
 }
@@ -381,6 +422,9 @@ static void test_fields(void)
         good &= filter_within(&other, &f) == !asked;
         ((uint8_t *)&wider.mask)[bit / 8] &= (uint8_t) ~(1 << bit % 8);
         wider.value = t;
+        struct exo_filter silent = wider; /* does not ask, and says the same */
+        silent.value = f.value;
+        good &= filter_within(&silent, &f) == !asked;
         good &= filter_overlaps(&f, &wider) && filter_overlaps(&wider, &f);
         good &= filter_within(&f, &wider) && filter_within(&wider, &f) == !asked;
     }
@@ -418,7 +462,11 @@ static void test_calls(void)
     REFUSED(RANGE, CALL(init, FILTER_ADD, q, page, EXO_PAGE_SIZE - 104), "one that ends outside");
     REFUSED(RANGE, CALL(init, FILTER_ADD, q, page, EXO_PAGE_SIZE), "one that begins outside");
     REFUSED(RANGE, CALL(init, FILTER_ADD, q, page, 0xfffffff8), "one far outside");
-    REFUSED(RANGE, CALL(init, FILTER_ADD, q, page, 1028), "an odd place");
+    const struct exo_filter fit = mock_mac(MAC_A), zeros = {0};
+    char *odd = (char *)mock_control(init) + 1028;
+    memcpy(odd, &fit, sizeof(fit));
+    REFUSED(RANGE, CALL(init, FILTER_ADD, q, page, 1028), "a good filter in an odd place");
+    memcpy(odd, &zeros, sizeof(zeros));
     REFUSED(OWNER, CALL(init, FILTER_ADD, q, child->control.n, 1024), "another's frame");
     REFUSED(OWNER, CALL(init, FILTER_ADD, q, 1, 1024), "the kernel's frame");
     REFUSED(TYPE, CALL(init, FILTER_ADD, q, ring, 1024), "a ring");
@@ -483,6 +531,9 @@ static void test_limits(void)
         filters_free = 0;
     three = bare_queue(init);
     REFUSED(MEMORY, mock_filter(init, three, mock_mac(MAC_B + 200)), "a table that is full");
+    uint16_t last = queues[one].filters;
+    DONE(CALL(init, FILTER_DEL, last), "one goes");
+    tap_ok(mock_filter(init, three, mock_mac(MAC_B + 200)) == last, "then there is room for one");
 }
 
 /* MACs that all share one place of the hash: 64 of them, and each is found. */
@@ -784,6 +835,7 @@ int main(void)
     test_tuples();
     test_tuples_6_and_vlan();
     test_cut();
+    test_lengths();
     test_canonical();
     test_fields();
     test_calls();

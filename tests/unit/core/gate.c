@@ -471,10 +471,69 @@ static void test_gate_goes(void)
            "who is served gets the answer");
     sleep_now(a);
     tap_ok(until_runs(b) && c->gate.callee, "who waits lends its time until its turn comes");
+    struct env nobody = envs[0];
     ENTER(WAIT, 0);
+    tap_ok(!memcmp(&nobody, &envs[0], sizeof(nobody)), "nobody's caller is nobody");
     tap_ok(!(b->context.rax & EXO_UP_CALL) && !b->gate.serves &&
                (int64_t)c->context.rax == -EXO_E_EMPTY && sound() && until_runs(c),
            "and then gets EMPTY");
+}
+
+/* A call for a gate that is gone is no reason for an upcall. */
+static void test_no_reason(void)
+{
+    pair();
+    struct exo_control *control = mock_control(b);
+
+    CALL(init, SLICE_SET, 9, b->name.n);
+    control->disabled = 1;
+    b->waiting = false;
+    cpu_consider(b);
+    ENTER(GATE_CALL, gate, 1);
+    env_unpend(b, ~(uint32_t)EXO_UP_CALL);
+    CALL(b, GATE_DELETE, gate);
+    uint64_t upcalls = b->upcalls;
+    control->disabled = 0;
+    mock_next();
+    tap_ok(b->upcalls == upcalls && !b->pending && sound(),
+           "a call for a gate that is gone makes no upcall");
+    tap_ok((int64_t)a->context.rax == -EXO_E_EMPTY, "and its caller is told");
+}
+
+/* Who waits for one that serves and sleeps has no use for its time. */
+static void test_lent_in_vain(void)
+{
+    pair();
+    struct env *c = member(init, 41, 8);
+
+    CALL(b, GATE_GRANT, gate, c->name.n, 1);
+    ENTER(GATE_CALL, gate, 1);
+    tap_ok(current == b, "(one is served)");
+    env_unpend(b, ~0u);
+    ENTER(WAIT, 0);
+    tap_ok(until_runs(c), "another has its own time");
+    ENTER(GATE_CALL, gate, 2);
+    tap_ok(!set_has(&slice_ready, 41) && sound(), "until it waits for who sleeps");
+}
+
+/* More gates than one call takes back. */
+static void test_reclaim_gates(void)
+{
+    init = mock_boot();
+    b = member(init, 0, 0);
+    env_t name = b->name;
+    uint32_t made = 0;
+
+    init->quota[EXO_R_GATES] += b->quota[EXO_R_GATES];
+    init->quota[EXO_R_GATES] -= 70;
+    b->quota[EXO_R_GATES] = 70;
+    while (CALL(b, GATE_CREATE, made) > 0)
+        made++;
+    CALL(init, ENV_KILL, name.n, 0);
+    tap_ok(made == 70 && CALL(init, ENV_RECLAIM, name.n) == 1 && b->used[EXO_R_GATES] &&
+               b->used[EXO_R_GATES] < 70 && sound(),
+           "gates are taken back in pieces");
+    tap_ok(mock_reclaim(init, name) > 0 && sound(), "to the end");
 }
 
 /* More calls for gates that are gone than one delivery passes over. */
@@ -678,6 +737,9 @@ int main(void)
     test_callee_ends(false);
     test_callee_ends(true);
     test_gate_goes();
+    test_no_reason();
+    test_lent_in_vain();
+    test_reclaim_gates();
     test_many_gates_go();
     test_nested();
     for (uint32_t who = 0; who <= 3; who++)

@@ -336,6 +336,22 @@ static void test_facts(void)
     tap_ok(!inv_all(), "facts: the invariants hold (%s)", inv_all() ? inv_all() : "all");
 }
 
+/* The kernel's tables that lie in frames of their own are shown; where there are none, no frame. */
+static void test_published(void)
+{
+    static struct exo_account table[MOCK_ENVS];
+    const frame_t none = {EXO_FRAME_NONE}, one = {1};
+
+    for (uint32_t i = 0; i < 3; i++) {
+        mock_boot();
+        if (i)
+            account_init(i == 1 ? one : none, table, i == 2 ? one : none);
+        tap_ok((frames[1].type == EXO_FACTS) == (i > 0) && frames[0].type == EXO_KERNEL,
+               "tables are shown, and nothing before them (%u)", i);
+    }
+    mock_boot();
+}
+
 int main(void)
 {
     test_alloc();
@@ -351,5 +367,6 @@ int main(void)
     test_adopt();
     test_frame_zero();
     test_facts();
+    test_published();
     return tap_done();
 }

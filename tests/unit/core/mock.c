@@ -11,7 +11,7 @@
 
 uint64_t mock_now, mock_alarm;
 char mock_console[65536];
-uint32_t mock_console_used, mock_flushes;
+uint32_t mock_console_used, mock_flushes, mock_logged;
 
 uint64_t machine_tsc_hz = 1000000000, machine_boot_tsc = 7;
 uint32_t machine_cpus = 1;
@@ -209,6 +209,7 @@ void panic(const char *format, ...)
 void klog(const char *format, ...)
 {
     (void)format;
+    mock_logged++;
 }
 
 /* The tables, empty; generations alone are kept, so that names of the machine before are stale. */

@@ -36,7 +36,7 @@
 extern uint64_t mock_now;
 extern char mock_console[65536];
 extern uint32_t mock_console_used;
-extern uint32_t mock_flushes;
+extern uint32_t mock_flushes, mock_logged;
 
 /* What the NIC was given and has not reported as sent: it does when it is polled. */
 #define MOCK_SENT 64u

@@ -840,6 +840,57 @@ static void test_reclaim_the_right_one(void)
            "a queue of the living stays when one of the dead is taken back");
 }
 
+/* Words of a ring that the kernel writes begin at 0, those of the application stay. */
+static void test_bind_dirty(void)
+{
+    struct env *init = mock_boot();
+    uint64_t frame[EXO_RINGS];
+    struct exo_ring *ring[EXO_RINGS];
+    bool good = true;
+
+    for (uint32_t i = 0; i < EXO_RINGS; i++) {
+        frame[i] = take(init, EXO_RING);
+        ring[i] = (struct exo_ring *)(void *)memory(frame[i]);
+        ring[i]->producer = ring[i]->consumer = 77;
+    }
+    CALL(init, QUEUE_BIND, 0, frame[0], frame[1], frame[2], frame[3]);
+    for (uint32_t i = 0; i < EXO_RINGS; i++) {
+        bool ours = i == EXO_RING_RECEIVE || i == EXO_RING_COMPLETE;
+        good &= ring[i]->producer == (ours ? 0 : 77) && ring[i]->consumer == (ours ? 77 : 0);
+    }
+    tap_ok(good, "a ring that was used before begins anew");
+}
+
+static void test_one_buffer_a_packet(void)
+{
+    struct env *init = mock_boot();
+    struct end a = bind(init, MAC_A, 1);
+    uint8_t packet[60] = {0};
+
+    mac_put(packet, MAC_A);
+    post(&a, EXO_RING_FILL, (struct exo_desc){0, 0, 0});
+    post(&a, EXO_RING_FILL, (struct exo_desc){1, 0, 0});
+    nic_received(nics[0], packet, 60);
+    tap_ok(a.ring[EXO_RING_FILL]->consumer == 1 && next(&a, EXO_RING_RECEIVE).buffer == 0,
+           "a packet takes one buffer");
+    tap_ok(CALL(init, INFO, EXO_INFO_QUEUE, a.queue, 0) >= 0, "one's own queue may be asked about");
+}
+
+/* A packet that is sent tells some of those that wait, not all. */
+static void test_wakes_are_bounded(void)
+{
+    struct env *init = mock_boot();
+    struct end a = bind(init, MAC_A, 1);
+
+    packet_make(&a, 0, 0, ELSEWHERE);
+    post(&a, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 60});
+    kick(&a);
+    for (uint32_t i = 0; i < 12; i++)
+        set_add(&nics[0]->stalled, (uint32_t)bind(init, 0, 0).queue);
+    poll_nic();
+    tap_ok(stalled(nics[0]) == 4, "of twelve that wait one packet's end tells eight");
+}
+
 static void test_kick_is_bounded(void)
 {
     struct env *init = mock_boot();
@@ -934,6 +985,9 @@ int main(void)
     test_behind_an_iommu();
     test_bind_again_and_again();
     test_reclaim_the_right_one();
+    test_bind_dirty();
+    test_one_buffer_a_packet();
+    test_wakes_are_bounded();
     test_kick_is_bounded();
     test_ends_in_flight();
     test_armed();

@@ -210,6 +210,37 @@ static void test_taken(void)
 }
 
 /* One entry of each kind that must be skipped; then one that is good. */
+/* A list of another's page, and one that is just long enough. */
+static void test_lists(void)
+{
+    fill(12, 2);
+    uint32_t mine = (uint32_t)CALL(m.init, PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_DATA);
+    while (USED(m.child) < PAGES(m.child))
+        page(EXO_PT);
+    m.entry[0] = (struct exo_preferred){mine, 0, 0, 0};
+    m.entry[1] = (struct exo_preferred){m.data[1], m.pt, 1, 0};
+    CALL(m.child, REVOKE_PREFER, m.list, 2);
+    start(1, mock_now);
+    tap_ok(take() == 0 && frames[mine].owner == EXO_ENV_SLOT(m.init->name.n) &&
+               m.entry[0].outcome == EXO_PREFERRED_SKIPPED &&
+               m.entry[1].outcome == EXO_PREFERRED_TAKEN,
+           "a page of another's on the list is passed over");
+    tap_ok(m.child->state == EXO_ENV_LIVE, "who gave all with the last page of the list lives on");
+    all_holds("lists");
+}
+
+/* What a child gave its own child lies below the floor: it can still be let off. */
+static void test_let_off(void)
+{
+    fill(20, 0);
+    m.init->quota[EXO_R_ENVS]--;
+    m.child->quota[EXO_R_ENVS]++;
+    m.child->revoke.floor = 18;
+    DONE(start(1, LATER), "a page is asked for");
+    tap_ok(CALL(m.child, ENV_CREATE, 5, 0, 0) > 0 && PAGES(m.child) < 18, "(less than the floor)");
+    DONE(start(0, LATER), "and not any more");
+}
+
 static void test_skipped(void)
 {
     fill(30, 14);
@@ -386,6 +417,8 @@ int main(void)
     test_floor();
     test_list();
     test_taken();
+    test_lists();
+    test_let_off();
     test_skipped();
     test_changed_meanwhile();
     test_ended();
