@@ -71,7 +71,7 @@ static uint64_t env_expiry(const struct env *env)
         return first;
     if (env->timer)
         first = env->timer;
-    if ((env->waiting || env->gate.callee) && env->deadline && env->deadline < first)
+    if (env->deadline && env->deadline < first)
         first = env->deadline;
     return first;
 }
@@ -109,12 +109,13 @@ static void timers_expire(uint64_t now)
             env->timer = 0;
             env_pend(env, EXO_UP_TIMER);
         }
-        if (env->waiting && env->deadline && env->deadline <= now) {
+        if (env->deadline && env->deadline <= now) { /* of a call or, else, of its waiting */
             env->deadline = 0;
-            env_pend(env, EXO_UP_DEADLINE);
+            if (env->gate.callee)
+                gate_call_end(env, -EXO_E_TIME);
+            else
+                env_pend(env, EXO_UP_DEADLINE);
         }
-        if (env->gate.callee && env->deadline && env->deadline <= now)
-            gate_call_end(env, -EXO_E_TIME);
         cpu_consider(env);
     }
 }

@@ -224,7 +224,7 @@ static int64_t set_label(struct env *env, uint64_t a, uint64_t b)
     __builtin_memcpy(label, &a, 8);
     __builtin_memcpy(label + 8, &b, 8);
     /* Nobody writes log lines that look like the kernel's own. */
-    if (!label_ok(label) || (!b && (a == LABEL_EXO || a == LABEL_UEFI)))
+    if (!label_ok(label) || a == LABEL_EXO || a == LABEL_UEFI)
         return -EXO_E_RANGE;
     __builtin_memcpy(env->label, label, sizeof(label));
     return 0;
@@ -424,9 +424,8 @@ int64_t call_env_kill(struct env *self, struct env *env, uint32_t status)
 static void reclaim_table(uint32_t table)
 {
     const uint64_t *entry = machine_frame((frame_t){table});
-    uint32_t end = frames[table].type == EXO_PML4 ? TABLE_ENTRIES / 2 : TABLE_ENTRIES;
 
-    for (uint32_t i = 0; i < end && frames[table].entries; i++)
+    for (uint32_t i = 0; i < TABLE_ENTRIES && frames[table].entries; i++)
         if (entry[i])
             table_clear(table, i);
     if (frames[table].parent)
@@ -446,8 +445,6 @@ static int64_t frames_reclaim(struct env *env)
     for (uint32_t i = 0; i < RECLAIM && env->frames.first; i++) {
         uint32_t n = env->frames.first;
         bool table = frame_is_table(&frames[n]), block = frames[n].type == EXO_BLOCK;
-        if (frames[n].pinned)
-            return i ? 1 : -EXO_E_BUSY;
         if (table)
             reclaim_table(n);
         else

@@ -239,7 +239,7 @@ int64_t call_gate_call(struct env *self, gate_t name, uint64_t a, uint64_t b, ui
     if (callee->state != EXO_ENV_LIVE)
         return -EXO_E_DIED;
     uint32_t depth = self->gate.height + 1u;
-    for (; end != self && end->gate.callee && depth <= EXO_GATE_DEPTH; depth++)
+    for (; end->gate.callee; depth++)
         end = &envs[end->gate.callee];
     if (end == self || depth > EXO_GATE_DEPTH)
         return -EXO_E_STATE;

@@ -236,7 +236,7 @@ static bool send_one(struct queue *q, uint32_t number, struct exo_desc desc)
         return true;
     }
     bool group = mac_is_group(to.mac);
-    struct queue *near = group ? NULL : queue_for(q->nic, &to);
+    struct queue *near = queue_for(q->nic, &to); /* none if it is for a group */
     if (near) {
         q->stats.local++;
         if (near != q)

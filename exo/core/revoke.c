@@ -98,8 +98,8 @@ static bool take(struct env *env, volatile struct exo_preferred *entry)
         f->mapped != (table.n != 0))
         return false;
     if (table.n) {
-        int64_t mapped = call_pt_read(env, table, index);
-        if (mapped < 0 || (uint32_t)mapped != frame.n)
+        /* What is no frame's number may be an error. */
+        if ((uint32_t)call_pt_read(env, table, index) != frame.n)
             return false;
         table_unmap(table.n, index);
     }

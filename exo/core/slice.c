@@ -49,8 +49,7 @@ static void slice_move(uint32_t position, struct env *to)
     to->slices++;
     set_add(&to->positions, position);
     lent_put(to, position, true);
-    const struct env *end = end_of(to);
-    set_put(&slice_ready, position, end == to ? end->ready : is_of_use(end));
+    set_put(&slice_ready, position, is_of_use(end_of(to)));
 }
 
 void slice_ready_set(struct env *env, bool ready)

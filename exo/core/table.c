@@ -140,7 +140,7 @@ int64_t call_pt_map(struct env *self, frame_t table, uint32_t index, frame_t fra
         return -EXO_E_TYPE;
     if (leaf ? !leaf_allows(f, perm) : perm)
         return -EXO_E_PERM;
-    if (*entry || (!leaf && f->parent) || f->mapped == UINT32_MAX)
+    if (*entry || f->parent || f->mapped == UINT32_MAX)
         return -EXO_E_BUSY;
 
     if (leaf) {
