@@ -2,7 +2,8 @@
 /*
  * crash.c - the last words of this application, in a form that tools/freehold can symbolise.
  *
- * Lines: "crash: <reason>", "crash: <registers>" ..., "backtrace: 0x... 0x...".
+ * Lines: "crash: <reason>", "crash: <registers>" ..., "backtrace: +0x... 0x...". Behind a + is how far
+ * from the image's base it is, which the next start draws anew: as the symbols have it.
  */
 #include "libos.h"
 
@@ -59,6 +60,17 @@ static void tell_registers(const struct exo_context *c)
     console_printf("crash: r13=%016lx r14=%016lx r15=%016lx\n", c->r13, c->r14, c->r15);
 }
 
+static const char *sign_of(uint64_t code)
+{
+    return code - libos_start_info->image_base < EXO_IMAGE_SIZE ? "+" : "";
+}
+
+/* As sign_of() tells it. */
+static uint64_t place_of(uint64_t code)
+{
+    return *sign_of(code) ? code - libos_start_info->image_base : code;
+}
+
 extern const uint8_t __executable_start[], etext[]; /* the linker's */
 
 /* Does the code before this address end in a call (Intel SDM vol. 2, CALL: E8, FF /2)? */
@@ -86,7 +98,7 @@ static void tell_caller_of_leaf(const struct exo_context *c)
         return;
     uint64_t caller = *(const uint64_t *)c->rsp;
     if (follows_call(caller))
-        console_printf(" 0x%lx", caller);
+        console_printf(" %s0x%lx", sign_of(caller), place_of(caller));
 }
 
 /* Along the frame pointers, believing none of them. */
@@ -94,7 +106,7 @@ static void tell_backtrace(const struct exo_context *c)
 {
     uint64_t frame = c->rbp;
 
-    console_printf("backtrace: 0x%lx", c->rip);
+    console_printf("backtrace: %s0x%lx", sign_of(c->rip), place_of(c->rip));
     tell_caller_of_leaf(c);
     for (int i = 0; i < BACKTRACE; i++) {
         if (frame % 8 || !vm_mapped(frame) || !vm_mapped(frame + 8))
@@ -102,7 +114,7 @@ static void tell_backtrace(const struct exo_context *c)
         const uint64_t *words = (const uint64_t *)frame;
         if (!words[1])
             break;
-        console_printf(" 0x%lx", words[1]);
+        console_printf(" %s0x%lx", sign_of(words[1]), place_of(words[1]));
         if (words[0] <= frame)
             break;
         frame = words[0];
@@ -138,8 +150,8 @@ static void tell_reason(enum crash_reason reason, uint64_t rip)
         console_printf("crash: abort() was called\n");
         break;
     case CRASH_STACK:
-        console_printf("crash: the stack of %s was overrun in the function at 0x%lx\n",
-                       thread_name(), rip);
+        console_printf("crash: the stack of %s was overrun in the function at %s0x%lx\n",
+                       thread_name(), sign_of(rip), place_of(rip));
         break;
     case CRASH_HEAP:
         console_printf("crash: the heap is corrupt: a block was freed twice, was overrun, or never "

@@ -12,6 +12,9 @@
         .globl _start
 _start:
         xor %ebp, %ebp
+        push %rdi
+        call image_relocate
+        pop %rdi
         sub $8, %rsp
         call libos_start
 

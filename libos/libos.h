@@ -23,6 +23,10 @@ extern const struct exo_start *libos_start_info;
 const char *libos_name(void);                /* the application's name */
 const char *libos_setting(const char *name); /* environment string, NULL if it is not there */
 
+/* --- image.c */
+void image_relocate(void); /* before anything else of C */
+void image_protect(void);  /* critical, after vm_init */
+
 /* --- upcall.c: upcalls off. What happens inside must be in memory: no fault may come. */
 void critical_enter(void);
 void critical_exit(void);

@@ -95,6 +95,7 @@ __attribute__((no_stack_protector)) void libos_start(const struct exo_start *sta
     control->upcall_entry = (uint64_t)upcall_entry;
     control->upcall_stack = EXO_STACK_TOP - 16;
     vm_init();
+    image_protect();
     canary_init();
     console_init();
     thread_init();

@@ -292,8 +292,8 @@ static bool in_image(uint64_t address, uint64_t size)
 {
     uint64_t end = libos_start_info->image_end;
 
-    return size && !(address % EXO_PAGE_SIZE) && address >= EXO_IMAGE_BASE && address < end &&
-           size <= end - address;
+    return size && !(address % EXO_PAGE_SIZE) && address >= libos_start_info->image_base &&
+           address < end && size <= end - address;
 }
 
 long vm_protect(uint64_t address, uint64_t size, uint32_t perm)

@@ -7,7 +7,8 @@
  *     is compared by subtraction, so that no sum can wrap;
  *   - an accepted plan's segments lie within the bounds, share no page with each other, and none is
  *     both writable and executable;
- *   - a refused file leaves the plan as it was.
+ *   - a refused file leaves the plan as it was;
+ *   - a plan that was moved lies between EXO_IMAGE_BASE and EXO_IMAGE_END.
  *
  * Layouts and constants: System V ABI, "Object Files", and its AMD64 supplement.
  */
@@ -23,6 +24,7 @@ enum {
     PT_NOTE = 4,
     PF_X = 1,
     PF_W = 2,
+    ENTRIES = 512, /* of a page table */
 };
 
 struct elf_header {
@@ -75,20 +77,7 @@ static struct elf_program_header program_header(const uint8_t *file,
     return program;
 }
 
-static const char *check_type(uint16_t type, bool moves)
-{
-    if (type != ET_DYN && type != ET_EXEC)
-        return "is not an executable ELF file";
-    if (moves && type == ET_EXEC)
-        return "is linked for a fixed address; a position-independent program is needed";
-    if (!moves && type == ET_DYN)
-        return "is a shared object or position-independent; a program for a fixed address is "
-               "needed";
-    return NULL;
-}
-
-static const char *check_header(const uint8_t *file, uint64_t size, bool moves,
-                                struct elf_header *header)
+static const char *check_header(const uint8_t *file, uint64_t size, struct elf_header *header)
 {
     static const uint8_t magic[4] = {0x7f, 'E', 'L', 'F'};
 
@@ -107,8 +96,10 @@ static const char *check_header(const uint8_t *file, uint64_t size, bool moves,
         return "is an ELF file for another kind of processor, not for x86-64";
     if (header->ident[6] != 1 || header->version != 1)
         return "has an unknown ELF version";
-    if (check_type(header->type, moves))
-        return check_type(header->type, moves);
+    if (header->type == ET_EXEC)
+        return "is linked for a fixed address; a position-independent program is needed";
+    if (header->type != ET_DYN)
+        return "is not an executable ELF file";
     if (header->phentsize != sizeof(struct elf_program_header) || header->phnum == 0)
         return "has no program headers of the usual size";
     if (!inside(header->phoff, (uint64_t)header->phnum * header->phentsize, size))
@@ -164,7 +155,7 @@ const char *elf_check(const void *file, uint64_t size, const struct elf_bounds *
 {
     struct elf_header header;
     struct elf_plan made = {0};
-    const char *wrong = check_header(file, size, bounds->moves, &header);
+    const char *wrong = check_header(file, size, &header);
 
     if (wrong)
         return wrong;
@@ -192,6 +183,30 @@ const char *elf_check(const void *file, uint64_t size, const struct elf_bounds *
         return "does not start in its own text";
     *plan = made;
     return NULL;
+}
+
+uint64_t elf_place(struct elf_plan *plan, uint64_t random)
+{
+    uint64_t pages = 1;
+
+    for (uint32_t i = 0; i < plan->count; i++) {
+        uint64_t end = plan->segments[i].virt / EXO_PAGE_SIZE + plan->segments[i].pages;
+        pages = end > pages ? end : pages;
+    }
+    /* A whole number of page tables that lie in one directory, and anywhere within these. */
+    uint64_t tables = (pages + ENTRIES - 1) / ENTRIES;
+    uint64_t directories = (EXO_IMAGE_END - EXO_IMAGE_BASE) / EXO_PAGE_SIZE / ENTRIES / ENTRIES;
+    uint64_t place = random % directories * ENTRIES;
+    random /= directories;
+    place = (place + random % (ENTRIES - tables + 1)) * ENTRIES;
+    random /= ENTRIES - tables + 1;
+    place += random % (tables * ENTRIES - pages + 1);
+
+    uint64_t base = EXO_IMAGE_BASE + place * EXO_PAGE_SIZE;
+    for (uint32_t i = 0; i < plan->count; i++)
+        plan->segments[i].virt += base;
+    plan->entry += base;
+    return base;
 }
 
 void elf_copy(const void *file, const struct elf_segment *segment, void *pages)

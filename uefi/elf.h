@@ -9,14 +9,17 @@
 #define UEFI_ELF_H
 
 #include "boot_info.h"
+#include "start.h"
 
-/* Where an image may lie: every page of it in [base, end), both page-aligned. */
+/* Where an image may be linked: every page of it in [base, end), both page-aligned. It is moved from
+ * there: position-independent programs are wanted, and no others. */
 struct elf_bounds {
     uint64_t base;
     uint64_t end;
-    bool
-        moves; /* position-independent programs are wanted, and no others; as linked, within these */
 };
+
+/* An application's, exo/abi/start.h. */
+static const struct elf_bounds elf_application = {0, EXO_IMAGE_SIZE};
 
 /* One loadable segment, as whole pages. */
 struct elf_segment {
@@ -40,6 +43,14 @@ struct elf_plan {
  */
 const char *elf_check(const void *file, uint64_t size, const struct elf_bounds *bounds,
                       struct elf_plan *plan);
+
+/*
+ * Move the plan of an application, entry and segments, to the place that `random` chooses, where
+ * it takes as many page tables as anywhere else; 0 is EXO_IMAGE_BASE. Returns how far. A program of
+ * P pages has 190 * 512 * (513 - T) * (T * 512 - P + 1) places, where T is P / 512, rounded up: 34
+ * bits up to 168 pages, 33 bits up to 340.
+ */
+uint64_t elf_place(struct elf_plan *plan, uint64_t random);
 
 /* Write all bytes of a checked segment's pages. */
 void elf_copy(const void *file, const struct elf_segment *segment, void *pages);

@@ -92,7 +92,7 @@ void cpus_find(struct boot_info *info);
 
 /* Fill seed and seed_bits. */
 void seed_gather(struct boot_info *info);
-/* Take a word out of the seed: nobody gets it again. */
+/* Take a word out of the seed: nobody gets it again. There are four. */
 uint64_t seed_draw(struct boot_info *info);
 
 /* --- exit.c --- */

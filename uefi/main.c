@@ -17,9 +17,7 @@ EFI_SYSTEM_TABLE *firmware;
 EFI_HANDLE loader_image;
 
 /* The kernel is linked at 0 and moved from there. */
-static const struct elf_bounds kernel_bounds = {0, EXO_KERNEL_SIZE, .moves = true};
-/* An application's image ends below its control page. */
-static const struct elf_bounds init_bounds = {EXO_IMAGE_BASE, EXO_CONTROL_ADDRESS, .moves = false};
+static const struct elf_bounds kernel_bounds = {0, EXO_KERNEL_SIZE};
 
 static void program_check(const struct loaded_file *file, const struct elf_bounds *bounds,
                           struct elf_plan *plan)
@@ -52,23 +50,13 @@ static void program_place(const struct loaded_file *file, const struct elf_plan 
     }
 }
 
-/* A page of nearly 2^27. It is known to nobody but the kernel, which says it on the console. */
-static uint64_t kernel_place(struct boot_info *info)
+/* To a page of nearly 2^27. It is known to nobody but the kernel, which says it on the console. */
+static void kernel_move(const struct loaded_file *file, uint64_t random, struct elf_plan *plan,
+                        struct placed_segment *placed)
 {
     uint64_t places = (EXO_KERNEL_END - EXO_KERNEL_BASE - EXO_KERNEL_SIZE) / EXO_PAGE_SIZE;
-
-    /* A debugger that is there from the first instruction on must know it beforehand. */
-    if (!file_there(FIXED))
-        return EXO_KERNEL_BASE + seed_draw(info) % places * EXO_PAGE_SIZE;
-    say("%s is there: the kernel's place is not drawn. For debugging alone.", FIXED);
-    return EXO_KERNEL_BASE;
-}
-
-static void kernel_move(const struct loaded_file *file, struct boot_info *info,
-                        struct elf_plan *plan, struct placed_segment *placed)
-{
+    uint64_t base = EXO_KERNEL_BASE + random % places * EXO_PAGE_SIZE;
     void *pages[EXO_BOOT_SEGMENTS];
-    uint64_t base = kernel_place(info);
 
     for (uint32_t i = 0; i < plan->count; i++)
         pages[i] = (void *)placed[i].physical;
@@ -87,8 +75,8 @@ static void init_describe(struct boot_info *info, const struct elf_plan *plan,
     info->segment_count = plan->count;
     for (uint32_t i = 0; i < plan->count; i++)
         info->segments[i] =
-            (struct boot_segment){placed[i].segment.virt, placed[i].physical / EXO_PAGE_SIZE,
-                                  placed[i].segment.pages, placed[i].segment.perm};
+            (struct boot_segment){plan->segments[i].virt, placed[i].physical / EXO_PAGE_SIZE,
+                                  plan->segments[i].pages, plan->segments[i].perm};
 }
 
 static void bundle_describe(struct boot_info *info, const struct loaded_file *bundle)
@@ -163,17 +151,24 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
     struct loaded_file bundle = file_read(BUNDLE);
     program_check(&kernel, &kernel_bounds, &kernel_plan);
     version_check(&kernel);
-    program_check(&init, &init_bounds, &init_plan);
+    program_check(&init, &elf_application, &init_plan);
 
     struct boot_info *info = info_alloc();
     program_place(&kernel, &kernel_plan, kernel_placed);
     program_place(&init, &init_plan, init_placed);
-    init_describe(info, &init_plan, init_placed);
     bundle_describe(info, &bundle);
     machine_describe(info);
     seed_gather(info);
 
-    kernel_move(&kernel, info, &kernel_plan, kernel_placed);
+    /* A debugger that is there from the first instruction on must know both places beforehand. */
+    bool fixed = file_there(FIXED);
+    if (fixed)
+        say("%s is there: the places of kernel and applications are not drawn. For debugging "
+            "alone.",
+            FIXED);
+    kernel_move(&kernel, fixed ? 0 : seed_draw(info), &kernel_plan, kernel_placed);
+    elf_place(&init_plan, fixed ? 0 : seed_draw(info));
+    init_describe(info, &init_plan, init_placed);
 
     memory_now(&map);
     uint64_t root = tables_build(&map, kernel_placed, kernel_plan.count);

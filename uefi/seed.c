@@ -102,7 +102,9 @@ void seed_gather(struct boot_info *info)
 
 uint64_t seed_draw(struct boot_info *info)
 {
-    uint8_t *last = info->seed + sizeof(info->seed) - sizeof(uint64_t);
+    /* From the end: init's seed is the first half. */
+    static uint8_t drawn;
+    uint8_t *last = info->seed + sizeof(info->seed) - ++drawn * sizeof(uint64_t);
     uint64_t word;
 
     __builtin_memcpy(&word, last, sizeof(word));

@@ -2,7 +2,7 @@
 /* memory.c - frames that are not ours, and addresses that are nobody's. */
 #include "hostile.h"
 
-#define STRETCH_SLOT 200u /* of the root table: libos uses low ones */
+#define STRETCH_SLOT 200u /* of the root table: where a program may put what it likes */
 
 struct stretch stretch;
 

@@ -44,7 +44,7 @@ static void start(uint32_t i)
 
     app->again = 0;
     app->wish = WISH_RULE;
-    app->env = child_start(bundle, &app->told);
+    app->env = child_start(bundle, &app->told, &app->image_base);
     if (!app->env.n)
         return;
     slices_give(i);
@@ -52,6 +52,16 @@ static void start(uint32_t i)
     app->started = time_ns();
     printf("started %s (environment %u, %u pages, %u slices)\n", app->told.name,
            EXO_ENV_SLOT(app->env.n), app->told.pages, app->told.slices);
+}
+
+/* Code of its image by how far in it lies, behind a +: as the symbols have it. */
+static void tell_exception(const struct app *app, uint32_t vector)
+{
+    uint64_t rip = (uint64_t)exo_info(EXO_INFO_ENV, app->env.n, EXO_ENV_END_RIP);
+    bool within = rip - app->image_base < EXO_IMAGE_SIZE;
+
+    printf("%s was ended: exception %u at %s0x%" PRIx64 " while it handled an upcall\n",
+           app->told.name, vector, within ? "+" : "", within ? rip - app->image_base : rip);
 }
 
 /* Tell how it ended. True if that counts as a failure. */
@@ -76,8 +86,7 @@ static bool tell_end(const struct app *app)
         printf("%s was ended: its control page names no usable upcall entry\n", name);
         return true;
     default:
-        printf("%s was ended: exception %u at 0x%" PRIx64 " while it handled an upcall\n", name,
-               status, (uint64_t)exo_info(EXO_INFO_ENV, app->env.n, EXO_ENV_END_RIP));
+        tell_exception(app, status);
         return true;
     }
 }

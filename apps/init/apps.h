@@ -9,6 +9,7 @@
 struct app {
     struct bundle_app told; /* as the bundle has it, but for `pages`, which may be changed */
     env_t env;              /* EXO_ENV_SELF: there is none */
+    uint64_t image_base;    /* where its image was put (exo/abi/start.h) */
     bool over;              /* it has ended, and what it had is being taken back */
     bool failed;            /* that it ended counts as a failure */
     enum { WISH_RULE, WISH_STOP, WISH_START } wish; /* what is to follow its end */

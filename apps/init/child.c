@@ -125,8 +125,20 @@ static void place_segment(struct build *b, const char *file, const struct elf_se
     }
 }
 
+static uint64_t end_of(const struct elf_plan *plan)
+{
+    uint64_t end = 0;
+
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct elf_segment *s = &plan->segments[i];
+        if (s->virt + s->pages * EXO_PAGE_SIZE > end)
+            end = s->virt + s->pages * EXO_PAGE_SIZE;
+    }
+    return end;
+}
+
 static void place_start(struct build *b, const char *bundle, const struct bundle_app *app,
-                        uint64_t image_end)
+                        const struct elf_plan *plan, uint64_t image_base)
 {
     static struct exo_start start;
 
@@ -137,7 +149,8 @@ static void place_start(struct build *b, const char *bundle, const struct bundle
         .envc = app->envc,
         .strings_bytes = app->strings_size,
         .wall_clock = libos_start_info->wall_clock,
-        .image_end = image_end,
+        .image_base = image_base,
+        .image_end = end_of(plan),
         .mac = app->mac,
         .allowances = app->allowances,
     };
@@ -154,24 +167,20 @@ static void place_start(struct build *b, const char *bundle, const struct bundle
 }
 
 static void set_up(struct build *b, const char *bundle, const struct bundle_app *app,
-                   const struct elf_plan *plan)
+                   const struct elf_plan *plan, uint64_t image_base)
 {
-    uint64_t label[2] = {0}, image_end = 0;
+    uint64_t label[2] = {0};
 
     memcpy(label, app->name, strlen(app->name));
     check(b, exo_env_set(b->env, EXO_ENV_SET_NAME, label[0], label[1]));
     b->root = take(b, b->env, EXO_PML4);
     b->control_page = take(b, b->env, EXO_CONTROL);
-    for (uint32_t i = 0; i < plan->count; i++) {
-        const struct elf_segment *s = &plan->segments[i];
-        place_segment(b, bundle + app->image_offset, s);
-        if (s->virt + s->pages * EXO_PAGE_SIZE > image_end)
-            image_end = s->virt + s->pages * EXO_PAGE_SIZE;
-    }
+    for (uint32_t i = 0; i < plan->count; i++)
+        place_segment(b, bundle + app->image_offset, &plan->segments[i]);
     place(b, EXO_CONTROL_ADDRESS, b->control_page, EXO_WRITE);
     for (uint64_t i = 1; i <= EXO_STACK_PAGES; i++)
         place(b, EXO_STACK_TOP - i * EXO_PAGE_SIZE, take(b, b->env, EXO_DATA), EXO_WRITE);
-    place_start(b, bundle, app, image_end);
+    place_start(b, bundle, app, plan, image_base);
     if (right_given(bundle, app, "tables"))
         check(b, exo_env_set(b->env, EXO_ENV_SET_RIGHTS, EXO_RIGHT_TABLES, 0));
     if (right_given(bundle, app, "directory"))
@@ -257,16 +266,27 @@ static bool memory_suffices(const struct bundle_app *app, const struct elf_plan 
     return app->pages <= left && app->pages >= needed;
 }
 
-env_t child_start(const char *bundle, const struct bundle_app *app)
+/* A place for the image; where init's own was not drawn, for a debugger, no other is. */
+static uint64_t draw(void)
 {
-    const struct elf_bounds bounds = {EXO_IMAGE_BASE, EXO_CONTROL_ADDRESS, .moves = false};
+    uint64_t word = 0;
+
+    if (libos_start_info->image_base != EXO_IMAGE_BASE)
+        random_bytes(&word, sizeof(word));
+    return word;
+}
+
+env_t child_start(const char *bundle, const struct bundle_app *app, uint64_t *image_base)
+{
     struct elf_plan plan;
-    const char *wrong = elf_check(bundle + app->image_offset, app->image_size, &bounds, &plan);
+    const char *wrong =
+        elf_check(bundle + app->image_offset, app->image_size, &elf_application, &plan);
 
     if (wrong) {
         printf("%s is not started: its image %s.\n", app->name, wrong);
         return SELF;
     }
+    *image_base = elf_place(&plan, draw());
     if (!memory_suffices(app, &plan))
         return SELF;
     int64_t env = exo_env_create(app->pages, app->environments, app->queues, CHILD_GRANTS,
@@ -278,7 +298,7 @@ env_t child_start(const char *bundle, const struct bundle_app *app)
     }
     struct build b = {.env = {(uint32_t)env}};
     check(&b, exo_env_set(b.env, EXO_ENV_SET_FLOOR, child_pages(&plan), 0));
-    set_up(&b, bundle, app, &plan);
+    set_up(&b, bundle, app, &plan, *image_base);
     if (!b.error)
         return b.env;
     printf("%s is not started: %s\n", app->name, exo_error_text(b.error));

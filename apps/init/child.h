@@ -17,13 +17,13 @@
 #define CHILD_FILTERS 16u
 
 /*
- * Build and run the application. Its name, or EXO_ENV_SELF if that could not be done; the reason
- * has then been printed and nothing is left of it.
+ * Build and run the application, its image at a place drawn now. Its name, or EXO_ENV_SELF if that
+ * could not be done; the reason has then been printed and nothing is left of it.
  */
-env_t child_start(const char *bundle, const struct bundle_app *app);
+env_t child_start(const char *bundle, const struct bundle_app *app, uint64_t *image_base);
 
-/* The frames that child_start takes for this program; what it asks for when it runs is not in it.
- */
+/* The frames that child_start takes for this program where it was placed; what it asks for when it
+ * runs is not in it. */
 uint64_t child_pages(const struct elf_plan *plan);
 
 /*

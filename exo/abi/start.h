@@ -9,8 +9,10 @@
  * rsp = EXO_STACK_TOP - 8, `disabled` = 1 in the control page, all other
  * general registers 0.
  *
- * User addresses (the image of an application is linked at EXO_IMAGE_BASE):
- *   EXO_IMAGE_BASE      text, rodata, data, bss
+ * User addresses:
+ *   image_base          text, rodata, data, bss: a page between EXO_IMAGE_BASE and EXO_IMAGE_END,
+ *                       drawn at each start. The image is a position-independent program, linked
+ *                       at 0, and adds image_base itself to its words that hold an address.
  *   EXO_START_ADDRESS   struct exo_start and its strings, one read-only page or more
  *   EXO_CONTROL_ADDRESS the control page, read-write
  *   EXO_DIRECTORY_ADDRESS (directory.h) who else runs, read-only, for those that may know
@@ -26,9 +28,11 @@
 #include "types.h"
 
 #define EXO_START_MAGIC     0x3174726174736678ull /* "xfstart1" */
-#define EXO_START_VERSION   2u
+#define EXO_START_VERSION   3u
 
-#define EXO_IMAGE_BASE      0x0000000000400000ull
+#define EXO_IMAGE_BASE      0x0000010000000000ull /* PML4 slots 2 to 191; above is the program's */
+#define EXO_IMAGE_END       0x0000600000000000ull
+#define EXO_IMAGE_SIZE      0x0000000040000000ull /* of an image, at most */
 #define EXO_CONTROL_ADDRESS 0x000000003fe00000ull
 #define EXO_START_ADDRESS   0x000000003fe10000ull
 #define EXO_STACK_TOP       0x000000003ff00000ull
@@ -47,6 +51,7 @@ struct exo_start {
     uint32_t strings_bytes; /* used bytes of `strings` */
     uint64_t wall_clock;    /* seconds since 1970 at boot, 0: unknown */
     uint8_t seed[32];       /* random bytes of this environment's own */
+    uint64_t image_base;    /* where what is linked at 0 lies */
     uint64_t image_end;     /* first page-aligned address after the image */
     uint64_t mac;           /* of all in `allow`, 0: it may bind none; first octet in bits 47..40 */
     uint64_t bundle_size;   /* bytes at EXO_BUNDLE_ADDRESS, 0: no bundle */

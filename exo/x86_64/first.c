@@ -42,9 +42,8 @@ static void place(uint64_t address, frame_t frame, uint32_t perm)
               -error);
 }
 
-static uint64_t place_segments(void)
+static void place_segments(void)
 {
-    uint64_t end = 0;
 
     for (uint32_t i = 0; i < boot.segment_count; i++) {
         const struct boot_segment *s = &boot.segments[i];
@@ -53,10 +52,18 @@ static uint64_t place_segments(void)
             frame_adopt(first, frame);
             place(s->virt + n * EXO_PAGE_SIZE, frame, (uint32_t)s->perm);
         }
-        if (s->virt + s->count * EXO_PAGE_SIZE > end)
-            end = s->virt + s->count * EXO_PAGE_SIZE;
     }
-    return end;
+}
+
+static void tell_segments(struct exo_start *start)
+{
+    start->image_base = EXO_USER_END;
+    for (uint32_t i = 0; i < boot.segment_count; i++) {
+        const struct boot_segment *s = &boot.segments[i];
+        uint64_t end = s->virt + s->count * EXO_PAGE_SIZE;
+        start->image_base = s->virt < start->image_base ? s->virt : start->image_base;
+        start->image_end = end > start->image_end ? end : start->image_end;
+    }
 }
 
 static uint64_t bundle_frames(void)
@@ -64,7 +71,7 @@ static uint64_t bundle_frames(void)
     return (boot.bundle_size + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE;
 }
 
-static void place_start(uint64_t image_end)
+static void place_start(void)
 {
     static const char strings[] = "init\0FREEHOLD_NAME=init";
     frame_t frame = take(EXO_DATA);
@@ -79,7 +86,7 @@ static void place_start(uint64_t image_end)
     start->wall_clock = boot.wall_clock;
     __builtin_memcpy(start->seed, boot.seed, sizeof(start->seed));
     __builtin_memset(boot.seed, 0, sizeof(boot.seed)); /* it is init's secret now */
-    start->image_end = image_end;
+    tell_segments(start);
     start->bundle_size = boot.bundle_size;
     place(EXO_START_ADDRESS, frame, EXO_READ);
 }
@@ -96,7 +103,8 @@ void first_start(void)
     first->control = take(EXO_CONTROL);
     frame_pin(first->control);
     place(EXO_CONTROL_ADDRESS, first->control, EXO_WRITE);
-    place_start(place_segments());
+    place_segments();
+    place_start();
     for (uint64_t i = 1; i <= EXO_STACK_PAGES; i++)
         place(EXO_STACK_TOP - i * EXO_PAGE_SIZE, take(EXO_DATA), EXO_WRITE);
     for (uint64_t i = 0; i < bundle_frames(); i++) {

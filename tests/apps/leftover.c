@@ -14,7 +14,7 @@
 
 #define SELF         ((env_t){EXO_ENV_SELF})
 #define ANY          ((frame_t){EXO_FRAME_ANY})
-#define SPARE_SLOT   200u /* of the root table: libos uses low ones */
+#define SPARE_SLOT   200u /* of the root table: where a program may put what it likes */
 #define TABLES       20u
 #define FIRST_MXCSR  0x1f80u /* Intel SDM vol. 1, 11.6.4: after reset */
 #define FIRST_FCW    0x037fu /* 8.1.5: after FINIT */

@@ -16,7 +16,7 @@
 #include "batch.h"
 #include "libos.h"
 
-#define SPARE_SLOT 200u /* of the root table: libos uses low ones */
+#define SPARE_SLOT 200u /* of the root table: where a program may put what it likes */
 #define NAP_NS     20000u
 #define REPORTS    10u
 #define SHOWN      (EXO_CALLS + 1) /* the last place counts numbers outside the table */

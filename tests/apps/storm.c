@@ -20,7 +20,7 @@
 #define CHILD   __attribute__((section("child_code"), no_stack_protector, noinline))
 #define SELF    ((env_t){EXO_ENV_SELF})
 #define ANY     ((frame_t){EXO_FRAME_ANY})
-#define SLOT    200u /* of each root table, above all that libos uses */
+#define SLOT    200u /* of each root table, where a program may put what it likes */
 #define BASE    ((uint64_t)SLOT << 39)
 #define AT(i)   (BASE + (i) * (uint64_t)EXO_PAGE_SIZE)
 #define LARGEST 2u /* pages of code */

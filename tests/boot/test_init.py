@@ -106,7 +106,7 @@ def test_a_crash_is_symbolised_in_the_log(machine, build, tmp_path, boot_bundle)
     lines = list(Symboliser(symbol_files(machine, build)).filter(log.text().splitlines()))
     text = "\n".join(lines)
     # libos tells of the first itself, init of the second: upcalls were off.
-    assert re.search(r"^\[null\] backtrace: .*\n\[null\]   #0 0x\w+ null\+0x\w+ .*tests/apps/crash\.c:\d+\n"
-                     r"\[null\]   #1 0x\w+ main\+0x", text, re.M), text
-    assert re.search(r"^\[init\] critical was ended: .*\n\[init\]   #0 0x\w+ critical\+0x\w+ .*crash\.c:\d+$",
+    assert re.search(r"^\[null\] backtrace: .*\n\[null\]   #0 \+0x\w+ null\+0x\w+ .*tests/apps/crash\.c:\d+\n"
+                     r"\[null\]   #1 \+0x\w+ main\+0x", text, re.M), text
+    assert re.search(r"^\[init\] critical was ended: .*\n\[init\]   #0 \+0x\w+ critical\+0x\w+ .*crash\.c:\d+$",
                      text, re.M), text

@@ -15,9 +15,11 @@
 enum { PAGES_MAX = 64 };
 
 static const struct elf_bounds bounds[] = {
-    {0, EXO_KERNEL_SIZE, .moves = true},
-    {EXO_IMAGE_BASE, EXO_CONTROL_ADDRESS, .moves = false},
+    {0, EXO_KERNEL_SIZE},
+    {0, EXO_IMAGE_SIZE},
 };
+
+static const struct elf_bounds placed = {EXO_IMAGE_BASE, EXO_IMAGE_END};
 
 static void load(const uint8_t *file, uint64_t size, const struct elf_plan *plan)
 {
@@ -63,6 +65,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         MUST(inv_plan(&plan, size - 1, b), "an accepted plan breaks its promises");
         load(file, size - 1, &plan);
         elf_boot_note(file, size - 1, &version, &info_size);
+        if (b == &bounds[1]) {
+            elf_place(&plan, size * 0x9e3779b97f4a7c15ull);
+            MUST(inv_plan(&plan, size - 1, &placed), "a moved plan breaks its promises");
+        }
     }
     free(room);
     return 0;

@@ -44,8 +44,8 @@ image = "./other.elf"
 
 def program(tail: bytes) -> bytes:
     """The smallest ELF file that can be an application."""
-    header = (b"\x7fELF\2\1\1".ljust(16, b"\0"), 2, 62, 1, 0x400000, 64, 0, 0, 64, 56, 1, 64, 0, 0)
-    segment = (1, 5, 0, 0x400000, 0, 64, 0x2000, 4096)
+    header = (b"\x7fELF\2\1\1".ljust(16, b"\0"), 3, 62, 1, 0, 64, 0, 0, 64, 56, 1, 64, 0, 0)
+    segment = (1, 5, 0, 0, 0, 64, 0x2000, 4096)
     return struct.pack("<16sHHIQQQIHHHHHH", *header) + struct.pack("<IIQQQQQQ", *segment) + tail
 
 

@@ -158,10 +158,11 @@ def test_garbage_for_a_file(program, table, tmp_path, monkeypatch):
 LOG = """\
 [exo] Freehold 0.1.0, an exokernel.
 [www] crash: page fault writing 0x{other:x} (error 0x6): nothing is mapped there
-[www] backtrace: 0x{other:x} 0x{last:x}
-[nobody] backtrace: 0x{other:x}
+[www] backtrace: +0x{other:x} 0x{other:x} +0x{last:x}
+[nobody] backtrace: +0x{other:x}
 [www] backtrace: none
-[www] [www2] backtrace: 0x{other:x}
+[www] [www2] backtrace: +0x{other:x}
+[init] www2 was ended: exception 14 at +0x{other:x} while it handled an upcall
 [init] www2 was ended: exception 14 at 0x{other:x} while it handled an upcall
 [exo] Exception 13 in the kernel at 0x{other:x}: error 0x0, address 0x0, flags 0x2, stack 0x0.
 [exo] It was working for www, which was at 0x{other:x}.
@@ -181,12 +182,14 @@ def test_filter(program, table):
             before = lines.index(line)
         else:
             added.setdefault(before, []).append(line)
-    assert sorted(added) == [2, 6, 7, 8]
-    assert [len(added[line]) for line in sorted(added)] == [2, 1, 1, 1]
-    assert added[2][0].startswith(f"[www]   #0 0x{other:x} other+0x0 ")
-    assert added[2][1].startswith(f"[www]   #1 0x{last:x} last+0x")
-    assert added[6][0].startswith(f"[init]   #0 0x{other:x} other+0x0 ")
-    assert added[7][0].startswith(f"[exo]   #0 0x{other:x} other+0x0 ")
+    assert sorted(added) == [2, 6, 8]
+    assert [len(added[line]) for line in sorted(added)] == [3, 1, 1]
+    assert added[2][0].startswith(f"[www]   #0 +0x{other:x} other+0x0 ")
+    # Outside of the program, though the program has something at that distance.
+    assert added[2][1] == f"[www]   #1 0x{other:x} (unknown)"
+    assert added[2][2].startswith(f"[www]   #2 +0x{last:x} last+0x")
+    assert added[6][0].startswith(f"[init]   #0 +0x{other:x} other+0x0 ")
+    assert added[8][0].startswith(f"[exo]   #0 0x{other:x} other+0x0 ")
 
 
 def test_a_kernel_that_was_moved(program, table):
@@ -197,14 +200,14 @@ def test_a_kernel_that_was_moved(program, table):
     assert " other+" not in symboliser.extra(fault.format(other + moved))[0]
     assert symboliser.extra(f"[exo] The kernel lies at 0x{moved:x}.") == []
     assert f"0x{other + moved:x} other+0x0 " in symboliser.extra(fault.format(other + moved))[0]
-    assert " other+0x0 " in symboliser.extra(f"[www] backtrace: 0x{other:x}")[0]
+    assert " other+0x0 " in symboliser.extra(f"[www] backtrace: +0x{other:x}")[0]
 
 
 def test_one_crash_costs_one_process(program, table, monkeypatch):
     calls = []
     real = subprocess.run
     monkeypatch.setattr(symbols.subprocess, "run", lambda *a, **k: (calls.append(1), real(*a, **k))[1])
-    line = f"[www] backtrace: 0x{table['other'][0]:x}" + f" 0x{table['last'][0]:x}" * 30
+    line = f"[www] backtrace: +0x{table['other'][0]:x}" + f" +0x{table['last'][0]:x}" * 30
     symboliser = Symboliser({"www": program})
     first = symboliser.extra(line)
     assert len(first) == 31 and symboliser.extra(line) == first and len(calls) == 1
@@ -231,10 +234,9 @@ def test_the_formats_are_those_in_the_sources():
     """Who rewords a sentence must reword the expression that looks for it."""
     assert shutil.which("addr2line"), "the package binutils"
     for file, text in {
-        "libos/crash.c": '"backtrace: 0x%lx"',
-        "apps/init/apps.c": 'was ended: exception %u at 0x%" PRIx64 " while',
+        "libos/crash.c": '"backtrace: %s0x%lx"',
+        "apps/init/apps.c": 'was ended: exception %u at %s0x%" PRIx64 " while',
         "exo/x86_64/boot.c": "The kernel lies at 0x%lx.",
-        "exo/x86_64/log.c": "It was working for %s, which was at 0x%lx.",
         "exo/x86_64/traps.c": "Exception %lu in the kernel at 0x%lx: ",
     }.items():
         assert text in (ROOT / file).read_text(), file

@@ -50,7 +50,7 @@ def build_machine_image(
 ) -> Machine:
     """Check a machine file and write the disk image that boots it. Returns the machine.
 
-    With `fixed` the kernel lies at the same address at each boot: for a debugger alone.
+    With `fixed` kernel and applications lie at the same addresses at each start: for a debugger alone.
     """
     build = Path(build_folder)
     machine = load(machine_path, build)
@@ -64,7 +64,7 @@ def build_machine_image(
         }
         if fixed:
             files["freehold/fixed"] = Path(folder) / "fixed"
-            files["freehold/fixed"].write_text("The loader does not draw the kernel's place.\n")
+            files["freehold/fixed"].write_text("The loader does not draw places.\n")
         build_image(output, files)
     return machine
 

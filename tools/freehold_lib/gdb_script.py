@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Runs inside gdb: where the kernel lies, which application has the CPU, and the symbols of one
-application at a time.
+"""Runs inside gdb: where kernel and applications lie, which application has the CPU, and the symbols
+of one application at a time.
 
 FREEHOLD_GDB, set by commands/gdb.py, has the applications' files. The kernel's own table of
-environments (exo/core/env.h) says whose page tables the CPU uses; it can be read whatever the CPU
-is doing, because the kernel is mapped in every application's tables.
+environments (exo/core/env.h) says whose page tables the CPU uses, and where each one's are; it and
+they can be read whatever the CPU is doing, because the kernel is mapped in every application's tables,
+and all memory with it.
 """
 
 import json
@@ -16,6 +17,7 @@ import gdb
 NOTES = json.loads(os.environ["FREEHOLD_GDB"])
 APPS = NOTES["apps"]
 PAGE_SHIFT = 12
+PRESENT = 1
 ADDRESS_BITS = 0x000F_FFFF_FFFF_F000  # of CR3 (Intel SDM vol. 3, 4.5.2)
 
 
@@ -29,24 +31,55 @@ def find_kernel():
     return at if at >= NOTES["base"] and at % (1 << PAGE_SHIFT) == 0 else NOTES["base"]
 
 
-def on_cpu():
-    """The name of the application whose page tables the CPU uses; "" if it is nobody's."""
-    frame = (int(gdb.parse_and_eval("$cr3")) & ADDRESS_BITS) >> PAGE_SHIFT
+def environments():
+    """(name, root table's frame) of each application that is there."""
     try:
         table = gdb.parse_and_eval("envs")
         for slot in range(int(gdb.parse_and_eval("env_count"))):
             env = table[slot]
-            if int(env["name"]["n"]) and int(env["root"]["n"]) == frame:
-                return env["label"].string()
+            if int(env["name"]["n"]):
+                yield env["label"].string(), int(env["root"]["n"])
     except gdb.MemoryError:
         # The kernel is not there yet.
         pass
-    return ""
+
+
+def on_cpu():
+    """The name of the application whose page tables the CPU uses; "" if it is nobody's."""
+    frame = (int(gdb.parse_and_eval("$cr3")) & ADDRESS_BITS) >> PAGE_SHIFT
+    return next((name for name, root in environments() if root == frame), "")
+
+
+def read64(physical):
+    """A word of memory, by the kernel's map of all of it."""
+    return int.from_bytes(gdb.selected_inferior().read_memory(NOTES["direct_map"] + physical, 8).tobytes(), "little")
+
+
+def told_base(root):
+    """Where an application's start page (exo/abi/start.h) says that its image is; 0: it has none yet."""
+    at = NOTES["start"] + int(gdb.parse_and_eval("(unsigned long)&((struct exo_start *)0)->image_base"))
+    entry = root << PAGE_SHIFT | PRESENT
+    for shift in (39, 30, 21, 12):
+        if not entry & PRESENT:
+            return 0
+        entry = read64((entry & ADDRESS_BITS) + (at >> shift & 511) * 8)
+    return read64((entry & ADDRESS_BITS) + at % (1 << PAGE_SHIFT)) if entry & PRESENT else 0
+
+
+def image_base(name):
+    """Where the application's image lies since its last start. Before it was started only the place
+    of --gdb-wait is known."""
+    for other, root in environments():
+        if other == name and root and told_base(root):
+            return told_base(root)
+    if KERNEL_AT != NOTES["base"]:
+        raise gdb.GdbError(f"{name} does not run now; where it will lie is drawn when it starts.")
+    return NOTES["image"]
 
 
 class App(gdb.Command):
-    """app [NAME]: load the symbols of the application NAME; without a name, tell whose are loaded
-and which application has the CPU."""
+    """app [NAME]: load the symbols of the application NAME, for where it lies now; without a name,
+tell whose are loaded and which application has the CPU."""
 
     def __init__(self):
         super().__init__("app", gdb.COMMAND_FILES)
@@ -63,7 +96,7 @@ and which application has the CPU."""
         if self.loaded:
             gdb.execute(f'remove-symbol-file "{APPS[self.loaded]}"', to_string=True)
         self.loaded = None
-        gdb.execute(f'add-symbol-file "{APPS[name]}"', to_string=True)
+        gdb.execute(f'add-symbol-file "{APPS[name]}" -o {image_base(name)}', to_string=True)
         self.loaded = name
 
     def complete(self, text, word):
@@ -83,7 +116,8 @@ class OnCpu(gdb.Function):
 gdb.execute("set confirm off")
 gdb.execute("set pagination off")
 gdb.execute(f"directory {NOTES['root']}", to_string=True)
-gdb.execute(f'symbol-file "{NOTES["kernel"]}" -o {find_kernel()}', to_string=True)
+KERNEL_AT = find_kernel()
+gdb.execute(f'symbol-file "{NOTES["kernel"]}" -o {KERNEL_AT}', to_string=True)
 command = App()
 OnCpu()
 if NOTES["app"]:

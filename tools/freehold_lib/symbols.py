@@ -25,8 +25,9 @@ from .machine import Machine
 
 KERNEL = "exo"
 INIT = "init"
-# libos writes at most 25 addresses; more is not worth a look.
+# libos writes at most 26 addresses; more is not worth a look.
 ADDRESSES_MAX = 64
+NOWHERE = (1 << 64) - 1  # for an address of no program
 REMEMBERED = 1024
 TOOL_SECONDS = 20
 
@@ -34,13 +35,14 @@ _SYMTAB = 2  # section type SHT_SYMTAB; System V ABI, "Sections"
 _KINDS = (0, 2)  # symbol types STT_NOTYPE (labels in assembler files) and STT_FUNC
 _EXECINSTR = 4  # section flag SHF_EXECINSTR
 
-_BACKTRACE = re.compile(r"\[([^\]\s]+)\] backtrace:((?: 0x[0-9a-f]{1,16})+)")
+# Behind a + is the distance from where the program lies, which differs at each start; without one
+# it is an address outside of the program.
+_BACKTRACE = re.compile(r"\[([^\]\s]+)\] backtrace:((?: \+?0x[0-9a-f]{1,16})+)")
 # The kernel is linked at 0; where the loader put it, it says first of all.
 _KERNEL_AT = re.compile(r"\[exo\] The kernel lies at (0x[0-9a-f]{1,16})\.")
 # Lines of the system about one exact address: who speaks, whose address.
 _SINGLE = (
-    re.compile(r"\[init\] (?P<who>\S+) was ended: exception \d+ at (?P<at>0x[0-9a-f]{1,16}) "),
-    re.compile(r"\[exo\] It was working for (?P<who>\S+), which was at (?P<at>0x[0-9a-f]{1,16})\."),
+    re.compile(r"\[init\] (?P<who>\S+) was ended: exception \d+ at (?P<at>\+0x[0-9a-f]{1,16}) "),
     re.compile(r"\[(?P<who>exo)\] Exception \d+ in the kernel at (?P<at>0x[0-9a-f]{1,16}):"),
 )
 
@@ -60,7 +62,7 @@ def symbol_files(machine: Machine, build: Path | str) -> dict[str, Path]:
 def symbolise(
     elf: Path | str, addresses: list[int], *, trace: bool = True, moved: int = 0
 ) -> list[str]:
-    """For each address a text such as "0x401234 main+0x1c apps/hello/main.c:12".
+    """For each address a text such as "0x1234 main+0x1c apps/hello/main.c:12".
 
     With `trace`, all but the first are return addresses: what called lies just before. `moved` is
     how far the program runs from where it is linked.
@@ -102,29 +104,32 @@ class Symboliser:
         match = _KERNEL_AT.match(line)
         if match:
             self._kernel_at = int(match[1], 16)
-        speaker, who, addresses = _addresses(line)
+        speaker, who, words = _words(line)
         file = self.files.get(who)
-        if not addresses or not file:
+        if not words or not file:
             return []
         moved = self._kernel_at if who == KERNEL else 0
         # The same crash again and again must not cost a process each time.
-        key = (who, moved, *addresses)
+        key = (who, moved, *words)
         if key not in self._known:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
-            self._known[key] = symbolise(file, addresses, moved=moved)
+            within = [word[0] == "+" or who == KERNEL for word in words]
+            addresses = [int(word, 16) if good else NOWHERE for word, good in zip(words, within)]
+            texts = symbolise(file, addresses, moved=moved)
+            self._known[key] = [f"{word} {text.split(' ', 1)[1]}" for word, text in zip(words, texts)]
         return [f"[{speaker}]   #{i} {text}" for i, text in enumerate(self._known[key])]
 
 
-def _addresses(line: str) -> tuple[str, str, list[int]]:
+def _words(line: str) -> tuple[str, str, list[str]]:
+    """Who writes, whose program it is about, and the addresses as written."""
     match = _BACKTRACE.match(line)
     if match:
-        found = [int(word, 16) for word in match[2].split()]
-        return match[1], match[1], found[:ADDRESSES_MAX]
+        return match[1], match[1], match[2].split()[:ADDRESSES_MAX]
     for expression in _SINGLE:
         match = expression.match(line)
         if match:
-            return line[1 : line.index("]")], match["who"], [int(match["at"], 16)]
+            return line[1 : line.index("]")], match["who"], [match["at"]]
     return "", "", []
 
 

@@ -23,6 +23,7 @@ enum { ROUNDS = 200000, TEXT = 0x1000, DATA = 0x2010, IMAGE = 0x2100, QUOTA = 40
 
 struct env *fake_init;
 int fake_fail_at;
+uint64_t fake_random;
 char fake_said[4096];
 static const struct exo_start own = {.wall_clock = 1234567};
 const struct exo_start *libos_start_info = &own;
@@ -41,6 +42,7 @@ int fake_printf(const char *format, ...)
 /* A "bundle" for child_start: strings, then the image. */
 static char bundle[EXO_PAGE_SIZE + IMAGE];
 static struct bundle_app app;
+static uint64_t base; /* of the last image that was placed */
 
 struct program_file {
     Elf64_Ehdr header;
@@ -53,16 +55,16 @@ static void make_app(void)
 {
     static const struct program_file good = {
         .header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
-                   .e_type = ET_EXEC,
+                   .e_type = ET_DYN,
                    .e_machine = EM_X86_64,
                    .e_version = EV_CURRENT,
-                   .e_entry = EXO_IMAGE_BASE + 0x10,
+                   .e_entry = 0x10,
                    .e_phoff = sizeof(Elf64_Ehdr),
                    .e_ehsize = sizeof(Elf64_Ehdr),
                    .e_phentsize = sizeof(Elf64_Phdr),
                    .e_phnum = 2},
-        .programs = {{PT_LOAD, PF_R | PF_X, TEXT, EXO_IMAGE_BASE, 0, 0x800, 0x800, 0x1000},
-                     {PT_LOAD, PF_R | PF_W, DATA, EXO_IMAGE_BASE + DATA, 0, 0x80, 0x1800, 0x1000}},
+        .programs = {{PT_LOAD, PF_R | PF_X, TEXT, 0, 0, 0x800, 0x800, 0x1000},
+                     {PT_LOAD, PF_R | PF_W, DATA, DATA, 0, 0x80, 0x1800, 0x1000}},
     };
 
     for (unsigned i = 0; i < sizeof(bundle); i++)
@@ -81,13 +83,14 @@ static void boot(void)
 {
     fake_init = mock_boot();
     fake_fail_at = 0;
+    fake_random = tap_random();
     make_app();
 }
 
 static env_t start(void)
 {
     fake_said[0] = 0;
-    return child_start(bundle, &app);
+    return child_start(bundle, &app, &base);
 }
 
 /* The leaf entry of an address of the child, 0: none. */
@@ -142,7 +145,8 @@ static bool start_page_is_right(const struct env *child)
                              .envc = 1,
                              .strings_bytes = 11,
                              .wall_clock = own.wall_clock,
-                             .image_end = EXO_IMAGE_BASE + 0x4000,
+                             .image_base = base,
+                             .image_end = base + 0x4000,
                              .mac = OUR_MAC,
                              .allowances = 2};
 
@@ -167,14 +171,14 @@ static void test_good(void)
                !memcmp(child->allow, bundle + ALLOW, 2 * sizeof(struct exo_filter)) &&
                !strcmp(child->label, "www"),
            "it has the quotas, the allowances and the name that it was given");
-    tap_ok(child->context.rip == EXO_IMAGE_BASE + 0x10 && child->context.rsp == EXO_STACK_TOP - 8 &&
+    tap_ok(child->context.rip == base + 0x10 && child->context.rsp == EXO_STACK_TOP - 8 &&
                child->context.rdi == EXO_START_ADDRESS,
            "it starts at its entry, with the registers of start.h");
     const char *file = bundle + EXO_PAGE_SIZE;
-    tap_ok(page_is(child, EXO_IMAGE_BASE, 0, file + TEXT, 0, 0x800), "text: executable");
-    tap_ok(page_is(child, EXO_IMAGE_BASE + 0x2000, PTE_WRITE | PTE_NX, file + DATA, 0x10, 0x80),
+    tap_ok(page_is(child, base, 0, file + TEXT, 0, 0x800), "text: executable");
+    tap_ok(page_is(child, base + 0x2000, PTE_WRITE | PTE_NX, file + DATA, 0x10, 0x80),
            "data: writable, zero around it");
-    tap_ok(page_is(child, EXO_IMAGE_BASE + 0x3000, PTE_WRITE | PTE_NX, "", 0, 0), "bss: zero");
+    tap_ok(page_is(child, base + 0x3000, PTE_WRITE | PTE_NX, "", 0, 0), "bss: zero");
     tap_ok(stack_is_there(child), "a stack, with nothing below and above");
     tap_ok(start_page_is_right(child), "the start page: read-only, and what start.h says");
     tap_ok((leaf(child, EXO_CONTROL_ADDRESS) & (PTE_WRITE | PTE_NX)) == (PTE_WRITE | PTE_NX) &&
@@ -188,36 +192,37 @@ static void test_good(void)
 
 static uint64_t pages_of(uint64_t entry, uint64_t data, uint64_t bytes)
 {
-    const struct elf_bounds bounds = {EXO_IMAGE_BASE, EXO_CONTROL_ADDRESS, .moves = false};
     struct elf_plan plan;
 
     program->header.e_entry = entry + 0x10;
     program->programs[0].p_vaddr = entry;
     program->programs[1].p_vaddr = data;
     program->programs[1].p_memsz = bytes;
-    if (elf_check(program, IMAGE, &bounds, &plan))
+    if (elf_check(program, IMAGE, &elf_application, &plan))
         return 0;
+    elf_place(&plan, fake_random);
     return child_pages(&plan);
 }
 
 static void test_quota(void)
 {
     static const uint64_t cases[][3] = {
-        {EXO_IMAGE_BASE, EXO_IMAGE_BASE + DATA, 0x1800}, /* one page table for all */
-        {0x5ff000, 0x600000, 0x1000},                    /* neighbours, in two tables */
-        {EXO_IMAGE_BASE, 0x3fc00000, 0x2000},            /* far apart */
-        {EXO_IMAGE_BASE, 0x3fdff000, 0x1000},            /* up to the control page */
-        {0x600000, 0x5fe000, 0x2000},                    /* the second before the first */
+        {0, DATA, 0x1800},            /* one page table for all */
+        {0x1ff000, 0x200000, 0x1000}, /* neighbours, in two tables */
+        {0, 0x3fc00000, 0x2000},      /* far apart */
+        {0, 0x3ffff000, 0x1000},      /* as large as can be */
+        {0x200000, 0x1fe000, 0x2000}, /* the second before the first */
     };
     bool exact = true, told = true;
 
     for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         boot();
-        uint64_t needed = pages_of(cases[i][0], cases[i][1], cases[i][2]);
+        uint64_t needed = pages_of(cases[i][0], cases[i][1], cases[i][2]), place = fake_random;
         app.pages = (uint32_t)needed;
         env_t name = start();
         exact &= needed && name.n && mock_env(name.n)->used[EXO_R_PAGES] == needed;
         boot();
+        fake_random = place;
         pages_of(cases[i][0], cases[i][1], cases[i][2]);
         app.pages = (uint32_t)needed - 1;
         mock_snapshot(true);
@@ -231,8 +236,28 @@ static void test_quota(void)
     tap_ok(exact, "child_pages is exactly what a child takes");
     tap_ok(told, "one page less, and it is refused by name and amount");
     boot();
-    tap_ok(pages_of(EXO_IMAGE_BASE, EXO_IMAGE_BASE + DATA, 0x1800) == 3 + 4 + 1 + 1 + 5,
-           "by hand: image, stack, control page, start page, tables");
+    bool same = true;
+    for (unsigned i = 0; i < 2000; i++, fake_random = tap_random())
+        same &= pages_of(0, DATA, 0x1800) == 3 + 4 + 1 + 1 + 7;
+    tap_ok(same, "by hand: image, stack, control page, start page, tables; the same at all places");
+}
+
+/* Each start is at a place of its own, but when init's own was not drawn, for a debugger. */
+static void test_places(void)
+{
+    static struct exo_start not_drawn = {.image_base = EXO_IMAGE_BASE};
+    uint64_t first;
+
+    boot();
+    bool good = start().n;
+    first = base;
+    boot();
+    good &= start().n && base != first;
+    tap_ok(good && base != EXO_IMAGE_BASE, "two starts, two places");
+    boot();
+    libos_start_info = &not_drawn;
+    tap_ok(start().n && base == EXO_IMAGE_BASE, "for a debugger the first place of all");
+    libos_start_info = &own;
 }
 
 static void test_too_much(void)
@@ -349,8 +374,7 @@ static void test_directory(void)
     uint64_t entry = leaf(child, EXO_DIRECTORY_ADDRESS);
     tap_ok(PTE_FRAME(entry) == peers_frame().n && !(entry & PTE_WRITE) && entry & PTE_NX,
            "it finds the directory, to be read alone");
-    tap_ok(child->used[EXO_R_PAGES] == pages_of(EXO_IMAGE_BASE, EXO_IMAGE_BASE + DATA, 0x1800),
-           "which costs it no page");
+    tap_ok(child->used[EXO_R_PAGES] == pages_of(0, DATA, 0x1800), "which costs it no page");
     uint32_t change = page->change;
     peers_tell(1, name);
     tap_ok(page->entries[1].env.n == name.n && page->entries[1].starts == 1 &&
@@ -410,13 +434,13 @@ static void test_broken_image(void)
     tap_ok(!start().n && !strcmp(fake_said, "www is not started: its image is empty.\n"),
            "an empty image: refused");
     make_app();
-    program->programs[1].p_vaddr = EXO_CONTROL_ADDRESS - EXO_PAGE_SIZE;
+    program->programs[1].p_vaddr = EXO_IMAGE_SIZE - EXO_PAGE_SIZE;
     tap_ok(!start().n && strstr(fake_said, "outside of the addresses") && mock_unchanged(true),
-           "data over the control page: refused");
+           "data beyond the largest image: refused");
     make_app();
-    program->programs[0].p_vaddr = EXO_IMAGE_BASE - EXO_PAGE_SIZE;
-    tap_ok(!start().n && strstr(fake_said, "outside of the addresses") && mock_unchanged(true),
-           "text below the image's base: refused");
+    program->header.e_type = ET_EXEC;
+    tap_ok(!start().n && strstr(fake_said, "linked for a fixed address") && mock_unchanged(true),
+           "a program for a fixed address: refused");
 }
 
 /* The image's headers mutated; it ends with the buffer, where the sanitizer watches. */
@@ -440,7 +464,7 @@ static void test_random(void)
         }
         app.pages = 14 + (uint32_t)tap_random() % 40;
         fake_said[0] = 0;
-        env_t name = child_start(room, &app);
+        env_t name = child_start(room, &app, &base);
         if (!name.n) {
             refused++;
             broken += !strstr(fake_said, "www is not started: ");
@@ -464,6 +488,7 @@ int main(void)
 {
     test_good();
     test_quota();
+    test_places();
     test_too_much();
     test_failing_calls();
     test_rights();

@@ -24,7 +24,7 @@ enum {
 };
 
 #define BASE EXO_KERNEL_BASE
-static const struct elf_bounds bounds = {BASE, BASE + 0x100000, .moves = false};
+static const struct elf_bounds bounds = {BASE, BASE + 0x100000};
 
 struct good_file {
     Elf64_Ehdr header;
@@ -36,7 +36,7 @@ static void make_good(uint8_t *file)
 {
     struct good_file good = {
         .header = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
-                   .e_type = ET_EXEC,
+                   .e_type = ET_DYN,
                    .e_machine = EM_X86_64,
                    .e_version = EV_CURRENT,
                    .e_entry = BASE + 0x10,
@@ -154,7 +154,7 @@ BREAK(bad_order, good->header.e_ident[5] = ELFDATA2MSB)
 BREAK(bad_machine, good->header.e_machine = EM_AARCH64)
 BREAK(bad_version, good->header.e_version = 2)
 BREAK(bad_ident_version, good->header.e_ident[6] = 0)
-BREAK(bad_dynamic, good->header.e_type = ET_DYN)
+BREAK(bad_fixed, good->header.e_type = ET_EXEC)
 BREAK(bad_object, good->header.e_type = ET_REL)
 BREAK(bad_entry_size, good->header.e_phentsize = 32)
 BREAK(bad_no_programs, good->header.e_phnum = 0)
@@ -183,7 +183,7 @@ static const struct breakage breakages[] = {
     {"another kind of processor", bad_machine},
     {"unknown ELF version", bad_version},
     {"unknown ELF version", bad_ident_version},
-    {"position-independent", bad_dynamic},
+    {"linked for a fixed address", bad_fixed},
     {"is not an executable", bad_object},
     {"no program headers of the usual size", bad_entry_size},
     {"no program headers", bad_no_programs},
@@ -351,8 +351,75 @@ static void test_random(void)
     tap_ok(touched == 0, "no refused file touched the plan");
 }
 
+/* Table entries of one level that a moved plan's pages need. */
+static uint64_t tables(const struct elf_plan *plan, uint32_t shift)
+{
+    const struct elf_segment *last = &plan->segments[plan->count - 1];
+
+    return ((last->virt + last->pages * EXO_PAGE_SIZE - 1) >> shift) -
+           (plan->segments[0].virt >> shift) + 1;
+}
+
+/* What elf_place promises of a program of `pages` pages, for one number. */
+static bool placed_well(uint64_t pages, uint64_t random)
+{
+    struct elf_plan plan = {.entry = 0x1010,
+                            .count = 2,
+                            .segments = {{.virt = 0, .pages = 1, .perm = EXO_EXEC},
+                                         {.virt = EXO_PAGE_SIZE, .pages = pages - 1}}};
+    uint64_t base = elf_place(&plan, random);
+    const struct elf_segment *s = plan.segments;
+
+    return base % EXO_PAGE_SIZE == 0 && base >= EXO_IMAGE_BASE &&
+           base + pages * EXO_PAGE_SIZE <= EXO_IMAGE_END && plan.entry == base + 0x1010 &&
+           plan.count == 2 && s[0].virt == base && s[1].virt == base + EXO_PAGE_SIZE &&
+           s[0].pages == 1 && s[1].pages == pages - 1 && s[0].perm == EXO_EXEC &&
+           tables(&plan, 21) == (pages + 511) / 512 && tables(&plan, 30) == 1;
+}
+
+static void test_places(void)
+{
+    static const uint64_t sizes[] = {2, 9, 47, 256, 511, 512, 513, 1024, 131072, 262143, 262144};
+    static const uint64_t words[] = {0, 1, 511, 1ull << 32, UINT64_MAX, UINT64_MAX / 2};
+    unsigned wrong = 0;
+
+    for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        for (unsigned word = 0; word < sizeof(words) / sizeof(words[0]); word++)
+            wrong += !placed_well(sizes[i], words[word]);
+        for (unsigned round = 0; round < 20000; round++)
+            wrong += !placed_well(sizes[i], tap_random());
+    }
+    tap_ok(!wrong, "programs of a page to a GiB: within the bounds, with the fewest tables");
+}
+
+/* Numbers one after the other lead to as many places, the first and the last of them included. */
+static void test_all_places(void)
+{
+    const uint64_t directories = 190 * 512, blocks = 512, offsets = 512 - 47 + 1;
+    const uint64_t count = directories * blocks * offsets;
+    static const uint64_t steps[] = {0, 1, 190 * 512, 190 * 512 * 512};
+    uint64_t least = UINT64_MAX, most = 0, seen[4];
+
+    for (uint64_t i = 0; i < 100000; i++) {
+        struct elf_plan plan = {.count = 1, .segments = {{.pages = 47}}};
+        /* The ends, and what lies between. */
+        uint64_t base = elf_place(&plan, i < 50000 ? i * (count / 50000) : count - 1 - (i - 50000));
+        least = base < least ? base : least;
+        most = base > most ? base : most;
+    }
+    for (unsigned i = 0; i < 4; i++)
+        seen[i] = elf_place(&(struct elf_plan){.count = 1, .segments = {{.pages = 47}}}, steps[i]);
+    tap_ok(least == EXO_IMAGE_BASE && most == EXO_IMAGE_END - 47 * EXO_PAGE_SIZE,
+           "the lowest and the highest place are drawn");
+    tap_ok(seen[1] - seen[0] == 1ull << 30 && seen[2] - seen[0] == 1ull << 21 &&
+               seen[3] - seen[0] == EXO_PAGE_SIZE && count >> 34 == 1,
+           "directory, table and page are drawn each for itself: 34 bits");
+}
+
 int main(void)
 {
+    test_places();
+    test_all_places();
     test_good();
     test_empty();
     test_truncated();

@@ -13,7 +13,7 @@
 enum { WORDS_AT = 512, FILE_SIZE = 0x3000, ROUNDS = 20000 };
 #define BASE 0xffffffa123456000ull
 
-static const struct elf_bounds bounds = {0, EXO_KERNEL_SIZE, .moves = true};
+static const struct elf_bounds bounds = {0, EXO_KERNEL_SIZE};
 
 /* Text of a page; then two pages of data: dynamic section, list, words. */
 struct program {

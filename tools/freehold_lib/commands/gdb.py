@@ -3,10 +3,12 @@
 symbols of the kernel and, if one is named, of an application. The machine stands still while gdb
 has it, and goes on when gdb ends.
 
-All applications are linked at the same address, so gdb can know one at a time, and a breakpoint in
-an application's code stops every application that has code there. Three commands of our own help:
+Each start of an application puts its code elsewhere (with run --gdb-wait: all at one address, where a
+breakpoint stops every application that has code there). gdb knows one at a time. Three commands of
+our own help:
 
-  app NAME        load the symbols of NAME, and drop those of the former application
+  app NAME        load the symbols of NAME as it lies now, and drop those of the former application;
+                  after a restart of it, once more
   app             tell which application has the CPU, and whose symbols are loaded
   $app("NAME")    true while NAME has the CPU:  break main if $app("www")
 """
@@ -69,6 +71,9 @@ def execute(arguments: argparse.Namespace) -> int:
     os.environ["FREEHOLD_GDB"] = json.dumps({
         "kernel": str(files[KERNEL]),
         "base": number("EXO_KERNEL_BASE"),
+        "direct_map": number("EXO_DIRECT_MAP"),
+        "start": number("EXO_START_ADDRESS"),
+        "image": number("EXO_IMAGE_BASE"),
         "apps": apps,
         "app": arguments.app,
         "root": str(ROOT),
