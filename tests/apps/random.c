@@ -8,16 +8,21 @@
  * names of others, gates, grants and queues that it was given, and extremes. What it needs to go on is
  * left alone: a frame that is its own and was not taken for this is never named (but its root table from
  * SPARE_SLOT on), nor does it end itself, sleep for longer than NAP_NS or give its time to a child.
+ * Where chance alone would hardly ever lead, as to a child with all that it takes to run, it is led there
+ * now and then (prefer).
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "batch.h"
+#include "gate.h"
 #include "libos.h"
 
 #define SPARE_SLOT 200u /* of the root table: where a program may put what it likes */
 #define NAP_NS     20000u
+#define CALL_NS    100000u /* for an answer to a call through a gate, now and then */
+#define CHILDREN   8u      /* more than its quota of environments */
 #define REPORTS    10u
 #define SHOWN      (EXO_CALLS + 1) /* the last place counts numbers outside the table */
 #define SELF       ((env_t){EXO_ENV_SELF})
@@ -30,7 +35,7 @@
 static const char *const kinds[EXO_CALLS] = {
     [EXO_CALL_PAGE_ALLOC] = "efy",
     [EXO_CALL_PAGE_FREE] = "f",
-    [EXO_CALL_PAGE_GIVE] = "fe",
+    [EXO_CALL_PAGE_GIVE] = "de",
     [EXO_CALL_PT_MAP] = "tifp",
     [EXO_CALL_PT_UNMAP] = "ti",
     [EXO_CALL_PT_PROTECT] = "tip",
@@ -62,7 +67,7 @@ static const char *const kinds[EXO_CALLS] = {
     [EXO_CALL_GATE_DELETE] = "a",
     [EXO_CALL_GATE_GRANT] = "aen",
     [EXO_CALL_GATE_CALL] = "auuuuu",
-    [EXO_CALL_GATE_REPLY] = "uuuuu",
+    [EXO_CALL_GATE_REPLY] = "uuuuuw",
     [EXO_CALL_REVOKE_PREFER] = "dn",
     [EXO_CALL_REVOKE_START] = "enu",
     [EXO_CALL_REVOKE_TAKE] = "e",
@@ -83,7 +88,11 @@ static uint64_t state;
 static uint8_t spare[1u << 17]; /* by frame: taken for this, now or once */
 static uint32_t frames;
 static uint32_t taken[EXO_FRAME_TYPES][KEPT]; /* the last of each type */
-static uint32_t grants[KEPT], gates[KEPT], filters[KEPT], children[KEPT], names[KEPT];
+static uint32_t grants[KEPT], received[KEPT / 2], gates[KEPT], filters[KEPT], names[KEPT], queue;
+static struct child {
+    uint32_t name;               /* 0: none */
+    uint32_t root, control_page; /* frames taken for it, 0: none */
+} children[CHILDREN];
 static uint32_t root, self;
 /* Fills a page: whatever a batch reads as an operation is one of these. */
 static struct exo_operation page[EXO_PAGE_SIZE / sizeof(struct exo_operation)]
@@ -142,7 +151,7 @@ static uint64_t env(void)
     case 1:
         return names[below(KEPT)];
     case 2:
-        return children[below(KEPT)];
+        return children[below(CHILDREN)].name;
     case 3:
         return below(64) | below(4) << EXO_ENV_SLOT_BITS;
     case 4:
@@ -152,12 +161,13 @@ static uint64_t env(void)
     }
 }
 
-static bool is_child(uint64_t name)
+/* The child of this name, with 0 a place for one; NULL if there is none. */
+static struct child *child_of(uint64_t name)
 {
-    for (uint32_t i = 0; i < KEPT; i++)
-        if (name && children[i] == (uint32_t)name)
-            return true;
-    return false;
+    for (uint32_t i = 0; i < CHILDREN; i++)
+        if (children[i].name == (uint32_t)name)
+            return &children[i];
+    return NULL;
 }
 
 static uint64_t number_of(const uint32_t *kept)
@@ -179,7 +189,7 @@ static uint64_t argument(char kind)
         return (uint32_t)value == EXO_ENV_SELF || (uint32_t)value == self ? 1 : value;
     case 'c':
         value = env();
-        return is_child(value) ? EXO_ENV_SELF : value;
+        return child_of(value) ? EXO_ENV_SELF : value;
     case 'f':
         return frame_of(EXO_PML4, EXO_RING);
     case 'd':
@@ -203,7 +213,7 @@ static uint64_t argument(char kind)
     case 'x':
         return below(2) ? env() : below(2) ? below(EXO_GATES + 1) : frame_of(EXO_PML4, EXO_RING);
     case 'q':
-        return below(4) ? below(8) : extreme();
+        return below(2) ? queue : below(4) ? below(8) : extreme();
     case 'g':
         return number_of(grants);
     case 'a':
@@ -243,10 +253,12 @@ static void batch(struct call *call)
         a[1] = below(2) ? EXO_PAGE_SIZE - 8ull : 1 + 2ull * below(2000);
 }
 
-/* The first two cost time without effort; with as many frames given back as taken there were few. */
+/* The first two cost time without effort; with as many frames and queues given back as taken there were
+ * few. */
 static bool is_rare(uint64_t number)
 {
-    return number == EXO_CALL_YIELD || number == EXO_CALL_WAIT || number == EXO_CALL_PAGE_FREE;
+    return number == EXO_CALL_YIELD || number == EXO_CALL_WAIT || number == EXO_CALL_PAGE_FREE ||
+           number == EXO_CALL_QUEUE_UNBIND;
 }
 
 /* A table and a frame that fit. */
@@ -257,6 +269,61 @@ static void into_its_level(uint64_t *argument)
     argument[0] = frame_of(EXO_PML4 + level, EXO_PML4 + level);
     argument[2] = frame_of(EXO_PDPT + level, EXO_PDPT + level);
     argument[3] = level == 3 ? below(4) : 0;
+}
+
+/* What a child lacks still to be run. */
+static void prefer_child(struct call *call)
+{
+    uint64_t *a = call->argument;
+    const struct child *child = &children[below(CHILDREN)];
+
+    if (call->number == EXO_CALL_ENV_CREATE) { /* a small one, so that there can be several */
+        a[0] = below(64);
+        for (uint32_t i = 1; i < 6; i++)
+            a[i] = below(2);
+        return;
+    }
+    if (!child->name)
+        return;
+    a[0] = child->name;
+    if (call->number == EXO_CALL_PAGE_ALLOC) {
+        a[1] = EXO_FRAME_ANY;
+        a[2] = child->root ? EXO_CONTROL : EXO_PML4;
+    }
+    if (call->number == EXO_CALL_ENV_SET) {
+        a[1] = below(2) ? EXO_ENV_SET_ROOT : EXO_ENV_SET_CONTROL;
+        a[2] = a[1] == EXO_ENV_SET_ROOT ? child->root : child->control_page;
+    }
+}
+
+static void prefer(struct call *call)
+{
+    uint64_t *a = call->argument;
+
+    switch (call->number) {
+    case EXO_CALL_PAGE_ALLOC:
+        if (!below(4))
+            prefer_child(call);
+        break;
+    case EXO_CALL_ENV_CREATE:
+    case EXO_CALL_ENV_SET:
+    case EXO_CALL_ENV_RUN:
+        prefer_child(call);
+        break;
+    case EXO_CALL_PT_MAP:
+        into_its_level(a);
+        break;
+    case EXO_CALL_GRANT_MAP:
+        a[0] = received[below(KEPT / 2)];
+        a[1] = frame_of(EXO_PT, EXO_PT);
+        a[2] = below(512);
+        break;
+    case EXO_CALL_QUEUE_BIND:
+        a[0] = 0;
+        break;
+    default:
+        break;
+    }
 }
 
 static void choose(struct call *call, bool within_batch)
@@ -274,8 +341,8 @@ static void choose(struct call *call, bool within_batch)
         call->argument[i] = *kind ? argument(*kind++) : argument('u');
     if (call->number == EXO_CALL_BATCH && !within_batch)
         batch(call);
-    if (call->number == EXO_CALL_PT_MAP && below(2))
-        into_its_level(call->argument);
+    if (below(2))
+        prefer(call);
     /* Its own root table, but where libos has nothing. */
     if (call->argument[0] == root && call->number >= EXO_CALL_PT_MAP &&
         call->number <= EXO_CALL_PT_READ)
@@ -300,23 +367,42 @@ static int64_t make(const struct call *call)
     return result;
 }
 
-static void keep(uint64_t number, uint64_t type, int64_t result)
+static void keep_frame(const uint64_t *argument, uint32_t n)
+{
+    struct child *child = child_of(argument[0]);
+
+    spare[n] = 1;
+    if (argument[2] < EXO_FRAME_TYPES)
+        taken[argument[2]][below(KEPT)] = n;
+    if (argument[0] && child && argument[2] == EXO_PML4)
+        child->root = n;
+    if (argument[0] && child && argument[2] == EXO_CONTROL)
+        child->control_page = n;
+}
+
+static void keep(uint64_t number, const uint64_t *argument, int64_t result)
 {
     uint32_t n = (uint32_t)result, place = below(KEPT);
+    struct child *child = child_of(number == EXO_CALL_ENV_RECLAIM ? argument[0] : 0);
 
-    if (number == EXO_CALL_PAGE_ALLOC && n < frames) {
-        spare[n] = 1;
-        if (type < EXO_FRAME_TYPES)
-            taken[type][place] = n;
+    if (number == EXO_CALL_PAGE_ALLOC && n < frames)
+        keep_frame(argument, n);
+    if (number == EXO_CALL_BLOCK_ALLOC && n + EXO_BLOCK_FRAMES <= frames) {
+        memset(&spare[n], 1, EXO_BLOCK_FRAMES);
+        taken[EXO_DATA][place] = n; /* so that it is mapped and given back, too */
     }
-    if (number == EXO_CALL_ENV_CREATE)
-        children[place] = n;
+    if (number == EXO_CALL_ENV_CREATE && child)
+        *child = (struct child){.name = n};
+    if (number == EXO_CALL_ENV_RECLAIM && child && !result)
+        *child = (struct child){0};
     if (number == EXO_CALL_PAGE_GRANT)
         grants[place] = n;
     if (number == EXO_CALL_GATE_CREATE)
         gates[place] = n;
-    if (number == EXO_CALL_FILTER_ADD)
-        filters[place] = n;
+    for (uint32_t i = 0; number == EXO_CALL_FILTER_ADD && i < KEPT / 2; i++)
+        filters[below(KEPT)] = n; /* half of the places: there are few, and they do not last */
+    if (number == EXO_CALL_QUEUE_BIND)
+        queue = n;
 }
 
 static uint32_t done[SHOWN], refused[SHOWN];
@@ -327,7 +413,7 @@ static void one_call(void)
 
     choose(&call, false);
     if (call.number == EXO_CALL_GATE_CALL)
-        control->call_deadline = time_deadline(NAP_NS);
+        control->call_deadline = time_deadline(below(8) ? NAP_NS : CALL_NS);
     int64_t result = make(&call);
     uint32_t place = call.number < EXO_CALLS ? (uint32_t)call.number : EXO_CALLS;
     if (result < 0)
@@ -335,11 +421,11 @@ static void one_call(void)
     else
         done[place]++;
     if (result >= 0)
-        keep(call.number, call.argument[2], result);
+        keep(call.number, call.argument, result);
     if (call.number == EXO_CALL_BATCH)
         for (uint32_t i = 0; i < PAGE_OPERATIONS; i++)
             if (page[i].result > 0)
-                keep(page[i].call, page[i].argument[2], page[i].result);
+                keep(page[i].call, page[i].argument, page[i].result);
 }
 
 /* --- the whole -------------------------------------------------------------------------- */
@@ -362,21 +448,46 @@ static void prepare(uint64_t seed)
         done[i] = refused[i] = 0;
 }
 
-/* Who else there is, the owners of the CPU's slices, and what they let it use. */
+/*
+ * Two gates of its own that last: a call through the first is answered at once, one through the second
+ * when chance has it.
+ */
+static gate_t doors[2];
+
+static void answer(void *nothing, env_t caller, struct exo_words *words)
+{
+    (void)nothing;
+    words->word[0] += caller.n;
+}
+
+static void open_doors(void)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        int64_t gate = gate_open(i, i ? NULL : answer, NULL);
+        doors[i] = (gate_t){gate < 0 ? 0 : (uint32_t)gate};
+    }
+}
+
+/* Who else there is, the owners of the CPU's slices, and what they let it use; they may call. */
 static void look_around(void)
 {
-    int64_t grant = exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_RECEIVED);
+    int64_t last = exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_RECEIVED), grant = last;
+    static uint32_t place; /* in the table of gates: a part of it each time */
 
     for (uint32_t i = 0; i < KEPT; i++)
         names[i] = (uint32_t)exo_info(EXO_INFO_SLICE, below(64), 0);
-    for (uint32_t i = 0; i < KEPT / 2 && grant > 0; i++) {
-        grants[i] = (uint32_t)grant;
+    for (uint32_t i = 0; i < 2; i++)
+        gate_allow(doors[i], (env_t){names[below(KEPT)]}, true);
+    for (uint32_t i = 0; i < KEPT / 2 && last > 0; i++) {
+        received[i] = (uint32_t)grant;
         grant = exo_info(EXO_INFO_GRANT, (uint64_t)grant, EXO_GRANT_NEXT);
+        grant = grant > 0 ? grant : last;
     }
-    for (uint32_t i = 1; i < KEPT / 2; i++) {
-        int64_t gate = exo_info(EXO_INFO_GATE, i, EXO_GATE_NAME);
-        if (gate > 0)
-            gates[i] = (uint32_t)gate;
+    for (uint32_t i = 0; i < EXO_GATES / 4; i++) {
+        place = place % EXO_GATES + 1;
+        int64_t gate = exo_info(EXO_INFO_GATE, place, EXO_GATE_NAME);
+        if (gate > 0 && (uint32_t)gate != doors[0].n && (uint32_t)gate != doors[1].n)
+            gates[below(KEPT)] = (uint32_t)gate;
     }
 }
 
@@ -394,6 +505,7 @@ int main(int argc, char **argv)
     uint32_t calls = argc > 1 ? (uint32_t)atoi(argv[1]) : 100000;
 
     prepare(argc > 2 ? (uint64_t)atoi(argv[2]) : 0);
+    open_doors();
     printf("random: begins, environment %u\n", self);
     for (uint32_t i = 1; i <= calls; i++) {
         if (i % 1024 == 1)
