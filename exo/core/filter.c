@@ -23,14 +23,12 @@
 #include "packet_queue.h"
 
 struct filter filters[EXO_FILTERS];
-uint16_t filter_hearers[NICS];
-uint16_t filter_places[FILTER_PLACES];
-uint16_t filters_free;
-uint16_t filters_touched;
+struct list filter_hearers[NICS];
+struct list filter_places[FILTER_PLACES];
+struct list filters_free;
+uint32_t filters_touched;
 
-_Static_assert(EXO_FILTERS <= 0x10000 && EXO_QUEUES < 0x10000, "indices have 16 bits");
-
-static uint16_t *place_of(uint32_t nic, uint64_t mac)
+static struct list *place_of(uint32_t nic, uint64_t mac)
 {
     uint64_t hash = (mac | (uint64_t)nic << 48) * 0x9e3779b97f4a7c15ull; /* 2^64 / golden ratio */
 
@@ -39,7 +37,7 @@ static uint16_t *place_of(uint32_t nic, uint64_t mac)
 
 struct queue *filter_find(uint32_t nic, const struct exo_tuple *tuple)
 {
-    for (uint32_t n = *place_of(nic, tuple->mac); n; n = filters[n].next)
+    for (uint32_t n = place_of(nic, tuple->mac)->first; n; n = filters[n].place.next)
         if (tuple_matches(tuple, &filters[n].match) && filters[n].nic == nic)
             return &queues[filters[n].queue];
     return NULL;
@@ -49,7 +47,7 @@ bool filter_hears(const struct queue *q, const struct exo_tuple *tuple)
 {
     struct exo_tuple t = *tuple;
 
-    for (uint32_t n = q->filters; n; n = filters[n].sister) {
+    for (uint32_t n = q->filters.first; n; n = filters[n].sister.next) {
         const struct exo_filter *match = &filters[n].match;
         t.mac = match->value.mac;
         if (t.ethertype != EXO_ETHERTYPE_ARP) /* a group's address is nobody's own */
@@ -62,73 +60,67 @@ bool filter_hears(const struct queue *q, const struct exo_tuple *tuple)
 
 /* --- lists --------------------------------------------------------------------------- */
 
-static void hearers_add(struct queue *q)
+/* Among those of its place in the hash, or among free entries. */
+static struct link *place_link(uint32_t n)
 {
-    uint16_t self = (uint16_t)(q - queues + 1);
-
-    q->hears_next = filter_hearers[q->nic];
-    if (q->hears_next)
-        queues[q->hears_next - 1].hears_before = self;
-    filter_hearers[q->nic] = self;
+    return &filters[n].place;
 }
 
-static void hearers_remove(struct queue *q)
+/* Among those of its queue. */
+static struct link *queue_link(uint32_t n)
 {
+    return &filters[n].sister;
+}
+
+/* Among those of its card that have a filter: queue + 1. */
+static struct link *hearer_link(uint32_t n)
+{
+    return &queues[n - 1].hears;
+}
+
+static void hearer_remove(struct queue *q)
+{
+    uint32_t self = (uint32_t)(q - queues + 1);
+
     for (uint32_t i = 0; i < GROUPS; i++)
-        if (groups[i].next == q - queues + 1)
-            groups[i].next = q->hears_next;
-    *(q->hears_before ? &queues[q->hears_before - 1].hears_next : &filter_hearers[q->nic]) =
-        q->hears_next;
-    if (q->hears_next)
-        queues[q->hears_next - 1].hears_before = q->hears_before;
-    q->hears_next = q->hears_before = 0;
+        if (groups[i].next == self)
+            groups[i].next = q->hears.next;
+    list_remove(hearer_link, &filter_hearers[q->nic], self);
+    q->hears = (struct link){0};
 }
 
-static void filter_insert(uint16_t n, struct queue *q, const struct exo_filter *match)
+static void filter_insert(uint32_t n, struct queue *q, const struct exo_filter *match)
 {
-    struct filter *f = &filters[n];
-    uint16_t *first = place_of(q->nic, match->value.mac);
+    uint16_t number = (uint16_t)(q - queues);
 
-    *f = (struct filter){.match = *match,
-                         .queue = (uint16_t)(q - queues),
-                         .nic = q->nic,
-                         .next = *first,
-                         .sister = q->filters};
-    if (f->next)
-        filters[f->next].before = n;
-    if (f->sister)
-        filters[f->sister].elder = n;
-    *first = n;
-    if (!q->filters)
-        hearers_add(q);
-    q->filters = n;
+    filters[n] = (struct filter){.match = *match, .queue = number, .nic = q->nic};
+    list_push(place_link, place_of(q->nic, match->value.mac), n);
+    if (!q->filters.first)
+        list_push(hearer_link, &filter_hearers[q->nic], number + 1u);
+    list_push(queue_link, &q->filters, n);
     q->filter_count++;
     envs[q->owner].used[EXO_R_FILTERS]++;
 }
 
-static void filter_remove(uint16_t n)
+static void filter_remove(uint32_t n)
 {
     struct filter *f = &filters[n];
     struct queue *q = &queues[f->queue];
 
-    *(f->before ? &filters[f->before].next : place_of(f->nic, f->match.value.mac)) = f->next;
-    if (f->next)
-        filters[f->next].before = f->before;
-    *(f->elder ? &filters[f->elder].sister : &q->filters) = f->sister;
-    if (f->sister)
-        filters[f->sister].elder = f->elder;
-    if (!q->filters)
-        hearers_remove(q);
+    list_remove(place_link, place_of(f->nic, f->match.value.mac), n);
+    list_remove(queue_link, &q->filters, n);
+    if (!q->filters.first)
+        hearer_remove(q);
     q->filter_count--;
     envs[q->owner].used[EXO_R_FILTERS]--;
-    *f = (struct filter){.next = filters_free};
-    filters_free = n;
+    *f = (struct filter){0};
+    list_push(place_link, &filters_free, n);
 }
 
 void filter_drop(struct queue *q)
 {
-    while (q->filters)
-        filter_remove(q->filters);
+    while (q->filters.first)
+        filter_remove(q->filters.first);
 }
 
 void filter_reset(void)
@@ -137,7 +129,8 @@ void filter_reset(void)
     __builtin_memset(filter_hearers, 0, sizeof(filter_hearers));
     __builtin_memset(groups, 0, sizeof(groups));
     __builtin_memset(filter_places, 0, sizeof(filter_places));
-    filters_free = filters_touched = 0;
+    filters_free = (struct list){0};
+    filters_touched = 0;
 }
 
 /* --- calls ----------------------------------------------------------------------------- */
@@ -174,7 +167,7 @@ static int64_t filter_fits(const struct queue *q, const struct exo_filter *match
 {
     uint32_t here = 0, same = 0;
 
-    for (uint32_t n = *place_of(q->nic, match->value.mac); n; n = filters[n].next) {
+    for (uint32_t n = place_of(q->nic, match->value.mac)->first; n; n = filters[n].place.next) {
         const struct filter *f = &filters[n];
         here++;
         if (f->nic != q->nic || f->match.value.mac != match->value.mac)
@@ -185,7 +178,7 @@ static int64_t filter_fits(const struct queue *q, const struct exo_filter *match
     }
     bool room = here < FILTERS_BUCKET && same < EXO_FILTERS_MAC &&
                 q->filter_count < EXO_FILTERS_QUEUE &&
-                (filters_free || filters_touched + 1u < EXO_FILTERS);
+                (filters_free.first || filters_touched + 1u < EXO_FILTERS);
     return room ? 0 : -EXO_E_MEMORY;
 }
 
@@ -205,9 +198,9 @@ int64_t call_filter_add(struct env *self, struct queue *q, frame_t frame, uint32
     if (error)
         return error;
 
-    uint16_t n = filters_free;
+    uint32_t n = filters_free.first;
     if (n)
-        filters_free = filters[n].next;
+        list_remove(place_link, &filters_free, n);
     else
         n = ++filters_touched;
     filter_insert(n, q, &match);
@@ -222,6 +215,6 @@ int64_t call_filter_del(struct env *self, filter_t filter)
     if (!f->match.mask.mac || &envs[queues[f->queue].owner] != self)
         return -EXO_E_OWNER;
 
-    filter_remove((uint16_t)filter.n);
+    filter_remove(filter.n);
     return 0;
 }

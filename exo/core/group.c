@@ -22,7 +22,7 @@ static void carry(struct group *g)
 {
     for (; g->next && g->steps; g->steps--) {
         struct queue *q = &queues[g->next - 1];
-        g->next = q->hears_next;
+        g->next = q->hears.next;
         if (q != g->from && !queue_ended(q) && filter_hears(q, &g->tuple))
             queue_receive(q, g->packet, g->length, NULL, 0);
     }
@@ -37,7 +37,7 @@ bool group_start(struct nic *nic, const struct queue *from, const struct exo_tup
     nic->carrying = true;
     if (g->next)
         return false;
-    g->next = filter_hearers[nic->number];
+    g->next = filter_hearers[nic->number].first;
     g->from = from;
     g->tuple = *tuple;
     g->length = head_length + rest_length;

@@ -4,6 +4,7 @@
 #define EXO_CORE_PACKET_FILTER_H
 
 #include "filter.h"
+#include "list.h"
 #include "types.h"
 
 struct env;
@@ -50,14 +51,14 @@ struct filter {
     struct exo_filter match; /* all zero: the entry is free */
     uint16_t queue;
     uint16_t nic;
-    uint16_t next, before;  /* in its place of the hash, 0 ends; `next` also lists free entries */
-    uint16_t sister, elder; /* of the same queue */
+    struct link place;  /* in its place of the hash, or among the free entries */
+    struct link sister; /* of the same queue */
 };
 
-extern struct filter filters[EXO_FILTERS];    /* entry 0 is none */
-extern uint16_t filter_places[FILTER_PLACES]; /* the first filter of each, 0: none */
-extern uint16_t filters_free,
-    filters_touched; /* a list of free entries; those above were never used */
+extern struct filter filters[EXO_FILTERS]; /* entry 0 is none */
+extern struct list filter_places[FILTER_PLACES];
+extern struct list filters_free;
+extern uint32_t filters_touched; /* entries above were never used */
 
 /* The queue whose filter matches, or NULL. At most FILTERS_BUCKET steps. */
 struct queue *filter_find(uint32_t nic, const struct exo_tuple *tuple);
@@ -68,8 +69,8 @@ bool filter_hears(const struct queue *queue, const struct exo_tuple *tuple);
 /* Remove all filters of a queue: at most EXO_FILTERS_QUEUE. */
 void filter_drop(struct queue *queue);
 
-/* The first queue of each NIC that has a filter: queue + 1, 0: none. queue->hears_next goes on. */
-extern uint16_t filter_hearers[];
+/* The queues of each NIC that have a filter: queue + 1. */
+extern struct list filter_hearers[];
 
 /* Does this filter lie within one of the environment's allowances? */
 bool filter_allowed(const struct env *env, const struct exo_filter *filter);

@@ -4,6 +4,7 @@
 #define EXO_CORE_PACKET_QUEUE_H
 
 #include "filter.h"
+#include "list.h"
 #include "nic.h"
 #include "ring.h"
 #include "set.h"
@@ -12,9 +13,9 @@
 struct queue {
     uint16_t owner; /* slot in envs[]; ENV_KERNEL: the queue is free */
     uint8_t nic;
-    uint16_t filters; /* the first of a list, 0: none; and how many */
-    uint16_t filter_count;
-    uint16_t hears_next, hears_before; /* list of its NIC's queues with a filter: queue + 1 */
+    struct list filters;
+    uint32_t filter_count;
+    struct link hears; /* among its NIC's queues with a filter */
     frame_t ring[EXO_RINGS];
     uint32_t filled, received, sent, completed; /* our indices of the four rings */
     uint32_t flights;                           /* packets with the device */
@@ -28,7 +29,7 @@ struct queue {
 #define GROUPS      (2u * NICS)
 #define GROUP_STEPS 32u /* hearers that get it at a time */
 struct group {
-    uint16_t next;  /* whose turn it is: queue + 1; 0: nobody's, and the place is free */
+    uint32_t next;  /* whose turn it is: queue + 1; 0: nobody's, and the place is free */
     uint32_t steps; /* left until nic_carry */
     uint32_t length;
     const struct queue *from; /* its sender, who does not hear it; NULL: it came by the wire */

@@ -24,12 +24,13 @@ static const char *check_places(uint32_t used)
 
     for (uint32_t place = 0; place < FILTER_PLACES; place++) {
         uint32_t before = 0, length = 0;
-        for (uint32_t n = filter_places[place]; n; n = filters[n].next) {
+        for (uint32_t n = filter_places[place].first; n; n = filters[n].place.next) {
             REQUIRE(n < EXO_FILTERS && is_used(n), "the hash names a free filter");
-            REQUIRE(filters[n].before == before, "a list of the hash is broken");
+            REQUIRE(filters[n].place.prev == before, "a list of the hash is broken");
             REQUIRE(++length <= FILTERS_BUCKET, "too many filters share a place in the hash");
             before = n;
         }
+        REQUIRE(filter_places[place].last == before, "a list of the hash has a wrong end");
         seen += length;
     }
     REQUIRE(seen == used, "the hash misses a filter");
@@ -45,13 +46,14 @@ static const char *check_queue(uint32_t i, uint32_t *seen)
     const struct queue *q = &queues[i];
     uint32_t elder = 0, length = 0;
 
-    for (uint32_t n = q->filters; n; n = filters[n].sister) {
+    for (uint32_t n = q->filters.first; n; n = filters[n].sister.next) {
         REQUIRE(n < EXO_FILTERS && is_used(n), "a queue has a free filter");
         REQUIRE(filters[n].queue == i && filters[n].nic == q->nic, "a queue has another's filter");
-        REQUIRE(filters[n].elder == elder, "a queue's list of filters is broken");
+        REQUIRE(filters[n].sister.prev == elder, "a queue's list of filters is broken");
         REQUIRE(++length <= EXO_FILTERS_QUEUE, "a queue has too many filters");
         elder = n;
     }
+    REQUIRE(q->filters.last == elder, "a queue's list of filters has a wrong end");
     REQUIRE(q->owner || !length, "a free queue has filters");
     REQUIRE(q->filter_count == length, "a queue's count of filters is wrong");
     *seen += length;
@@ -63,18 +65,21 @@ static const char *check_hearers(void)
 {
     uint32_t heard = 0;
 
-    for (uint32_t nic = 0; nic < NICS; nic++)
-        for (uint32_t next = filter_hearers[nic], before = 0; next;) {
+    for (uint32_t nic = 0; nic < NICS; nic++) {
+        uint32_t before = 0;
+        for (uint32_t next = filter_hearers[nic].first; next;) {
             const struct queue *q = &queues[next - 1];
-            REQUIRE(q->nic == nic && q->filters, "a queue without a filter hears groups");
-            REQUIRE(q->hears_before == before && heard <= EXO_QUEUES,
+            REQUIRE(q->nic == nic && q->filters.first, "a queue without a filter hears groups");
+            REQUIRE(q->hears.prev == before && heard <= EXO_QUEUES,
                     "a list of who hears groups is broken");
             heard++;
             before = next;
-            next = q->hears_next;
+            next = q->hears.next;
         }
+        REQUIRE(filter_hearers[nic].last == before, "a list of who hears groups has a wrong end");
+    }
     for (uint32_t i = 0; i < queue_count; i++)
-        heard -= queues[i].filters != 0;
+        heard -= queues[i].filters.first != 0;
     REQUIRE(!heard, "a queue with a filter does not hear groups");
     return NULL;
 }
@@ -89,7 +94,7 @@ const char *inv_filter_lists(void)
         if (is_used(n))
             owned[queues[filters[n].queue].owner]++;
     }
-    for (uint32_t n = filters_free; n; n = filters[n].next)
+    for (uint32_t n = filters_free.first; n; n = filters[n].place.next)
         REQUIRE(n <= filters_touched && !is_used(n) && ++free <= EXO_FILTERS,
                 "the list of free filters is broken");
     REQUIRE(used + free == filters_touched, "a filter is neither used nor free");

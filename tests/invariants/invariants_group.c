@@ -18,7 +18,7 @@ static const char *check_packet(const struct nic *nic, const struct group *g)
     if (!g->next)
         return NULL;
     REQUIRE(nic->carrying, "a packet to a group is under way and nobody carries it on");
-    REQUIRE(g->next <= queue_count && queues[g->next - 1].filters &&
+    REQUIRE(g->next <= queue_count && queues[g->next - 1].filters.first &&
                 queues[g->next - 1].nic == nic->number,
             "a packet to a group is on its way to a queue that hears no groups of its card");
     REQUIRE(g->length >= EXO_PACKET_MIN && g->length <= EXO_PACKET_MAX,

@@ -158,7 +158,7 @@ static void declare(struct change *c, uint32_t number, const uint64_t a[6], int6
         break;
     case EXO_CALL_QUEUE_KICK:
         for (uint32_t i = 0; i < EXO_QUEUES; i++)
-            if (c->queues[i].filters)
+            if (c->queues[i].filters.first)
                 c->may[c->queues[i].owner] |= MAY_PENDING | MAY_RECEIVE;
         break;
     default:
@@ -337,8 +337,7 @@ static bool queue_kept(const struct change *c, uint32_t i)
         old.stats = q->stats;
     }
     /* The list of those with a filter goes through all queues of a NIC. */
-    old.hears_next = q->hears_next;
-    old.hears_before = q->hears_before;
+    old.hears = q->hears;
     return !memcmp(&old, q, sizeof(old));
 }
 

@@ -487,7 +487,7 @@ static void test_calls(void)
     REFUSED(OWNER, CALL(init, FILTER_DEL, (uint64_t)(a + b)), "remove what is not there");
     DONE(CALL(init, FILTER_DEL, (uint64_t)a), "remove one's own");
     REFUSED(OWNER, CALL(init, FILTER_DEL, (uint64_t)a), "remove it again");
-    tap_ok(!init->used[EXO_R_FILTERS] && !queues[q].filters && !inv_all(), "then it is gone");
+    tap_ok(!init->used[EXO_R_FILTERS] && !queues[q].filters.first && !inv_all(), "then it is gone");
     tap_ok(mock_filter(init, q, mock_mac(MAC_A)) == a, "and its number serves again");
     child->quota[EXO_R_FILTERS] = 1;
     REFUSED(QUOTA, mock_filter(child, theirs, mock_mac(MAC_B)), "more than the quota");
@@ -525,13 +525,12 @@ static void test_limits(void)
     tap_ok(init->used[EXO_R_FILTERS] == EXO_FILTERS_MAC && !inv_all(), "and its filters with it");
 
     filters_touched = EXO_FILTERS - 1; /* as if all had been in use once */
-    for (uint16_t i = 0; i < EXO_FILTERS_QUEUE && filters_free; i++)
+    for (uint16_t i = 0; i < EXO_FILTERS_QUEUE && filters_free.first; i++)
         mock_filter(init, one, mock_mac(MAC_B + i));
-    if (filters_free)
-        filters_free = 0;
+    filters_free = (struct list){0};
     three = bare_queue(init);
     REFUSED(MEMORY, mock_filter(init, three, mock_mac(MAC_B + 200)), "a table that is full");
-    uint16_t last = queues[one].filters;
+    uint32_t last = queues[one].filters.first;
     DONE(CALL(init, FILTER_DEL, last), "one goes");
     tap_ok(mock_filter(init, three, mock_mac(MAC_B + 200)) == last, "then there is room for one");
 }
@@ -548,12 +547,12 @@ static void test_place(void)
     /* The place of a MAC shows in which entry of the table changes. */
     int64_t first = mock_filter(init, probe, mock_mac(MAC_A));
     uint32_t place = 0;
-    while (!filter_places[place])
+    while (!filter_places[place].first)
         place++;
     CALL(init, FILTER_DEL, (uint64_t)first);
     for (uint64_t mac = MAC_A; count <= FILTERS_BUCKET; mac++) {
         int64_t n = mock_filter(init, probe, mock_mac(mac));
-        if (filter_places[place])
+        if (filter_places[place].first)
             macs[count++] = mac;
         CALL(init, FILTER_DEL, (uint64_t)n);
     }

@@ -497,7 +497,8 @@ static struct {
     struct grant grants[MOCK_GRANTS];
     struct block blocks[MOCK_FRAMES / MOCK_BLOCK + 1];
     struct filter filters[EXO_FILTERS];
-    uint16_t places[FILTER_PLACES], hearers[NICS], filters_free, filters_touched;
+    struct list places[FILTER_PLACES], filters_free, hearers[NICS];
+    uint32_t filters_touched;
     struct group groups[GROUPS];
     struct set stalled, waiting;
     uint8_t ram[MOCK_FRAMES * EXO_PAGE_SIZE];
@@ -516,7 +517,8 @@ static void filters_save(void)
 
 static bool filters_unchanged(void)
 {
-    return saved.filters_free == filters_free && saved.filters_touched == filters_touched &&
+    return saved.filters_free.first == filters_free.first &&
+           saved.filters_touched == filters_touched &&
            !memcmp(saved.filters, filters, (filters_touched + 1u) * sizeof(*filters)) &&
            !memcmp(saved.places, filter_places, sizeof(saved.places)) &&
            !memcmp(saved.hearers, filter_hearers, sizeof(saved.hearers));

@@ -819,7 +819,7 @@ static void test_bind_again_and_again(void)
         if (n < 0 || mock_filter(init, (uint64_t)n, mock_mac(MAC_A + i)) < 0)
             break;
     }
-    tap_ok(n == 0 && filters[queues[0].filters].match.value.mac == MAC_A + 199 &&
+    tap_ok(n == 0 && filters[queues[0].filters.first].match.value.mac == MAC_A + 199 &&
                filters_touched < 3 && holds(),
            "200 filters come and go with their queues");
 }

@@ -288,8 +288,8 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
         break;
     case EXO_CALL_FILTER_DEL:
         a[0] = steps_dice(filters_touched + 2);
-        if (!steps_dice(4) && queues[some_queue(self)].filters)
-            a[0] = queues[some_queue(self)].filters;
+        if (!steps_dice(4) && queues[some_queue(self)].filters.first)
+            a[0] = queues[some_queue(self)].filters.first;
         break;
     case EXO_CALL_CONSOLE_WRITE:
         a[0] = some_frame(self, EXO_DATA);
