@@ -73,8 +73,9 @@ class Demo:
         ]
 
     def wait(self, machine):
+        """Until all serve: from its address to its open port a busy host may take a server a second."""
         for name in ("www", "www2", "echo"):
-            machine.wait_for(rf"^\[{name}\] .*(address|port|listen)", TIMEOUT)
+            machine.wait_for(rf"^\[{name}\] \w+: listening on port", TIMEOUT)
 
     def ask(self, requests):
         at_once(
