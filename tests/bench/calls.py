@@ -20,16 +20,15 @@ import tempfile
 import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests/bench")]
 
+import section  # noqa: E402
 from freehold_lib.emulator import Emulator  # noqa: E402
 from freehold_lib.image import build_image  # noqa: E402
 
 MEMORY = 512  # MiB: enough for the largest tables
 TIMEOUT = 200
 CHANNEL_BYTES = 100
-PAGE = ROOT / "docs/performance.md"
-BEGIN, END = "<!-- calls: begin -->", "<!-- calls: end -->"
 
 # What a call may cost more with many than with few: it may find a list empty, or a neighbour in it.
 TOLERANCE = 8
@@ -121,12 +120,6 @@ def table(costs: dict, log: str) -> str:
     return "\n".join(lines)
 
 
-def write(text: str) -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    before, rest = page.split(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}", encoding="utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
@@ -135,7 +128,7 @@ def main() -> None:
     log = run(options.build)
     costs = read(log)
     if not options.check:
-        write(table(costs, log))
+        section.write("calls", table(costs, log))
     for (call, case), (few, many) in costs.items():
         print(f"{call:14} {case:28} {few:9} {many:9}")
     if faults := wrong(costs):
