@@ -394,10 +394,12 @@ static void test_canonical(void)
     none.value.vlan = EXO_VLAN_TAGGED | 5;
     tap_ok(filter_canonical(&none, false), "canonical: a VLAN");
     none.mask.protocol = 0xff;
-    refused(none, "no protocol, and no ports");
     none.value.protocol = 1;
     refused(none, "a protocol of no family");
     none.value.family = 4;
+    none.value.protocol = 0;
+    refused(none, "no protocol, and no ports");
+    none.value.protocol = 1;
     tap_ok(filter_canonical(&none, false), "canonical: a protocol without ports");
     none.value.protocol = none.mask.protocol = 0;
     none.value.family = 0;

@@ -891,6 +891,28 @@ static void test_wakes_are_bounded(void)
     tap_ok(stalled(nics[0]) == 4, "of twelve that wait one packet's end tells eight");
 }
 
+/* The loop comes again as long as a group's packet is under way or somebody waits for the place. */
+static void test_group_turns(bool dead)
+{
+    struct env *init = mock_boot();
+    struct env *child = mock_child_with(init, 30, 0, 1, true);
+    mock_confine(child, MAC_B);
+    struct end a = bind(init, MAC_A, 1), b = bind(child, MAC_B, 1), c = bind(init, MAC_C, 1);
+    struct end *const all[] = {&a, &b, &c};
+
+    for (uint32_t i = 0; i < 3; i++) {
+        packet_make(all[i], 0, 0, BROADCAST);
+        post(all[i], EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 60});
+    }
+    tap_ok(kick(&a) == 1 && kick(&b) == 0 && kick(&c) == 0, "one has the place, two wait");
+    if (dead)
+        CALL(init, ENV_KILL, child->name.n, 0);
+    tap_ok(nic_carry(nics[0]) && stats(&b)->tx_packets == !dead && !stats(&c)->tx_packets,
+           "the next one's turn, though it may have ended");
+    tap_ok(nic_carry(nics[0]) && stats(&c)->tx_packets == 1, "the last one's");
+    tap_ok(!nic_carry(nics[0]) && holds(), "then there is nothing to do");
+}
+
 static void test_kick_is_bounded(void)
 {
     struct env *init = mock_boot();
@@ -988,6 +1010,8 @@ int main(void)
     test_bind_dirty();
     test_one_buffer_a_packet();
     test_wakes_are_bounded();
+    test_group_turns(false);
+    test_group_turns(true);
     test_kick_is_bounded();
     test_ends_in_flight();
     test_armed();
