@@ -18,20 +18,14 @@
 #include "batch.h"
 #include "gate.h"
 #include "libos.h"
+#include "random.h"
 
-#define SPARE_SLOT 200u /* of the root table: where a program may put what it likes */
-#define NAP_NS     20000u
+#define SPARE_SLOT 200u    /* of the root table: where a program may put what it likes */
 #define CALL_NS    100000u /* for an answer to a call through a gate, now and then */
-#define CHILDREN   8u      /* more than its quota of environments */
 #define REPORTS    10u
 #define SHOWN      (EXO_CALLS + 1) /* the last place counts numbers outside the table */
-#define SELF       ((env_t){EXO_ENV_SELF})
 
-/*
- * What the arguments of each call are: e environment, k one that it may end, c one that it may give
- * time to, f frame, d with data, t table, r ring, F frame and o offset of a filter, b of a batch, i index, y type,
- * n small number, p smaller, x name of any kind, q queue, g grant, a gate, l filter, w soon, z length for the console, u anything.
- */
+/* What the arguments of each call are (random.h); b is a batch. */
 static const char *const kinds[EXO_CALLS] = {
     [EXO_CALL_PAGE_ALLOC] = "efy",
     [EXO_CALL_PAGE_FREE] = "f",
@@ -80,154 +74,12 @@ struct call {
     uint64_t number, argument[6];
 };
 
-/* --- what to draw from ---------------------------------------------------------------- */
+static uint32_t done[SHOWN], refused[SHOWN];
 
-#define KEPT 32u
-
-static uint64_t state;
-static uint8_t spare[1u << 17]; /* by frame: taken for this, now or once */
-static uint32_t frames;
-static uint32_t taken[EXO_FRAME_TYPES][KEPT]; /* the last of each type */
-static uint32_t grants[KEPT], received[KEPT / 2], gates[KEPT], filters[KEPT], names[KEPT], queue;
-static struct child {
-    uint32_t name;               /* 0: none */
-    uint32_t root, control_page; /* frames taken for it, 0: none */
-} children[CHILDREN];
-static uint32_t root, self;
 /* Fills a page: whatever a batch reads as an operation is one of these. */
 static struct exo_operation page[EXO_PAGE_SIZE / sizeof(struct exo_operation)]
     __attribute__((aligned(EXO_PAGE_SIZE)));
 #define PAGE_OPERATIONS (sizeof(page) / sizeof(*page))
-
-static uint64_t draw(void) /* xorshift64*, Marsaglia 2003 and Vigna 2016 */
-{
-    state ^= state >> 12;
-    state ^= state << 25;
-    state ^= state >> 27;
-    return state * 0x2545f4914f6cdd1d;
-}
-
-static uint32_t below(uint32_t limit)
-{
-    return (uint32_t)((draw() >> 32) % limit);
-}
-
-static uint64_t extreme(void)
-{
-    static const uint64_t some[] = {
-        0,          1,          255,        511,        512,        4095,  4096,
-        0x7fffffff, 0x80000000, 0xffffffff, 1ull << 32, 1ull << 47, ~0ull,
-    };
-
-    return some[below(sizeof(some) / sizeof(*some))];
-}
-
-static bool needed(uint64_t frame)
-{
-    uint32_t n = (uint32_t)frame;
-
-    return n < frames && !spare[n] && exo_info(EXO_INFO_FRAME, n, EXO_FRAME_TYPE) >= 0;
-}
-
-static uint64_t frame_of(uint32_t first, uint32_t last)
-{
-    uint32_t how = below(16);
-    uint64_t frame = taken[first + below(last - first + 1)][below(KEPT)];
-
-    if (how == 0)
-        frame = below(frames);
-    else if (how == 1)
-        frame = extreme();
-    else if (how < 5)
-        frame = EXO_FRAME_ANY;
-    return needed(frame) ? EXO_FRAME_NONE : frame;
-}
-
-static uint64_t env(void)
-{
-    switch (below(6)) {
-    case 0:
-        return self;
-    case 1:
-        return names[below(KEPT)];
-    case 2:
-        return children[below(CHILDREN)].name;
-    case 3:
-        return below(64) | below(4) << EXO_ENV_SLOT_BITS;
-    case 4:
-        return extreme();
-    default:
-        return EXO_ENV_SELF;
-    }
-}
-
-/* The child of this name, with 0 a place for one; NULL if there is none. */
-static struct child *child_of(uint64_t name)
-{
-    for (uint32_t i = 0; i < CHILDREN; i++)
-        if (children[i].name == (uint32_t)name)
-            return &children[i];
-    return NULL;
-}
-
-static uint64_t number_of(const uint32_t *kept)
-{
-    uint32_t how = below(8);
-
-    return how == 0 ? extreme() : how == 1 ? below(1u << 20) : kept[below(KEPT)];
-}
-
-static uint64_t argument(char kind)
-{
-    uint64_t value;
-
-    switch (kind) {
-    case 'e':
-        return env();
-    case 'k':
-        value = env();
-        return (uint32_t)value == EXO_ENV_SELF || (uint32_t)value == self ? 1 : value;
-    case 'c':
-        value = env();
-        return child_of(value) ? EXO_ENV_SELF : value;
-    case 'f':
-        return frame_of(EXO_PML4, EXO_RING);
-    case 'd':
-        return frame_of(EXO_DATA, EXO_DATA);
-    case 't':
-        return below(16) ? frame_of(EXO_PML4, EXO_PT) : root;
-    case 'r':
-        return frame_of(EXO_RING, EXO_RING);
-    case 'F':
-        return below(2) ? vm_frame(EXO_START_ADDRESS).n : frame_of(EXO_DATA, EXO_CONTROL);
-    case 'o':
-        return below(2) ? offsetof(struct exo_start, allow) : 8ull * below(EXO_PAGE_SIZE / 8);
-    case 'i':
-        return below(8) ? below(8) : below(2) ? below(1024) : extreme();
-    case 'y':
-        return below(16) ? EXO_PML4 + below(EXO_RING - EXO_PML4 + 1) : extreme();
-    case 'n':
-        return below(16) ? below(12) : extreme();
-    case 'p':
-        return below(16) ? below(4) : extreme();
-    case 'x':
-        return below(2) ? env() : below(2) ? below(EXO_GATES + 1) : frame_of(EXO_PML4, EXO_RING);
-    case 'q':
-        return below(2) ? queue : below(4) ? below(8) : extreme();
-    case 'g':
-        return number_of(grants);
-    case 'a':
-        return number_of(gates);
-    case 'l':
-        return number_of(filters);
-    case 'w':
-        return time_deadline(below(NAP_NS));
-    case 'z': /* what it writes is read by nobody: seldom a little of it */
-        return below(64) ? EXO_CONSOLE_MAX + 1 + below(1000) : below(8);
-    default:
-        return below(4) ? draw() >> below(64) : extreme();
-    }
-}
 
 /* --- calls ------------------------------------------------------------------------------ */
 
@@ -314,7 +166,7 @@ static void prefer(struct call *call)
         into_its_level(a);
         break;
     case EXO_CALL_GRANT_MAP:
-        a[0] = received[below(KEPT / 2)];
+        a[0] = grant_received();
         a[1] = frame_of(EXO_PT, EXO_PT);
         a[2] = below(512);
         break;
@@ -367,46 +219,6 @@ static int64_t make(const struct call *call)
     return result;
 }
 
-static void keep_frame(const uint64_t *argument, uint32_t n)
-{
-    struct child *child = child_of(argument[0]);
-
-    spare[n] = 1;
-    if (argument[2] < EXO_FRAME_TYPES)
-        taken[argument[2]][below(KEPT)] = n;
-    if (argument[0] && child && argument[2] == EXO_PML4)
-        child->root = n;
-    if (argument[0] && child && argument[2] == EXO_CONTROL)
-        child->control_page = n;
-}
-
-static void keep(uint64_t number, const uint64_t *argument, int64_t result)
-{
-    uint32_t n = (uint32_t)result, place = below(KEPT);
-    struct child *child = child_of(number == EXO_CALL_ENV_RECLAIM ? argument[0] : 0);
-
-    if (number == EXO_CALL_PAGE_ALLOC && n < frames)
-        keep_frame(argument, n);
-    if (number == EXO_CALL_BLOCK_ALLOC && n + EXO_BLOCK_FRAMES <= frames) {
-        memset(&spare[n], 1, EXO_BLOCK_FRAMES);
-        taken[EXO_DATA][place] = n; /* so that it is mapped and given back, too */
-    }
-    if (number == EXO_CALL_ENV_CREATE && child)
-        *child = (struct child){.name = n};
-    if (number == EXO_CALL_ENV_RECLAIM && child && !result)
-        *child = (struct child){0};
-    if (number == EXO_CALL_PAGE_GRANT)
-        grants[place] = n;
-    if (number == EXO_CALL_GATE_CREATE)
-        gates[place] = n;
-    for (uint32_t i = 0; number == EXO_CALL_FILTER_ADD && i < KEPT / 2; i++)
-        filters[below(KEPT)] = n; /* half of the places: there are few, and they do not last */
-    if (number == EXO_CALL_QUEUE_BIND)
-        queue = n;
-}
-
-static uint32_t done[SHOWN], refused[SHOWN];
-
 static void one_call(void)
 {
     struct call call;
@@ -430,67 +242,6 @@ static void one_call(void)
 
 /* --- the whole -------------------------------------------------------------------------- */
 
-/* All memory that it will need is there from now on: a frame given to libos later might be a spare one. */
-static void prepare(uint64_t seed)
-{
-    volatile char stack[3 * EXO_PAGE_SIZE];
-
-    memset((void *)(uint64_t)stack, 1, sizeof(stack));
-    memset(spare, 1, sizeof(spare));
-    memset(spare, 0, sizeof(spare));
-    memset(page, 0, sizeof(page));
-    root = (uint32_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_ROOT);
-    self = (uint32_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_SELF_NAME);
-    frames = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_FRAMES);
-    frames = MIN(frames, (uint32_t)sizeof(spare));
-    state = (seed + self) * 0x9e3779b97f4a7c15 | 1; /* another one for each life */
-    for (uint32_t i = 0; i < SHOWN; i++)
-        done[i] = refused[i] = 0;
-}
-
-/*
- * Two gates of its own that last: a call through the first is answered at once, one through the second
- * when chance has it.
- */
-static gate_t doors[2];
-
-static void answer(void *nothing, env_t caller, struct exo_words *words)
-{
-    (void)nothing;
-    words->word[0] += caller.n;
-}
-
-static void open_doors(void)
-{
-    for (uint32_t i = 0; i < 2; i++) {
-        int64_t gate = gate_open(i, i ? NULL : answer, NULL);
-        doors[i] = (gate_t){gate < 0 ? 0 : (uint32_t)gate};
-    }
-}
-
-/* Who else there is, the owners of the CPU's slices, and what they let it use; they may call. */
-static void look_around(void)
-{
-    int64_t last = exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_RECEIVED), grant = last;
-    static uint32_t place; /* in the table of gates: a part of it each time */
-
-    for (uint32_t i = 0; i < KEPT; i++)
-        names[i] = (uint32_t)exo_info(EXO_INFO_SLICE, below(64), 0);
-    for (uint32_t i = 0; i < 2; i++)
-        gate_allow(doors[i], (env_t){names[below(KEPT)]}, true);
-    for (uint32_t i = 0; i < KEPT / 2 && last > 0; i++) {
-        received[i] = (uint32_t)grant;
-        grant = exo_info(EXO_INFO_GRANT, (uint64_t)grant, EXO_GRANT_NEXT);
-        grant = grant > 0 ? grant : last;
-    }
-    for (uint32_t i = 0; i < EXO_GATES / 4; i++) {
-        place = place % EXO_GATES + 1;
-        int64_t gate = exo_info(EXO_INFO_GATE, place, EXO_GATE_NAME);
-        if (gate > 0 && (uint32_t)gate != doors[0].n && (uint32_t)gate != doors[1].n)
-            gates[below(KEPT)] = (uint32_t)gate;
-    }
-}
-
 static uint32_t sum(const uint32_t *counts)
 {
     uint32_t all = 0;
@@ -504,8 +255,11 @@ int main(int argc, char **argv)
 {
     uint32_t calls = argc > 1 ? (uint32_t)atoi(argv[1]) : 100000;
 
-    prepare(argc > 2 ? (uint64_t)atoi(argv[2]) : 0);
-    open_doors();
+    /* All its memory is there from now on: see draw_start. */
+    memset(page, 0, sizeof(page));
+    for (uint32_t i = 0; i < SHOWN; i++)
+        done[i] = refused[i] = 0;
+    draw_start(argc > 2 ? (uint64_t)atoi(argv[2]) : 0);
     printf("random: begins, environment %u\n", self);
     for (uint32_t i = 1; i <= calls; i++) {
         if (i % 1024 == 1)
