@@ -202,8 +202,9 @@ static void no_filters(void)
         envs[slot].used[EXO_R_FILTERS] = 0;
     }
     for (uint32_t i = 0; i < EXO_QUEUES; i++) {
-        queues[i].filters = queues[i].filter_count = 0;
-        queues[i].hears_next = queues[i].hears_before = 0;
+        queues[i].filters = (struct list){0};
+        queues[i].filter_count = 0;
+        queues[i].hears = (struct link){0};
     }
 }
 
