@@ -69,9 +69,11 @@ void grant_init(struct grant *table, uint32_t count)
 /* The grant of this name if there is one, else NULL. */
 static struct grant *grant_find(grant_t name)
 {
-    struct grant *g = &grants[EXO_GRANT_SLOT(name.n)];
+    uint32_t slot = EXO_GRANT_SLOT(name.n);
 
-    return EXO_GRANT_SLOT(name.n) < grant_count && g->frame.n && g->name.n == name.n ? g : NULL;
+    if (slot >= grant_count || !grants[slot].frame.n || grants[slot].name.n != name.n)
+        return NULL;
+    return &grants[slot];
 }
 
 void grant_unmapped(uint32_t slot)
