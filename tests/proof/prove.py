@@ -52,6 +52,7 @@ SIZES = (
     ("EXO_QUEUES", "queues", 0),
     ("EXO_GATES", "gates", 0),
     ("EXO_FILTERS", "filters", 1),
+    ("EXO_CONSOLE_MAX", "characters of a line", 0),
     ("EXO_PAGE_SIZE", "bytes of a page", 0),
 )
 

@@ -22,9 +22,11 @@ static void free_slots(void)
 /* No index is outside its table. */
 static void indices(void)
 {
+    REQUIRE(frames[0].type == EXO_KERNEL && !frames[0].owner, "frame 0 is not the kernel's");
     for (uint32_t n = 0; n < frame_count; n++) {
         const struct frame *f = &frames[n];
-        REQUIRE(f->owner < EXO_ENVS, "a frame of nobody who could be");
+        REQUIRE(f->owner < EXO_ENVS && (!f->owner || envs[f->owner].state != EXO_ENV_FREE),
+                "a frame of nobody who could be");
         REQUIRE(f->link.next < frame_count && f->link.prev < frame_count && f->parent < frame_count,
                 "a frame is linked to what is no frame");
     }
@@ -79,6 +81,8 @@ static void environments(void)
         REQUIRE(!slot || set_has(&slots_free, slot) == (env->state == EXO_ENV_FREE),
                 "a slot is free and not known as such, or the other way round");
         REQUIRE(env->state == EXO_ENV_FREE || env->generation, "generation 0 is nobody's");
+        REQUIRE(env->state != EXO_ENV_EMBRYO || env->end == EXO_END_NOT,
+                "somebody has ended who has not lived");
         REQUIRE(env->label[16] == 0, "a label has no end");
     }
 }
@@ -120,9 +124,52 @@ static void parents(void)
     }
 }
 
+/* Of gates, and of who waits for whom. */
+static void gates_sound(void)
+{
+    set_sound(&gates_free, GATE_TABLE);
+    for (uint32_t i = 1; i < GATE_TABLE; i++)
+        REQUIRE(gates[i].owner < EXO_ENVS && EXO_GATE_SLOT(gates[i].name.n) == i,
+                "a gate of nobody who could be, or with another's name");
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
+        const struct env_gate *g = &envs[slot].gate;
+        set_sound(&g->own, GATE_TABLE);
+        REQUIRE(g->callee < EXO_ENVS && g->caller < EXO_ENVS && g->link.prev < EXO_ENVS &&
+                    g->link.next < EXO_ENVS && g->waiting.first < EXO_ENVS &&
+                    g->waiting.last < EXO_ENVS,
+                "somebody waits for nobody who could be");
+    }
+}
+
+static void queues_sound(void)
+{
+    set_sound(&queues_free, EXO_QUEUES);
+    set_sound(&nics[0]->stalled, EXO_QUEUES);
+    for (uint32_t i = 0; i < EXO_QUEUES; i++) {
+        const struct queue *q = &queues[i];
+        REQUIRE(q->owner < EXO_ENVS && q->nic < nic_count, "a queue of nobody or of no card");
+        for (uint32_t r = 0; r < EXO_RINGS; r++)
+            REQUIRE(q->ring[r].n < frame_count, "a ring that does not exist");
+        for (uint32_t b = 0; b < EXO_QUEUE_BUFFERS / 2; b++)
+            REQUIRE(q->buffer[b].n < frame_count, "a buffer that does not exist");
+    }
+}
+
+static void blocks_sound(void)
+{
+    REQUIRE(blocks_whole.first < WORLD_BLOCK_TABLE && blocks_whole.last < WORLD_BLOCK_TABLE,
+            "the list of whole blocks begins or ends nowhere");
+    for (uint32_t b = 0; b < WORLD_BLOCK_TABLE; b++)
+        REQUIRE(blocks[b].link.prev < WORLD_BLOCK_TABLE && blocks[b].link.next < WORLD_BLOCK_TABLE,
+                "a block is linked to what is none");
+}
+
 void world_sound(void)
 {
     indices();
+    gates_sound();
+    queues_sound();
+    blocks_sound();
     free_list();
     free_slots();
     environments();

@@ -47,6 +47,14 @@ void *machine_frame(frame_t frame)
     }
 }
 
+void world_zero(uint32_t n)
+{
+    uint64_t *words = machine_frame((frame_t){n});
+
+    for (uint32_t i = 0; i < WORLD_WORDS; i++)
+        words[i] = 0;
+}
+
 int64_t world_call(struct env *self, uint64_t number, const uint64_t a[6])
 {
     state_inside = true;

@@ -21,9 +21,10 @@
 #include "table.h"
 #include "entries.h"
 
-#define WORLD_FRAMES  5u /* as core.py says, as the limits of the core */
-#define WORLD_ENTRIES 2u
-#define WORLD_WORDS   (EXO_PAGE_SIZE / 8)
+#define WORLD_FRAMES      5u /* as core.py says, as the limits of the core */
+#define WORLD_ENTRIES     2u
+#define WORLD_BLOCK_TABLE (WORLD_FRAMES / WORLD_BLOCK + 1u)
+#define WORLD_WORDS       (EXO_PAGE_SIZE / 8)
 
 /* The contents of all frames; variables are saved where they are. */
 struct snapshot {
