@@ -22,6 +22,7 @@ import argparse
 import concurrent.futures
 import datetime
 import hashlib
+import math
 import os
 import re
 import sys
@@ -64,6 +65,7 @@ class Judge:
         self.plain = self._build("plain", build.PLAIN)
         self._sanitized: build.Build | None = None
         self._lock = threading.Lock()
+        self.explained = explanations()
         self._noticed: Counter = Counter()  # by file and program: who is asked first
 
     def _build(self, name: str, flags: list[str]) -> build.Build:
@@ -82,7 +84,10 @@ class Judge:
     def noticed_by(self, mutant: build.Mutant) -> str | None:
         if not any(mutant.site in reached for reached in self.plain.reached.values()):
             return None
-        for get in (lambda: self.plain, self._under_sanitizers):
+        ways = [lambda: self.plain]
+        if mutant.name not in self.explained:
+            ways.append(self._under_sanitizers)
+        for get in ways:
             built = get()
             quick_first = lambda name: (built.seconds[name], -self._noticed[mutant.file, name])
             for name in sorted(built.seconds, key=quick_first):
@@ -128,7 +133,7 @@ class Teller:
 def write(summary: str, minutes: float) -> None:
     """Put the figures of a full run into docs/security.md."""
     today = datetime.date.today().isoformat()
-    told = f"The full run of {today} took {minutes:.0f} minutes of CPU time. Of {summary}.\n"
+    told = f"The full run of {today} took {math.ceil(minutes)} minutes of CPU time. {summary}.\n"
     text = SECURITY.read_text(encoding="utf-8")
     before, after = text.index(BEGIN) + len(BEGIN), text.index(END)
     SECURITY.write_text(f"{text[:before]}\n{told}\n{text[after:]}", encoding="utf-8")
