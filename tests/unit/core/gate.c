@@ -296,6 +296,27 @@ static void test_reply_and_sleep(void)
     tap_ok(current == b && b->context.rax & EXO_UP_DEADLINE && sound(), "and ends its sleep");
 }
 
+/* One that serves a call and is woken by something else does not get the next call with it. */
+static void test_one_at_a_time(void)
+{
+    pair();
+    ENTER(GATE_CALL, gate, 1);
+    CALL(b, GATE_GRANT, gate, init->name.n, 1);
+    init->waiting = false;
+    cpu_consider(init);
+    CALL(init, GATE_CALL, gate, 4);
+    ENTER(WAIT, 0);
+    env_pend(b, EXO_UP_QUEUE);
+    mock_next();
+    tap_ok(current == b && (b->context.rax & (EXO_UP_QUEUE | EXO_UP_CALL)) == EXO_UP_QUEUE &&
+               sound(),
+           "news alone wakes it");
+    tap_ok(!init->gate.served && mock_control(b)->call.words.word[0] == 1,
+           "the other call waits for its reply");
+    ENTER(GATE_REPLY, 2);
+    tap_ok(a->context.rdi == 2, "which goes to whom it served");
+}
+
 /* With upcalls on a call is an upcall, after others if there are any; never within one. */
 static void test_upcall(void)
 {
@@ -727,6 +748,7 @@ int main(void)
     test_refused_calls();
     test_call_and_reply();
     test_reply_and_sleep();
+    test_one_at_a_time();
     test_upcall();
     test_caller_pending();
     for (uint32_t leaves = 0; leaves <= 3; leaves++)
