@@ -42,9 +42,7 @@ struct env *env_find(struct env *self, env_t name)
     if (name.n == EXO_ENV_SELF)
         return self;
     uint32_t slot = EXO_ENV_SLOT(name.n);
-    if (slot >= env_count || envs[slot].state == EXO_ENV_FREE || envs[slot].name.n != name.n)
-        return NULL;
-    return &envs[slot];
+    return slot < env_count && envs[slot].name.n == name.n ? &envs[slot] : NULL;
 }
 
 static struct env *parent_of(const struct env *env)
