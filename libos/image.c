@@ -32,7 +32,7 @@ __attribute__((no_stack_protector)) void image_relocate(void)
     uint64_t base = (uint64_t)&__ehdr_start;
     const uint64_t *list = (const uint64_t *)(base + told(DT_RELR));
     const Elf64_Rela *single = (const Elf64_Rela *)(base + told(DT_RELA));
-    uint64_t *next = NULL;
+    uint64_t *next = (uint64_t *)base;
 
     /* An even entry is the address of a word; an odd one has a bit for each of the 63 after it. */
     for (uint64_t left = told(DT_RELRSZ) / sizeof(*list); left; left--, list++) {

@@ -135,7 +135,7 @@ static void summary_say(const struct boot_info *info)
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
 {
     struct elf_plan kernel_plan, init_plan;
-    struct placed_segment kernel_placed[EXO_BOOT_SEGMENTS], init_placed[EXO_BOOT_SEGMENTS];
+    struct placed_segment kernel_placed[EXO_BOOT_SEGMENTS], init_placed[EXO_BOOT_SEGMENTS] = {0};
     struct memory_map map;
 
     firmware = table;

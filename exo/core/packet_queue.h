@@ -27,7 +27,7 @@ struct queue {
 /* A packet to a group on its way to all queues that hear it (group.c). Of card n number 2 * n came in
  * and 2 * n + 1 was sent. */
 #define GROUPS      (2u * NICS)
-#define GROUP_STEPS 32u /* hearers that get it at a time */
+#define GROUP_STEPS 64u /* hearers that get it at a time */
 struct group {
     uint32_t next;  /* whose turn it is: queue + 1; 0: nobody's, and the place is free */
     uint32_t steps; /* left until nic_carry */

@@ -88,10 +88,10 @@ void slice_init(uint16_t *owners, uint32_t count)
 
 bool slice_hand_over(struct env *env, struct env *to, uint32_t most)
 {
-    uint32_t moved = 0;
+    uint32_t position, moved = 0;
 
-    for (; moved < most && env->slices; moved++)
-        slice_move(set_first(&env->positions), to);
+    for (; moved < most && (position = set_first(&env->positions)) != SET_NONE; moved++)
+        slice_move(position, to);
     return moved;
 }
 

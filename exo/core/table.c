@@ -37,6 +37,7 @@ uint64_t *table_entry(const struct env *self, frame_t table, uint32_t index, int
 {
     const struct frame *t = frame_of(self, table);
 
+    *error = 0;
     if (table.n >= frame_count || index >= ENTRIES)
         *error = -EXO_E_RANGE;
     else if (!t)
@@ -45,9 +46,7 @@ uint64_t *table_entry(const struct env *self, frame_t table, uint32_t index, int
         *error = -EXO_E_TYPE;
     else if (t->type == EXO_PML4 && index >= USER_ENTRIES)
         *error = -EXO_E_RANGE;
-    else
-        return entry_at(table.n, index);
-    return NULL;
+    return *error ? NULL : entry_at(table.n, index);
 }
 
 /* May a leaf name a frame of this type with this permission? */

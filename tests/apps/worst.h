@@ -50,7 +50,7 @@ static inline frame_t take(env_t env, uint32_t type)
 }
 
 /* --- worst_network.c */
-#define HEARERS 33u /* queues that hear broadcasts: one more than the kernel serves at a time */
+#define HEARERS 65u /* queues that hear broadcasts: one more than the kernel serves at a time */
 void network_init(void);
 bool shares_place(uint64_t mac);
 void measure_network(void);
