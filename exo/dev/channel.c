@@ -5,8 +5,8 @@
  *
  *   A1  no register of it is written before somebody with the right asks (core/channel.c): until
  *       then it may be anybody's, or no such port
- *   A2  what comes waits in a ring; what does not fit is lost. Who speaks here bounds its lines and
- *       waits for answers
+ *   A2  what comes waits in a ring. When that is full the port is left alone until all of it is read:
+ *       an emulator keeps what is behind, on a wire what the port's own FIFO cannot hold is lost
  *   A3  nothing waits for the wire: a write takes what the port's own FIFO holds, or nothing
  */
 #include "channel.h"
@@ -35,6 +35,7 @@ static enum { UNTOUCHED, ABSENT, OPEN } state;
 static bool fifo;
 static uint8_t ring[RING];
 static uint32_t head, tail; /* run freely; head - tail bytes wait */
+static bool held;           /* no interrupts: the ring was full */
 
 static void interrupt(void *device)
 {
@@ -42,14 +43,16 @@ static void interrupt(void *device)
 
     (void)device;
     (void)inb(COM2 + IDENTIFY);
-    for (uint32_t i = 0; i < INTERRUPT_MAX && inb(COM2 + STATUS) & STATUS_RECEIVED; i++) {
-        uint8_t byte = inb(COM2 + DATA);
-        if (head - tail < RING)
-            ring[head++ % RING] = byte;
+    for (uint32_t i = 0; i < INTERRUPT_MAX && head - tail < RING; i++) {
+        if (!(inb(COM2 + STATUS) & STATUS_RECEIVED))
+            break;
+        ring[head++ % RING] = inb(COM2 + DATA);
     }
     /* The line is edge-triggered: what is left, or came meanwhile, must make an edge of its own. */
     outb(COM2 + ENABLE, 0);
-    outb(COM2 + ENABLE, ENABLE_RECEIVED);
+    held = head - tail == RING;
+    if (!held)
+        outb(COM2 + ENABLE, ENABLE_RECEIVED);
     if (head != before)
         channel_arrived();
 }
@@ -82,6 +85,10 @@ int32_t machine_channel_read(uint8_t *to, uint32_t room)
         return -1;
     while (count < room && tail != head)
         to[count++] = ring[tail++ % RING];
+    if (held && tail == head) {
+        held = false;
+        outb(COM2 + ENABLE, ENABLE_RECEIVED); /* an edge, if anything is behind */
+    }
     return (int32_t)count;
 }
 
