@@ -237,7 +237,8 @@ static bool is_own(const struct env *env, frame_t frame, enum exo_frame_type typ
 
 const char *inv_env_states(void)
 {
-    REQUIRE(envs[ENV_KERNEL].state == EXO_ENV_FREE, "slot 0 is somebody");
+    REQUIRE(envs[ENV_KERNEL].state == EXO_ENV_FREE && !envs[ENV_KERNEL].name.n,
+            "slot 0 is somebody");
     for (uint32_t slot = 1; slot < env_count; slot++) {
         const struct env *env = &envs[slot];
         if (env->state == EXO_ENV_FREE) {
