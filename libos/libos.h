@@ -112,6 +112,7 @@ _Noreturn void run_on(uint64_t stack, void (*function)(void *), void *argument);
 /* --- time.c */
 uint64_t time_tsc(void);
 uint64_t time_ns(void);
+uint64_t time_ticks(uint64_t ns);            /* at most half of all that there are */
 uint64_t time_deadline(uint64_t timeout_ns); /* time stamp that far from now, never 0 */
 uint64_t time_ns_of(uint64_t ticks);
 

@@ -46,7 +46,7 @@ void thread_init(void)
                        wanted);
         libos_exit(2);
     }
-    quantum = thread_policy->quantum_ns ? time_deadline(thread_policy->quantum_ns) - time_tsc() : 0;
+    quantum = time_ticks(thread_policy->quantum_ns);
     thread_policy->init();
 }
 

@@ -43,11 +43,16 @@ uint64_t time_ns(void)
     return time_ns_of(time_tsc() - boot);
 }
 
-uint64_t time_deadline(uint64_t timeout_ns)
+uint64_t time_ticks(uint64_t ns)
 {
     if (!ticks_per_ns)
         rate();
-    unsigned __int128 ticks = (unsigned __int128)timeout_ns * ticks_per_ns >> 32;
-    uint64_t now = time_tsc();
-    return ticks > UINT64_MAX / 2 ? UINT64_MAX - 1 : now + (uint64_t)ticks + 1;
+    unsigned __int128 ticks = (unsigned __int128)ns * ticks_per_ns >> 32;
+    return ticks > UINT64_MAX / 2 ? UINT64_MAX / 2 : (uint64_t)ticks;
+}
+
+uint64_t time_deadline(uint64_t timeout_ns)
+{
+    uint64_t ticks = time_ticks(timeout_ns);
+    return time_tsc() + ticks + 1;
 }

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * thread.c - libos' threads on the host, in a world where the environment loses the CPU for a long
+ * time whenever it reads the clock: the worst a neighbour can do between two instructions.
+ */
+#include "libos.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../tap.h"
+
+#define AWAY 5000000000ull /* ticks: far longer than any quantum */
+
+static uint64_t now = 1000, alarm_set;
+static const char *policy;
+
+uint64_t time_tsc(void)
+{
+    return now += AWAY;
+}
+
+uint64_t time_ticks(uint64_t ns) /* one a nanosecond */
+{
+    return ns;
+}
+
+uint64_t time_deadline(uint64_t timeout_ns)
+{
+    return time_tsc() + time_ticks(timeout_ns);
+}
+
+uint64_t time_ns_of(uint64_t ticks)
+{
+    return ticks;
+}
+
+int64_t exo_timer(uint64_t deadline)
+{
+    alarm_set = deadline;
+    return 0;
+}
+
+const char *libos_setting(const char *name)
+{
+    return strcmp(name, "FREEHOLD_SCHED") ? NULL : policy;
+}
+
+void *vm_alloc(uint32_t pages, uint32_t type)
+{
+    (void)type;
+    return aligned_alloc(EXO_PAGE_SIZE, pages * EXO_PAGE_SIZE);
+}
+
+static void entry(void *argument)
+{
+    (void)argument;
+}
+
+/* What switching and ending would need is not called here. */
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#define NOT_CALLED(result, name, ...)                                                              \
+    result name(__VA_ARGS__)                                                                       \
+    {                                                                                              \
+        abort();                                                                                   \
+    }
+NOT_CALLED(void, console_printf, const char *format, ...)
+NOT_CALLED(void, libos_exit, uint32_t status)
+NOT_CALLED(long, vm_unmap, uint64_t address, uint64_t size)
+NOT_CALLED(void, gate_incoming, void)
+NOT_CALLED(void, gate_flush, void)
+NOT_CALLED(uint32_t, gate_wait, uint64_t deadline)
+NOT_CALLED(void, canary_no_thread, void)
+NOT_CALLED(void, critical_enter, void)
+NOT_CALLED(void, switch_out, uint64_t *save_sp)
+NOT_CALLED(void, switch_in, uint64_t sp)
+NOT_CALLED(void, resume_full, const struct exo_context *context)
+NOT_CALLED(void, run_on, uint64_t stack, void (*function)(void *), void *argument)
+
+int main(void)
+{
+    policy = "round_robin";
+    thread_init();
+    uint64_t quantum_ns = thread_policy->quantum_ns;
+    struct thread *one = thread_create(entry, NULL, 0, 4096, 0);
+    struct thread *two = thread_create(entry, NULL, 0, 4096, 0);
+    thread_current = thread_policy->pick_next();
+    tap_ok(one && two && thread_current == one, "the first of two threads runs");
+
+    thread_current->switched_in = now;
+    thread_events(EXO_UP_SLICE_BEGIN);
+    tap_ok(alarm_set == now + quantum_ns,
+           "the timer is set a quantum from now, whatever time passed while threads were set up");
+    tap_ok(thread_must_switch(), "a thread whose quantum went by while the CPU was away gives way");
+    return tap_done();
+}
