@@ -50,8 +50,9 @@ static void start(uint32_t i)
     slices_give(i);
     peers_tell(i, app->env);
     app->started = time_ns();
-    printf("started %s (environment %u, %u pages, %u slices)\n", app->told.name,
-           EXO_ENV_SLOT(app->env.n), app->told.pages, app->told.slices);
+    printf("started %s (environment %u, %u pages, %u slices, image at 0x%" PRIx64 ")\n",
+           app->told.name, EXO_ENV_SLOT(app->env.n), app->told.pages, app->told.slices,
+           app->image_base);
 }
 
 /* Code of its image by how far in it lies, behind a +: as the symbols have it. */

@@ -87,6 +87,7 @@ static void place_start(void)
     __builtin_memcpy(start->seed, boot.seed, sizeof(start->seed));
     __builtin_memset(boot.seed, 0, sizeof(boot.seed)); /* it is init's secret now */
     tell_segments(start);
+    klog("init lies at 0x%lx.", start->image_base);
     start->bundle_size = boot.bundle_size;
     place(EXO_START_ADDRESS, frame, EXO_READ);
 }

@@ -11,6 +11,8 @@ import pytest
 
 from freehold_lib.abi import number
 from freehold_lib.emulator import free_port
+from freehold_lib.machine import load
+from freehold_lib.symbols import Symboliser, symbol_files
 from monitor import Monitor
 
 TIMEOUT = 50
@@ -76,7 +78,8 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("register", CHANGES)
-def test_protection_that_goes_off_is_noticed(boot, tmp_path, register):
+def test_protection_that_goes_off_is_noticed(boot, build, tmp_path, register):
+    """And the log of a kernel that stopped tells which function of which application it was in."""
     gdb = tmp_path / "gdb"
     machine = boot([{"name": "spin", "test": "spin", "memory": "1M"}], nic=None, gdb=gdb)
     machine.wait_for(r"^\[spin\] ", TIMEOUT)
@@ -86,6 +89,10 @@ def test_protection_that_goes_off_is_noticed(boot, tmp_path, register):
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     assert done.returncode == 0, done.stderr
     machine.wait_for(rf"^\[exo\] {register} has become 0x\w+, at boot it was set to 0x\w+\.$", TIMEOUT)
+    machine.wait_for(r"^\[exo\] It was working for spin, which was at 0x\w+\.\n", TIMEOUT)
+    files = symbol_files(load(tmp_path / "machine.toml", build), build)
+    last = list(Symboliser(files).filter(machine.text().splitlines()))[-1]
+    assert re.search(r"^\[exo\]   #0 0x\w+ \w+\+0x\w+ .*\w+\.[chS]:\d+$", last), last
 
 
 # What an emulated CPU says of itself: what the log must say of it.

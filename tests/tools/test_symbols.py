@@ -203,6 +203,27 @@ def test_a_kernel_that_was_moved(program, table):
     assert " other+0x0 " in symboliser.extra(f"[www] backtrace: +0x{other:x}")[0]
 
 
+def test_where_an_application_was_when_the_kernel_stopped(program, table):
+    """The kernel tells an address; which image lies there, the log said when it was started."""
+    other, moved, later = table["other"][0], 0x2A123456000, 0x19876543000
+    stop = "[exo] It was working for {}, which was at 0x{:x}."
+    started = "[init] started www (environment 2, 512 pages, 8 slices, image at 0x{:x})"
+    symboliser = Symboliser({"exo": program, "www": program, "www2": program, "init": program})
+    assert symboliser.extra(stop.format("www", other)) == [], "not known where it lies"
+    assert symboliser.extra(f"[www2] {started.format(moved)}") == []
+    assert symboliser.extra(stop.format("www2", other + moved)) == [], "an application says what it likes"
+    for place in (moved, later):  # it may be started again
+        assert symboliser.extra(started.format(place)) == []
+        first = symboliser.extra(stop.format("www", other + place))[0]
+        assert first.startswith(f"[exo]   #0 0x{other + place:x} other+0x0 ")
+    # Far below, within the distance of another's code, and where the last start had it.
+    for address in (other, 0, later - 1, other + moved):
+        assert symboliser.extra(stop.format("www", address)) == [f"[exo]   #0 0x{address:x} (unknown)"]
+    assert symboliser.extra(stop.format("www2", other + later)) == [], "nor has another moved"
+    symboliser.extra(f"[exo] init lies at 0x{moved:x}.")
+    assert " other+0x0 " in symboliser.extra(stop.format("init", other + moved))[0]
+
+
 def test_one_crash_costs_one_process(program, table, monkeypatch):
     calls = []
     real = subprocess.run
@@ -233,10 +254,13 @@ def test_symbol_files(tmp_path):
 def test_the_formats_are_those_in_the_sources():
     """Who rewords a sentence must reword the expression that looks for it."""
     assert shutil.which("addr2line"), "the package binutils"
-    for file, text in {
-        "libos/crash.c": '"backtrace: %s0x%lx"',
-        "apps/init/apps.c": 'was ended: exception %u at %s0x%" PRIx64 " while',
-        "exo/x86_64/boot.c": "The kernel lies at 0x%lx.",
-        "exo/x86_64/traps.c": "Exception %lu in the kernel at 0x%lx: ",
-    }.items():
+    for file, text in (
+        ("libos/crash.c", '"backtrace: %s0x%lx"'),
+        ("apps/init/apps.c", 'was ended: exception %u at %s0x%" PRIx64 " while'),
+        ("apps/init/apps.c", '"started %s (environment %u, %u pages, %u slices, image at 0x%" PRIx64 ")'),
+        ("exo/x86_64/boot.c", "The kernel lies at 0x%lx."),
+        ("exo/x86_64/first.c", "init lies at 0x%lx."),
+        ("exo/x86_64/log.c", "It was working for %s, which was at 0x%lx."),
+        ("exo/x86_64/traps.c", "Exception %lu in the kernel at 0x%lx: "),
+    ):
         assert text in (ROOT / file).read_text(), file

@@ -38,12 +38,18 @@ _EXECINSTR = 4  # section flag SHF_EXECINSTR
 # Behind a + is the distance from where the program lies, which differs at each start; without one
 # it is an address outside of the program.
 _BACKTRACE = re.compile(r"\[([^\]\s]+)\] backtrace:((?: \+?0x[0-9a-f]{1,16})+)")
-# The kernel is linked at 0; where the loader put it, it says first of all.
-_KERNEL_AT = re.compile(r"\[exo\] The kernel lies at (0x[0-9a-f]{1,16})\.")
+# All are linked at 0; the log tells where the loader put kernel and init, and at each start of an
+# application, where init put that.
+_PLACED = (
+    re.compile(r"\[exo\] The kernel lies at (?P<at>0x[0-9a-f]{1,16})\."),
+    re.compile(r"\[exo\] (?P<who>init) lies at (?P<at>0x[0-9a-f]{1,16})\."),
+    re.compile(r"\[init\] started (?P<who>\S+) \(.*, image at (?P<at>0x[0-9a-f]{1,16})\)"),
+)
 # Lines of the system about one exact address: who speaks, whose address.
 _SINGLE = (
     re.compile(r"\[init\] (?P<who>\S+) was ended: exception \d+ at (?P<at>\+0x[0-9a-f]{1,16}) "),
     re.compile(r"\[(?P<who>exo)\] Exception \d+ in the kernel at (?P<at>0x[0-9a-f]{1,16}):"),
+    re.compile(r"\[exo\] It was working for (?P<who>\S+), which was at (?P<at>0x[0-9a-f]{1,16})\."),
 )
 
 
@@ -91,7 +97,7 @@ class Symboliser:
     def __init__(self, files: dict[str, Path]):
         self.files = files
         self._known: dict[tuple, list[str]] = {}
-        self._kernel_at = 0
+        self._placed: dict[str, int] = {}
 
     def filter(self, lines: Iterable[str]) -> Iterator[str]:
         """Each line, and after it what extra() says."""
@@ -101,24 +107,35 @@ class Symboliser:
 
     def extra(self, line: str) -> list[str]:
         """The lines to show after this one; mostly none."""
-        match = _KERNEL_AT.match(line)
-        if match:
-            self._kernel_at = int(match[1], 16)
+        self._learn(line)
         speaker, who, words = _words(line)
         file = self.files.get(who)
-        if not words or not file:
+        # The kernel tells addresses as the CPU has them: no use before it is known what lies where.
+        absolute = speaker == KERNEL
+        moved = self._placed.get(who, 0 if who == KERNEL else None) if absolute else 0
+        if not words or not file or moved is None:
             return []
-        moved = self._kernel_at if who == KERNEL else 0
         # The same crash again and again must not cost a process each time.
         key = (who, moved, *words)
         if key not in self._known:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
-            within = [word[0] == "+" or who == KERNEL for word in words]
-            addresses = [int(word, 16) if good else NOWHERE for word, good in zip(words, within)]
+            addresses = [_address(word, absolute, moved) for word in words]
             texts = symbolise(file, addresses, moved=moved)
             self._known[key] = [f"{word} {text.split(' ', 1)[1]}" for word, text in zip(words, texts)]
         return [f"[{speaker}]   #{i} {text}" for i, text in enumerate(self._known[key])]
+
+    def _learn(self, line: str) -> None:
+        for expression in _PLACED:
+            match = expression.match(line)
+            if match:
+                self._placed[match.groupdict().get("who", KERNEL)] = int(match["at"], 16)
+
+
+def _address(word: str, absolute: bool, moved: int) -> int:
+    """What symbolise() is asked for; an address outside of the program must not look like one in it."""
+    address = int(word, 16)
+    return address if (word[0] == "+") != absolute and address >= moved else NOWHERE
 
 
 def _words(line: str) -> tuple[str, str, list[str]]:
