@@ -60,8 +60,9 @@ enum exo_info_env {
     EXO_ENV_TICKS,      /* time stamp ticks on the CPU */
     EXO_ENV_MAC,        /* MAC of the first filter that it was allowed, 0: none, EXO_MAC_ANY: any */
     EXO_ENV_END, /* enum exo_end, shifted left by 32, and the status (env_kill) or fault vector */
+    /* Addresses without their bit 63, as which one could not be told from an error. */
     EXO_ENV_END_RIP,     /* where it was when it ended */
-    EXO_ENV_END_ADDRESS, /* page fault address, if it ended by one */
+    EXO_ENV_END_ADDRESS, /* page fault address, if it ended by one, or an unusable upcall entry */
     EXO_ENV_UPCALLS,     /* upcalls delivered */
     EXO_ENV_CALLS,       /* calls made */
     EXO_ENV_GIVEN,       /* the grant that it gave last, 0: none (EXO_GRANT_NEXT leads on) */

@@ -83,9 +83,9 @@ static int64_t info_env(struct env *self, env_t name, uint32_t index)
     case EXO_ENV_END:
         return (int64_t)((uint64_t)env->end << 32 | env->end_status);
     case EXO_ENV_END_RIP:
-        return (int64_t)env->end_rip;
+        return (int64_t)(env->end_rip & INT64_MAX);
     case EXO_ENV_END_ADDRESS:
-        return (int64_t)env->end_address;
+        return (int64_t)(env->end_address & INT64_MAX);
     case EXO_ENV_UPCALLS:
         return (int64_t)env->upcalls;
     case EXO_ENV_CALLS:

@@ -364,6 +364,12 @@ static void test_info(void)
             "what is used of no resource");
     REFUSED(RANGE, CALL(init, INFO, EXO_INFO_ENV, c->name.n, EXO_ENV_QUOTA + EXO_RESOURCES),
             "the quota of no resource");
+    /* Wherever it ends: at addresses of the kernel's, too. */
+    a->context.rip = UINT64_MAX;
+    env_end(a, EXO_END_UPCALL, 0, UINT64_MAX - 1);
+    tap_ok(CALL(init, INFO, EXO_INFO_ENV, a->name.n, EXO_ENV_END_RIP) == INT64_MAX &&
+               CALL(init, INFO, EXO_INFO_ENV, a->name.n, EXO_ENV_END_ADDRESS) == INT64_MAX - 1,
+           "an address does not read as an error");
     for (uint64_t i = 0; i <= EXO_ENV_CALLS; i++)
         if (CALL(init, INFO, EXO_INFO_ENV, a->name.n, i) < 0)
             tap_ok(false, "fact %d of an environment reads as an error", (int)i);
