@@ -258,6 +258,9 @@ const char *inv_env_states(void)
                     "a living environment has no root or control page");
         if (env->state == EXO_ENV_ZOMBIE)
             REQUIRE(!env->waiting, "a ZOMBIE waits");
+        else
+            REQUIRE(env->waiting || env->gate.callee || !env->deadline,
+                    "a deadline of somebody who does not wait");
     }
     return NULL;
 }

@@ -83,9 +83,6 @@ static void environments(void)
         REQUIRE(env->state == EXO_ENV_FREE || env->generation, "generation 0 is nobody's");
         REQUIRE(env->state != EXO_ENV_EMBRYO || env->end == EXO_END_NOT,
                 "somebody has ended who has not lived");
-        REQUIRE((env->state != EXO_ENV_EMBRYO && env->state != EXO_ENV_LIVE) || env->waiting ||
-                    env->gate.callee || !env->deadline,
-                "a deadline of nobody who waits");
         REQUIRE(env->label[16] == 0, "a label has no end");
     }
 }
