@@ -24,8 +24,9 @@ const char *libos_name(void);                /* the application's name */
 const char *libos_setting(const char *name); /* environment string, NULL if it is not there */
 
 /* --- image.c */
-void image_relocate(void); /* before anything else of C */
-void image_protect(void);  /* critical, after vm_init */
+void image_relocate(const struct exo_start *start); /* before anything else of C */
+void image_protect(void);                           /* critical, after vm_init */
+const char *image_fault(void); /* why it must not run, as the rest of a sentence; NULL: it may */
 
 /* --- upcall.c: upcalls off. What happens inside must be in memory: no fault may come. */
 void critical_enter(void);

@@ -85,6 +85,21 @@ static void main_thread(void *unused)
                       NULL);
 }
 
+/* With a stack of its own, somewhere. NULL: memory is out. */
+static struct thread *main_create(void)
+{
+    uint8_t shift[2];
+
+    random_bytes_critical(shift, sizeof(shift));
+    _Static_assert(SHIFT == 1u << 8, "a byte each");
+    uint64_t above = (1u + shift[0]) * EXO_PAGE_SIZE;
+    long guard = vm_map(0, GUARD + MAIN_STACK + above, VM_NONE, false), stack = guard + GUARD;
+    if (guard < 0 || vm_protect((uint64_t)stack, MAIN_STACK, EXO_WRITE))
+        return NULL;
+    return thread_create(main_thread, NULL, (uint64_t)stack,
+                         (uint64_t)stack + MAIN_STACK - shift[1] * 16u, canary_fs());
+}
+
 /* Its own frame holds the canary of before canary_init, so it must have none. */
 __attribute__((no_stack_protector)) void libos_start(const struct exo_start *start)
 {
@@ -99,22 +114,17 @@ __attribute__((no_stack_protector)) void libos_start(const struct exo_start *sta
     canary_init();
     console_init();
     thread_init();
+    if (image_fault()) {
+        console_printf("this program cannot run: %s; link it as the programs in apps/ are\n",
+                       image_fault());
+        libos_exit(127);
+    }
 
     const char *string = start->strings;
     stack_image.words[0] = start->argc;
     put_auxiliary(put_strings(put_strings(&stack_image.words[1], &string, start->argc), &string,
                               start->envc));
-
-    uint8_t shift[2];
-    random_bytes_critical(shift, sizeof(shift));
-    _Static_assert(SHIFT == 1u << 8, "a byte each");
-    uint64_t above = (1u + shift[0]) * EXO_PAGE_SIZE;
-    long guard = vm_map(0, GUARD + MAIN_STACK + above, VM_NONE, false), stack = guard + GUARD;
-    struct thread *thread =
-        guard < 0 || vm_protect((uint64_t)stack, MAIN_STACK, EXO_WRITE)
-            ? NULL
-            : thread_create(main_thread, NULL, (uint64_t)stack,
-                            (uint64_t)stack + MAIN_STACK - shift[1] * 16u, canary_fs());
+    struct thread *thread = main_create();
     if (!thread) {
         console_printf("too little memory to start: raise `memory` in the machine file\n");
         libos_exit(127);

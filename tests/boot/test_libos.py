@@ -5,6 +5,7 @@ The programs are in tests/apps.
 """
 
 import re
+import struct
 import subprocess
 import sys
 
@@ -151,14 +152,26 @@ QUIET_DEATHS = {
     "critical": r"was ended: exception 14 at \+0x[0-9a-f]+ while it handled an upcall",
     "entry": r"was ended: its control page names no usable upcall entry",
     "status": r"ended with status 3",
+    "linked-else": r"ended with status 127",
 }
+DT_DEBUG, DT_PLTRELSZ = 21, 2
 
 
-def test_programs_that_must_die(boot, build):
+def linked_otherwise(program: bytes) -> bytes:
+    """The program with a table of relocations that libos does not know; no use is made of DT_DEBUG."""
+    unused = struct.pack("<QQ", DT_DEBUG, 0)
+    assert program.count(unused) == 1
+    return program.replace(unused, struct.pack("<QQ", DT_PLTRELSZ, 24))
+
+
+def test_programs_that_must_die(boot, build, tmp_path):
     apps = [
         {"name": way, "test": "crash", "arguments": [way], "restart": "never", "memory": "2M", "slices": 2}
         for way in [*DEATHS, *QUIET_DEATHS]
     ]
+    (tmp_path / "linked").write_bytes(linked_otherwise((build / "tests/apps/crash").read_bytes()))
+    del apps[-1]["test"]
+    apps[-1] |= {"image": str(tmp_path / "linked"), "slices": 1}
     machine = boot(apps, nic=None)
     for way in [*DEATHS, *QUIET_DEATHS]:
         machine.wait_for(rf"^\[init\] {way} (ended|was ended)", TIMEOUT)
@@ -178,6 +191,7 @@ def test_programs_that_must_die(boot, build):
             assert re.search(rf"^\[{way}\] crash: rip=[0-9a-f]{{16}} ", text, re.M), way
     for way, said in QUIET_DEATHS.items():
         assert re.search(rf"^\[init\] {way} {said}", text, re.M), way
+    assert "[linked-else] this program cannot run: it has relocations in other tables" in text
 
 
 def test_each_start_has_a_layout_of_its_own(boot):
