@@ -9,10 +9,12 @@ import sys
 import tomllib
 
 UNITS = ("env", "frame", "queue", "grant", "gate", "filter")  # structs with one member
-C_TYPE = {unit: f"{unit}_t" for unit in UNITS} | {"u32": "uint32_t", "u64": "uint64_t"}
+C_TYPE = {unit: f"{unit}_t" for unit in UNITS} | {"u32": "uint32_t", "u64": "uint64_t", "perm": "uint32_t", "flag": "uint32_t"}
+MOST = {"perm": "(EXO_WRITE | EXO_EXEC)", "flag": "1u"}  # the highest value of a type that has one
 # What the kernel looks up for an argument: exo/core has a function of that name, kind_whose, which
 # takes the caller, the argument, and where to put the reason if there is none.
-FOUND = {("env", "any"), ("env", "child"), ("env", "built"), ("env", "family"), ("queue", "own"), ("gate", "own")}
+FOUND = {("env", "any"), ("env", "child"), ("env", "built"), ("env", "family"), ("queue", "own"), ("gate", "own"), ("grant", "own")}
+ENTRY = ("u32", "entry")  # likewise table_entry: by the frame before it and its own value
 REGISTERS = ["rdi", "rsi", "rdx", "r10", "r8", "r9"]
 ANSWER = 5  # registers of an answer: struct exo_words in types.h
 BATCH_ARGUMENTS = 4  # EXO_BATCH_ARGUMENTS in batch.h
@@ -42,7 +44,7 @@ def check(spec):
         for name, kind, *whose in call["args"]:
             if kind not in C_TYPE:
                 fail(f"argument {name} of {call['name']} has the unknown type {kind}")
-            if whose and (kind, *whose) not in FOUND:
+            if whose and (kind, *whose) not in FOUND | {ENTRY}:
                 fail(f"nothing in the kernel finds the {kind} {name} of {call['name']}: {' '.join(whose)}")
         if call.get("batch") and len(call["args"]) > BATCH_ARGUMENTS:
             fail(f"{call['name']} has too many arguments for a batch: {BATCH_ARGUMENTS} at most")
@@ -89,7 +91,12 @@ def parameters(call, first=None):
 
 def handler(call):
     """A handler's parameters: what was found in place of what names it."""
-    words = [f"struct {kind} *{name}" if whose else f"{C_TYPE[kind]} {name}" for name, kind, *whose in call["args"]]
+    words = []
+    for name, kind, *whose in call["args"]:
+        if (kind, *whose) in FOUND:
+            words.append(f"struct {kind} *{name}")
+        else:
+            words.append(f"{C_TYPE[kind]} {name}" + (", uint64_t *entry" if whose else ""))
     return ", ".join(["struct env *self", *words])
 
 
@@ -133,11 +140,13 @@ def stubs(spec):
 
 def prototypes(spec):
     yield HEAD + '#ifndef EXO_HANDLERS_H\n#define EXO_HANDLERS_H\n\n#include "exo_calls.h"\n#include "types.h"\n\n'
+    yield "/* Calls have one shape: not each of them needs its caller. */\n"
+    yield '#pragma GCC diagnostic ignored "-Wunused-parameter"\n\n'
     yield "".join(f"struct {kind};\n" for kind in sorted({kind for kind, _ in FOUND}))
     yield "\n/* What an argument names, if the caller is that to it; else NULL with the reason in *error. */\n"
     for kind, whose in sorted(FOUND):
         yield f"struct {kind} *{kind}_{whose}(struct env *self, {C_TYPE[kind]} name, int64_t *error);\n"
-    yield "\n"
+    yield "uint64_t *table_entry(struct env *self, frame_t table, uint32_t index, int64_t *error);\n\n"
     for call in spec["call"]:
         yield f"int64_t call_{call['name']}({handler(call)});\n"
     yield "\n/* Check the width of each argument and carry out the call. */\n"
@@ -160,19 +169,26 @@ def switch(name, calls, otherwise):
     yield "    int64_t error;\n\n    switch (number) {\n"
     for call in calls:
         yield f"    case EXO_CALL_{call['name'].upper()}: {{\n"
-        narrow = [i for i, (_, kind, *_) in enumerate(call["args"]) if kind != "u64"]
+        narrow = [i for i, (_, kind, *_) in enumerate(call["args"]) if kind not in ("u64", *MOST)]
         if narrow:
             joined = " | ".join(f"a[{i}]" for i in narrow)
             yield f"        if (({joined}) >> 32)\n            return -EXO_E_RANGE;\n"
+        for i, (_, kind, *_) in enumerate(call["args"]):
+            if kind in MOST:
+                yield f"        if (a[{i}] > {MOST[kind]})\n            return -EXO_E_RANGE;\n"
         values = ["self"]
         for i, (name, kind, *whose) in enumerate(call["args"]):
-            if whose:
+            if (kind, *whose) == ENTRY:
+                find = f"table_entry(self, (frame_t){{(uint32_t)a[{i - 1}]}}, (uint32_t)a[{i}], &error)"
+                yield f"        uint64_t *entry = {find};\n        if (!entry)\n            return error;\n"
+                values += [f"(uint32_t)a[{i}]", "entry"]
+            elif whose:
                 find = f"{kind}_{whose[0]}(self, ({C_TYPE[kind]}){{(uint32_t)a[{i}]}}, &error)"
                 yield f"        struct {kind} *{name} = {find};\n        if (!{name})\n            return error;\n"
                 values.append(name)
             elif kind == "u64":
                 values.append(f"a[{i}]")
-            elif kind == "u32":
+            elif kind not in UNITS:
                 values.append(f"(uint32_t)a[{i}]")
             else:
                 values.append(f"({C_TYPE[kind]}){{(uint32_t)a[{i}]}}")

@@ -11,7 +11,6 @@
  */
 #include "account.h"
 
-#include "env.h"
 #include "frame.h"
 
 struct exo_account *accounts;

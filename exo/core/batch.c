@@ -11,7 +11,6 @@
  */
 #include "batch.h"
 
-#include "env.h"
 #include "exo_handlers.h"
 #include "frame.h"
 #include "machine.h"

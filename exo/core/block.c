@@ -14,7 +14,6 @@
  */
 #include "block.h"
 
-#include "env.h"
 #include "exo_handlers.h"
 #include "frame.h"
 #include "machine.h"
@@ -30,10 +29,7 @@ void block_init(struct block *table, uint32_t each)
     blocks_whole = (struct list){0};
 }
 
-static struct link *block_link(uint32_t b)
-{
-    return &blocks[b].link;
-}
+LINK_AT(block_link, blocks[n].link)
 
 bool block_freed(uint32_t n)
 {
@@ -64,7 +60,6 @@ int64_t call_block_alloc(struct env *self, struct env *env, frame_t frame)
 {
     uint32_t first = frame.n == EXO_FRAME_ANY ? blocks_whole.first * block_frames : frame.n;
 
-    (void)self;
     if ((uint64_t)env->used[EXO_R_PAGES] + block_frames > env->quota[EXO_R_PAGES])
         return -EXO_E_QUOTA;
     if (!block_frames || (frame.n == EXO_FRAME_ANY && !first))

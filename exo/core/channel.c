@@ -8,7 +8,7 @@
  *
  * What is said over it is none of the kernel's business.
  */
-#include "channel.h"
+#include "env.h"
 
 #include "exo_handlers.h"
 #include "machine.h"
@@ -27,29 +27,24 @@ void channel_arrived(void)
 
 int64_t call_channel_read(struct env *self)
 {
-    uint8_t bytes[READ_MAX];
-    int64_t result = 0;
+    uint64_t bytes = 0;
 
     if (self->name.n != channel_owner.n)
         return -EXO_E_OWNER;
-    int32_t count = machine_channel_read(bytes, READ_MAX);
+    int32_t count = machine_channel_read((uint8_t *)&bytes, READ_MAX);
     if (count <= 0)
         return -EXO_E_EMPTY;
-    for (uint32_t i = 0; i < (uint32_t)count; i++)
-        result |= (int64_t)bytes[i] << (8 * i);
-    return result | (int64_t)count << (8 * READ_MAX);
+    return (int64_t)(bytes | (uint64_t)count << (8 * READ_MAX));
 }
 
 int64_t call_channel_write(struct env *self, uint32_t count, uint64_t low, uint64_t high)
 {
     const uint64_t words[2] = {low, high};
-    uint8_t bytes[sizeof(words)];
 
     if (self->name.n != channel_owner.n)
         return -EXO_E_OWNER;
-    if (count > sizeof(bytes))
+    if (count > sizeof(words))
         return -EXO_E_RANGE;
-    __builtin_memcpy(bytes, words, sizeof(bytes));
-    int32_t taken = machine_channel_write(bytes, count);
+    int32_t taken = machine_channel_write((const uint8_t *)words, count);
     return taken < 0 ? -EXO_E_EMPTY : taken;
 }

@@ -2,15 +2,9 @@
 /*
  * console.c - lines of the applications on the machine's console, each with its author's name.
  */
-#include "env.h"
 #include "exo_handlers.h"
 #include "frame.h"
 #include "machine.h"
-
-static char printable(char c)
-{
-    return (c >= ' ' && c <= '~') || c == '\t' ? c : '?';
-}
 
 int64_t call_console_write(struct env *self, frame_t frame, uint32_t offset, uint32_t length)
 {
@@ -26,15 +20,14 @@ int64_t call_console_write(struct env *self, frame_t frame, uint32_t offset, uin
         return error;
 
     const volatile char *text = (const char *)machine_frame(frame) + offset;
-    for (uint32_t i = 0; i < length;) {
-        for (used = 0; i < length; i++) {
-            char c = text[i]; /* shared memory: read once */
-            if (c == '\n')
-                break;
-            line[used++] = printable(c);
+    for (uint32_t i = 0; i < length; i++) {
+        char c = text[i]; /* shared memory: read once */
+        if (c != '\n')
+            line[used++] = (c >= ' ' && c <= '~') || c == '\t' ? c : '?';
+        if (c == '\n' || i + 1 == length) {
+            console_line(self->label, line, used);
+            used = 0;
         }
-        i++; /* the newline */
-        console_line(self->label, line, used);
     }
     return length;
 }

@@ -16,7 +16,6 @@
  *   C6  what the control page says is read once and checked; at worst its own environment ends
  */
 #include "account.h"
-#include "env.h"
 #include "exo_handlers.h"
 #include "gate.h"
 #include "machine.h"
@@ -36,9 +35,8 @@ uint64_t cpu_idle_ticks;
  * or deadline passes, UINT64_MAX: never. */
 uint64_t *cpu_expiry;
 
-#define EXPIRE_MAX   8u /* environments told of the time by one cpu_next; the rest by the next */
-#define ENDED_MAX    8u /* environments without a usable upcall ended by one cpu_next */
-#define FLAGS_UPCALL 0x202u /* interrupts on, all else clear (Intel SDM vol. 1, 3.4.3) */
+#define EXPIRE_MAX 8u /* environments told of the time by one cpu_next; the rest by the next */
+#define ENDED_MAX  8u /* environments without a usable upcall ended by one cpu_next */
 
 void cpu_init(uint64_t *expiry)
 {
@@ -65,15 +63,12 @@ static bool env_can_run(const struct env *env)
 /* The first stamp at which `env` wants to be told of the time. */
 static uint64_t env_expiry(const struct env *env)
 {
-    uint64_t first = UINT64_MAX;
+    uint64_t timer = env->timer ? env->timer : UINT64_MAX;
+    uint64_t deadline = env->deadline ? env->deadline : UINT64_MAX;
 
     if (env->state != EXO_ENV_LIVE)
-        return first;
-    if (env->timer)
-        first = env->timer;
-    if (env->deadline && env->deadline < first)
-        first = env->deadline;
-    return first;
+        return UINT64_MAX;
+    return timer < deadline ? timer : deadline;
 }
 
 static void expiry_set(uint32_t node, uint64_t first)
@@ -120,22 +115,6 @@ static void timers_expire(uint64_t now)
     }
 }
 
-/*
- * Who runs on the time of the next position that is of use: its owner, or whom that one waits for.
- * The position that had the CPU comes last. NULL: nobody can.
- */
-static struct env *slice_next(void)
-{
-    uint32_t next = set_after(&slice_ready, position);
-
-    payer = NULL;
-    if (next == SET_NONE)
-        return NULL;
-    position = next;
-    payer = &envs[slice_owner[next]];
-    return gate_runner(payer);
-}
-
 static void account(uint64_t now)
 {
     if (current)
@@ -150,11 +129,19 @@ uint64_t cpu_ticks(const struct env *env)
     return env->ticks + (env == current ? machine_time() - since : 0);
 }
 
-/* Go to the next position. */
+/* Go to the next position that is of use: its owner runs, or whom that one waits for. That which had
+ * the CPU comes last. */
 static void slice_switch(uint64_t now)
 {
-    struct env *before = current, *env = slice_next();
+    uint32_t next = set_after(&slice_ready, position);
+    struct env *before = current, *env = NULL;
 
+    payer = NULL;
+    if (next != SET_NONE) {
+        position = next;
+        payer = &envs[slice_owner[next]];
+        env = gate_runner(payer);
+    }
     account(now);
     if (before && before->ready && !yielded)
         before->preempts++;
@@ -201,28 +188,28 @@ static bool deliver(struct env *env)
         env->deadline = 0;
         env->context.rax = reasons_take(env);
         cpu_consider(env);
-    } else {
-        if (upcalls_off(env))
-            return true;
-        uint64_t entry = *(volatile uint64_t *)&control->upcall_entry;
-        uint64_t stack = *(volatile uint64_t *)&control->upcall_stack;
-        if (!entry || entry >= EXO_USER_END || !stack || stack > EXO_USER_END) {
-            env_end(env, EXO_END_UPCALL, 0, entry);
-            return false;
-        }
-        uint32_t reasons = reasons_take(env);
-        if (!reasons)
-            return true;
-        control->saved = env->context;
-        control->disabled = 1;
-        env->context = (struct exo_context){.rip = entry,
-                                            .rsp = stack,
-                                            .rdi = reasons,
-                                            .rflags = FLAGS_UPCALL,
-                                            .fs_base = env->context.fs_base,
-                                            .gs_base = env->context.gs_base};
-        env->upcalls++;
+        return true;
     }
+    if (upcalls_off(env))
+        return true;
+    uint64_t entry = *(volatile uint64_t *)&control->upcall_entry;
+    uint64_t stack = *(volatile uint64_t *)&control->upcall_stack;
+    if (!entry || entry >= EXO_USER_END || !stack || stack > EXO_USER_END) {
+        env_end(env, EXO_END_UPCALL, 0, entry);
+        return false;
+    }
+    uint32_t reasons = reasons_take(env);
+    if (!reasons)
+        return true;
+    control->saved = env->context;
+    control->disabled = 1;
+    env->context = (struct exo_context){.rip = entry,
+                                        .rsp = stack,
+                                        .rdi = reasons,
+                                        .rflags = FLAGS_USER,
+                                        .fs_base = env->context.fs_base,
+                                        .gs_base = env->context.gs_base};
+    env->upcalls++;
     return true;
 }
 
@@ -277,7 +264,6 @@ void cpu_call(void)
 
 int64_t call_yield(struct env *self)
 {
-    (void)self;
     yielded = true;
     return 0;
 }

@@ -15,9 +15,7 @@
  */
 #include "env.h"
 
-#include "channel.h"
 #include "exo_handlers.h"
-#include "frame.h"
 #include "gate.h"
 #include "grant.h"
 #include "machine.h"
@@ -35,7 +33,6 @@ static uint32_t slot_last; /* the search for a free one goes on after it: a name
 #define LABEL_EXO      0x6f7865ull /* "exo" and "uefi" as env_set takes them */
 #define LABEL_UEFI     0x69666575ull
 #define TABLE_ENTRIES  512u
-#define FLAGS_START    0x202u /* interrupts on; bit 1 is always 1 (Intel SDM vol. 1, 3.4.3) */
 
 struct env *env_find(struct env *self, env_t name)
 {
@@ -68,22 +65,19 @@ bool names_have(const env_t *names, uint32_t count, env_t name)
 
 bool names_put(env_t *names, uint32_t count, env_t name, bool in)
 {
-    uint32_t place =
-        count; /* where the name stands, or else one of nobody, or of nobody any more */
+    env_t *place = NULL; /* one that names nobody, or nobody any more */
 
     for (uint32_t i = 0; i < count; i++) {
         if (names[i].n == name.n) {
-            place = i;
-            break;
+            names[i].n = in ? name.n : 0;
+            return true;
         }
-        if (!names[i].n || !env_find(NULL, names[i]))
-            place = i;
+        if (!env_find(NULL, names[i]))
+            place = &names[i];
     }
-    if (place == count)
-        return !in;
-
-    names[place].n = in ? name.n : 0;
-    return true;
+    if (place && in)
+        *place = name;
+    return place || !in;
 }
 
 bool env_acts_for(const struct env *self, const struct env *env)
@@ -100,28 +94,19 @@ struct env *env_any(struct env *self, env_t name, int64_t *error)
 struct env *env_child(struct env *self, env_t name, int64_t *error)
 {
     struct env *env = env_any(self, name, error);
-
-    if (env && env->parent.n != self->name.n)
-        return NULL;
-    return env;
+    return env && env->parent.n == self->name.n ? env : NULL;
 }
 
 struct env *env_built(struct env *self, env_t name, int64_t *error)
 {
     struct env *env = env_any(self, name, error);
-
-    if (env && !env_acts_for(self, env))
-        return NULL;
-    return env;
+    return env && env_acts_for(self, env) ? env : NULL;
 }
 
 struct env *env_family(struct env *self, env_t name, int64_t *error)
 {
     struct env *env = env_any(self, name, error);
-
-    if (env && env != self && !env_descends(env, self))
-        return NULL;
-    return env;
+    return env && (env == self || env_descends(env, self)) ? env : NULL;
 }
 
 void env_init(struct env *table, uint32_t count)
@@ -146,7 +131,7 @@ static struct env *env_take_slot(void)
     env->generation = generation;
     env->name.n = generation << EXO_ENV_SLOT_BITS | slot;
     env->state = EXO_ENV_EMBRYO;
-    env->context.rflags = FLAGS_START;
+    env->context.rflags = FLAGS_USER;
     machine_fpu_init(env->fpu);
     set_remove(&slots_free, slot);
     slot_last = slot;
@@ -159,12 +144,10 @@ struct env *env_first(uint32_t pages)
 
     if (!env)
         panic("there is no slot for the first environment");
-    env->quota[EXO_R_PAGES] = pages;
-    env->quota[EXO_R_ENVS] = env_count - 2; /* slot 0 is the kernel, this one its own */
-    env->quota[EXO_R_QUEUES] = queue_count;
-    env->quota[EXO_R_GRANTS] = grant_count - 1;
-    env->quota[EXO_R_GATES] = EXO_GATES;
-    env->quota[EXO_R_FILTERS] = EXO_FILTERS;
+    /* All there is; of environments, slot 0 is the kernel's and this one its own. */
+    const uint32_t quota[EXO_RESOURCES] = {pages,           env_count - 2, queue_count,
+                                           grant_count - 1, EXO_GATES,     EXO_FILTERS};
+    __builtin_memcpy(env->quota, quota, sizeof(quota));
     env->allowances = 1; /* that asks for nothing: every filter lies within it */
     env->rights = EXO_RIGHTS;
     __builtin_memcpy(env->label, "init", 5);
@@ -183,10 +166,8 @@ int64_t call_env_create(struct env *self, uint32_t pages, uint32_t children, uin
     for (const struct env *above = self; (above = parent_of(above));)
         depth++;
     for (uint32_t r = 0; r < EXO_RESOURCES; r++)
-        if (quota[r] > self->quota[r] - self->used[r])
-            return -EXO_E_QUOTA;
-    if (children == self->quota[EXO_R_ENVS] - self->used[EXO_R_ENVS])
-        return -EXO_E_QUOTA; /* the child itself is one, too */
+        if (quota[r] + (uint64_t)(r == EXO_R_ENVS) > self->quota[r] - self->used[r])
+            return -EXO_E_QUOTA; /* the child itself is one, too */
     if (depth >= EXO_ENV_DEPTH)
         return -EXO_E_RANGE;
     struct env *env = env_take_slot();
@@ -240,13 +221,6 @@ static int64_t add_allowance(struct env *self, struct env *env, const struct exo
         return -EXO_E_MEMORY;
     env->allow[env->allowances++] = *filter;
     return 0;
-}
-
-static int64_t set_mac(struct env *self, struct env *env, uint64_t mac)
-{
-    return add_allowance(self, env,
-                         &(struct exo_filter){.value = {.mac = mac}, .mask = {.mac = EXO_MAC_ALL}},
-                         false);
 }
 
 static int64_t set_allow(struct env *self, struct env *env, uint64_t frame, uint64_t offset)
@@ -305,6 +279,7 @@ int64_t call_env_set(struct env *self, struct env *env, uint32_t what, uint64_t 
     if (env->state != EXO_ENV_EMBRYO && (env->state != EXO_ENV_LIVE || what != EXO_ENV_ADD_QUOTA))
         return -EXO_E_STATE;
 
+    struct exo_filter filter;
     switch (what) {
     case EXO_ENV_SET_ROOT:
         return set_frame(env, &env->root, a, EXO_PML4);
@@ -313,7 +288,8 @@ int64_t call_env_set(struct env *self, struct env *env, uint32_t what, uint64_t 
     case EXO_ENV_SET_NAME:
         return set_label(env, a, b);
     case EXO_ENV_SET_MAC:
-        return set_mac(self, env, a);
+        filter = (struct exo_filter){.value.mac = a, .mask.mac = EXO_MAC_ALL};
+        return add_allowance(self, env, &filter, false);
     case EXO_ENV_SET_FLOOR:
         return set_floor(env, a);
     case EXO_ENV_ADD_QUOTA:
@@ -329,7 +305,6 @@ int64_t call_env_set(struct env *self, struct env *env, uint32_t what, uint64_t 
 
 int64_t call_env_run(struct env *self, struct env *env, uint64_t rip, uint64_t rsp, uint64_t rdi)
 {
-    (void)self;
     if (env->state != EXO_ENV_EMBRYO || !env->root.n || !env->control.n)
         return -EXO_E_STATE;
     if (rip >= EXO_USER_END || rsp > EXO_USER_END)
@@ -397,7 +372,9 @@ void env_end(struct env *env, enum exo_end why, uint32_t status, uint64_t addres
     env->state = EXO_ENV_ZOMBIE;
     env->waiting = false;
     cpu_consider(env);
-    gate_env_ended(env);
+    if (env->gate.callee)
+        gate_call_end(env, -EXO_E_DIED);
+    slice_ready_set(env, false); /* who waits for it has its time again, to be told */
     env->end = why;
     env->end_status = status;
     env->end_rip = env->context.rip;
@@ -440,15 +417,14 @@ static int64_t frames_reclaim(struct env *env)
     revoke_forget(env);
     frame_unpin(&env->root);
     frame_unpin(&env->control);
-    for (uint32_t i = 0; i < RECLAIM && env->frames.first; i++) {
-        uint32_t n = env->frames.first;
-        bool table = frame_is_table(&frames[n]), block = frames[n].type == EXO_BLOCK;
+    for (uint32_t i = 0, n; i < RECLAIM && (n = env->frames.first); i++) {
+        bool table = frame_is_table(&frames[n]);
+        if (table || frames[n].type == EXO_BLOCK)
+            i = RECLAIM;
         if (table)
             reclaim_table(n);
         else
             frame_release(n);
-        if (table || block)
-            return 1;
     }
     return env->frames.first != 0;
 }

@@ -13,9 +13,14 @@
 #include "info.h"
 #include "list.h"
 #include "set.h"
-#include "types.h"
 
-#define RECLAIM    64u /* things of a ZOMBIE taken back by one call, of most kinds */
+#define RECLAIM 64u /* things of a ZOMBIE taken back by one call, of most kinds */
+
+/* What `info` answers when asked for one of a list of facts. */
+#define FACT(facts, index)                                                                         \
+    ((index) < sizeof(facts) / sizeof(*(facts)) ? (facts)[index] : -(int64_t)EXO_E_RANGE)
+
+#define FLAGS_USER 0x202u /* interrupts on; bit 1 is always 1 (Intel SDM vol. 1, 3.4.3) */
 
 #define ENV_KERNEL 0u /* slot 0 stands for "nobody" */
 
@@ -72,15 +77,14 @@ struct env {
     struct exo_filter allow[EXO_ALLOWANCES];
 
     /* its vCPU */
-    struct exo_context context; /* registers while not running; the trap entry saves here */
-    uint8_t fpu[512]
-        __attribute__((aligned(16))); /* FXSAVE image, saved by the machine on a switch */
-    uint32_t pending;                 /* reasons not yet delivered */
-    bool waiting;                     /* in `wait`: runs when pending or past the deadline */
-    bool ready;                       /* it can run: cpu_consider keeps it so */
-    uint64_t deadline;                /* of `wait` or of a call through a gate; 0: none */
-    uint64_t timer;                   /* of `timer`; 0: none */
-    env_t notifiers[EXO_NOTIFIERS];   /* whom it allowed to notify it */
+    struct exo_context context;     /* registers while not running; the trap entry saves here */
+    _Alignas(16) uint8_t fpu[512];  /* FXSAVE image, saved by the machine on a switch */
+    uint32_t pending;               /* reasons not yet delivered */
+    bool waiting;                   /* in `wait`: runs when pending or past the deadline */
+    bool ready;                     /* it can run: cpu_consider keeps it so */
+    uint64_t deadline;              /* of `wait` or of a call through a gate; 0: none */
+    uint64_t timer;                 /* of `timer`; 0: none */
+    env_t notifiers[EXO_NOTIFIERS]; /* whom it allowed to notify it */
     struct env_gate gate;
 
     /* accounting */
@@ -160,6 +164,10 @@ void cpu_init(uint64_t *expiry);
 
 /* console.c: one line in the log, "[label] line". */
 void console_line(const char *label, const char *line, uint32_t length);
+
+/* channel.c: whose the channel is, set at boot, and, for the machine: bytes have come. */
+extern env_t channel_owner;
+void channel_arrived(void);
 
 /* `current` raised an exception: queue EXO_UP_FAULT or end it. Call cpu_next after. */
 void cpu_fault(uint64_t vector, uint64_t error, uint64_t address);

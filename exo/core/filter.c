@@ -15,11 +15,9 @@
  */
 #include "packet_filter.h"
 
-#include "env.h"
 #include "exo_handlers.h"
 #include "frame.h"
 #include "machine.h"
-#include "nic.h"
 #include "packet_queue.h"
 
 struct filter filters[EXO_FILTERS];
@@ -39,7 +37,7 @@ struct queue *filter_find(uint32_t nic, const struct exo_tuple *tuple)
 {
     for (uint32_t n = place_of(nic, tuple->mac)->first; n; n = filters[n].place.next)
         if (tuple_matches(tuple, &filters[n].match) && filters[n].nic == nic)
-            return &queues[filters[n].queue];
+            return queue_ended(&queues[filters[n].queue]) ? NULL : &queues[filters[n].queue];
     return NULL;
 }
 
@@ -60,23 +58,9 @@ bool filter_hears(const struct queue *q, const struct exo_tuple *tuple)
 
 /* --- lists --------------------------------------------------------------------------- */
 
-/* Among those of its place in the hash, or among free entries. */
-static struct link *place_link(uint32_t n)
-{
-    return &filters[n].place;
-}
-
-/* Among those of its queue. */
-static struct link *queue_link(uint32_t n)
-{
-    return &filters[n].sister;
-}
-
-/* Among those of its card that have a filter: queue + 1. */
-static struct link *hearer_link(uint32_t n)
-{
-    return &queues[n - 1].hears;
-}
+LINK_AT(place_link, filters[n].place)  /* among those of its place in the hash, or free entries */
+LINK_AT(queue_link, filters[n].sister) /* among those of its queue */
+LINK_AT(hearer_link, queues[n - 1].hears) /* among those of its card with a filter: queue + 1 */
 
 static void hearer_remove(struct queue *q)
 {
@@ -121,16 +105,6 @@ void filter_drop(struct queue *q)
 {
     while (q->filters.first)
         filter_remove(q->filters.first);
-}
-
-void filter_reset(void)
-{
-    __builtin_memset(filters, 0, (filters_touched + 1u) * sizeof(*filters));
-    __builtin_memset(filter_hearers, 0, sizeof(filter_hearers));
-    __builtin_memset(groups, 0, sizeof(groups));
-    __builtin_memset(filter_places, 0, sizeof(filter_places));
-    filters_free = (struct list){0};
-    filters_touched = 0;
 }
 
 /* --- calls ----------------------------------------------------------------------------- */

@@ -14,7 +14,6 @@
 #include "frame.h"
 
 #include "block.h"
-#include "env.h"
 #include "exo_handlers.h"
 #include "machine.h"
 
@@ -23,10 +22,7 @@ uint32_t frame_count;
 uint32_t frame_free_count;
 static struct list frames_free;
 
-static struct link *frame_link(uint32_t n)
-{
-    return &frames[n].link;
-}
+LINK_AT(frame_link, frames[n].link)
 
 static void free_push(uint32_t n)
 {
@@ -99,9 +95,7 @@ struct frame *frame_of(const struct env *self, frame_t frame)
     if (frame.n >= frame_count)
         return NULL;
     struct frame *f = &frames[frame.n];
-    if (!f->owner || !env_acts_for(self, &envs[f->owner]))
-        return NULL;
-    return f;
+    return env_acts_for(self, &envs[f->owner]) ? f : NULL; /* ENV_KERNEL acts for nobody */
 }
 
 int64_t frame_check(const struct env *owner, uint64_t frame, uint32_t types)
@@ -176,7 +170,6 @@ int64_t call_page_alloc(struct env *self, struct env *env, frame_t frame, uint32
 {
     uint32_t n = frame.n == EXO_FRAME_ANY ? frames_free.first : frame.n;
 
-    (void)self;
     if (type < EXO_PML4 || type > EXO_RING)
         return -EXO_E_TYPE;
     if (env->used[EXO_R_PAGES] >= env->quota[EXO_R_PAGES])

@@ -5,16 +5,13 @@
 
 #include "env.h"
 #include "facts.h"
-#include "list.h"
-#include "types.h"
 
 /* Readable as memory: the fields before `index` are those of struct exo_frame_fact. */
 struct frame {
     uint8_t type;     /* enum exo_frame_type */
     uint16_t owner;   /* slot in envs[]; ENV_KERNEL: nobody */
     uint16_t entries; /* of a table: how many are filled */
-    uint16_t
-        pinned; /* uses by the kernel itself: root, control page, ring, buffer, packet in flight */
+    uint16_t pinned;  /* uses by the kernel: root, control page, ring, buffer, packet in flight */
     uint32_t mapped;  /* leaf entries that name it */
     uint16_t granted; /* grants of it to others */
     uint16_t index;   /* of a linked table: its place in `parent` */
@@ -81,9 +78,6 @@ void frame_pin(frame_t frame);
 void frame_unpin(frame_t *frame);
 
 /* --- table.c */
-
-/* Entry `index` of a table if `self` may change it, else NULL with the reason in *error. */
-uint64_t *table_entry(const struct env *self, frame_t table, uint32_t index, int64_t *error);
 
 /* Checked by the caller: fill an empty entry of a PT, by the grant in that slot or (0) as owner. */
 void table_fill(uint32_t table, uint32_t index, uint32_t n, uint32_t perm, uint32_t grant);

@@ -94,39 +94,27 @@ int64_t call_gate_delete(struct env *self, struct gate *gate)
 
 int64_t call_gate_grant(struct env *self, struct gate *gate, struct env *env, uint32_t allow)
 {
-    (void)self;
     if (env->state == EXO_ENV_ZOMBIE)
         return -EXO_E_ENV;
-    if (allow > 1)
-        return -EXO_E_RANGE;
 
     return names_put(gate->holder, EXO_GATE_HOLDERS, env->name, allow) ? 0 : -EXO_E_BUSY;
 }
 
-static bool may_call(const struct gate *gate, const struct env *env)
-{
-    return names_have(gate->holder, EXO_GATE_HOLDERS, env->name);
-}
-
-int64_t gate_info(const struct env *self, uint64_t which, uint32_t index)
+int64_t gate_info(const struct env *self, uint32_t which, uint32_t index)
 {
     if (!which || which > EXO_GATES)
         return -EXO_E_RANGE;
     const struct gate *gate = &gates[which];
     if (!gate->owner)
         return -EXO_E_EMPTY;
-    if (gate->owner != slot_of(self) && !may_call(gate, self))
+    if (gate->owner != slot_of(self) && !names_have(gate->holder, EXO_GATE_HOLDERS, self->name))
         return -EXO_E_OWNER;
-    switch (index) {
-    case EXO_GATE_NAME:
-        return gate->name.n;
-    case EXO_GATE_OWNER:
-        return envs[gate->owner].name.n;
-    case EXO_GATE_MARK:
-        return gate->mark;
-    default:
-        return -EXO_E_RANGE;
-    }
+    const int64_t facts[] = {
+        [EXO_GATE_NAME] = gate->name.n,
+        [EXO_GATE_OWNER] = envs[gate->owner].name.n,
+        [EXO_GATE_MARK] = gate->mark,
+    };
+    return FACT(facts, index);
 }
 
 /* --- who waits for whom ------------------------------------------------------------ */
@@ -168,10 +156,7 @@ static void callee_tell(struct env *env)
         env_unpend(env, EXO_UP_CALL);
 }
 
-static struct link *waiter_link(uint32_t slot)
-{
-    return &envs[slot].gate.link;
-}
+LINK_AT(waiter_link, envs[n].gate.link)
 
 void gate_call_end(struct env *env, int64_t result)
 {
@@ -204,13 +189,6 @@ struct env *gate_runner(struct env *env)
     return env;
 }
 
-void gate_env_ended(struct env *env)
-{
-    if (env->gate.callee)
-        gate_call_end(env, -EXO_E_DIED);
-    slice_ready_set(env, false); /* who waits for it has its time again, to be told */
-}
-
 bool gate_reclaim(struct env *env)
 {
     uint32_t i;
@@ -233,7 +211,7 @@ int64_t call_gate_call(struct env *self, gate_t name, uint64_t a, uint64_t b, ui
     const struct gate *gate = gate_find(name);
     if (!gate)
         return -EXO_E_EMPTY;
-    if (!may_call(gate, self))
+    if (!names_have(gate->holder, EXO_GATE_HOLDERS, self->name))
         return -EXO_E_OWNER;
     struct env *callee = &envs[gate->owner], *end = callee;
     if (callee->state != EXO_ENV_LIVE)

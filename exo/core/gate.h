@@ -32,13 +32,10 @@ struct env *gate_runner(struct env *env);
  */
 bool gate_deliver(struct env *env);
 
-int64_t gate_info(const struct env *self, uint64_t which, uint32_t index);
+int64_t gate_info(const struct env *self, uint32_t which, uint32_t index);
 
 /* `env` is in its call no more: it goes on with this result. */
 void gate_call_end(struct env *env, int64_t result);
-
-/* `env` became a ZOMBIE: its own call is over. */
-void gate_env_ended(struct env *env);
 
 /* Take back a bounded piece of what a ZOMBIE has of gates and callers. False: there is none left. */
 bool gate_reclaim(struct env *env);

@@ -36,16 +36,8 @@ static struct env *grantee(const struct grant *g)
     return &envs[EXO_ENV_SLOT(g->grantee.n)];
 }
 
-/* On the list of what its granter gave, or of the free ones. */
-static struct link *given_link(uint32_t slot)
-{
-    return &grants[slot].link[GRANT_GIVEN];
-}
-
-static struct link *received_link(uint32_t slot)
-{
-    return &grants[slot].link[GRANT_RECEIVED];
-}
+LINK_AT(given_link, grants[n].link[GRANT_GIVEN]) /* or of the free ones */
+LINK_AT(received_link, grants[n].link[GRANT_RECEIVED])
 
 static void grant_free(uint32_t slot)
 {
@@ -108,8 +100,6 @@ bool grant_reclaim(struct env *env, uint32_t most)
 int64_t call_page_grant(struct env *self, frame_t frame, struct env *to, uint32_t perm,
                         uint32_t tag)
 {
-    if (perm > (EXO_WRITE | EXO_EXEC))
-        return -EXO_E_RANGE;
     if (to == self || to->state == EXO_ENV_ZOMBIE)
         return -EXO_E_ENV;
     int64_t error = frame_check(self, frame.n, 1u << EXO_DATA);
@@ -136,31 +126,25 @@ int64_t call_page_grant(struct env *self, frame_t frame, struct env *to, uint32_
     return g->name.n;
 }
 
-int64_t call_page_ungrant(struct env *self, grant_t grant)
+struct grant *grant_own(struct env *self, grant_t name, int64_t *error)
 {
-    struct grant *g = grant_find(grant);
+    struct grant *g = grant_find(name);
 
-    if (!g)
-        return -EXO_E_EMPTY;
-    if (granter(g) != self && !env_acts_for(self, grantee(g)))
-        return -EXO_E_OWNER;
+    *error = g ? -EXO_E_OWNER : -EXO_E_EMPTY;
+    return g && (granter(g) == self || env_acts_for(self, grantee(g))) ? g : NULL;
+}
 
-    grant_end(g);
+int64_t call_page_ungrant(struct env *self, struct grant *grant)
+{
+    grant_end(grant);
     return 0;
 }
 
 int64_t call_grant_map(struct env *self, grant_t grant, frame_t table, uint32_t index,
-                       uint32_t perm)
+                       uint64_t *entry, uint32_t perm)
 {
-    int64_t error;
-    const uint64_t *entry = table_entry(self, table, index, &error);
     struct grant *g = grant_find(grant);
-
-    if (!entry)
-        return error;
     const struct frame *t = &frames[table.n];
-    if (perm > (EXO_WRITE | EXO_EXEC))
-        return -EXO_E_RANGE;
     if (!g)
         return -EXO_E_EMPTY;
     if (grantee(g) != &envs[t->owner])
@@ -183,30 +167,22 @@ int64_t grant_name(uint32_t slot)
     return slot ? grants[slot].name.n : 0;
 }
 
-int64_t grant_info(const struct env *self, grant_t grant, uint32_t index)
+int64_t grant_info(struct env *self, grant_t grant, uint32_t index)
 {
-    struct grant *g = grant_find(grant);
+    int64_t error;
+    struct grant *g = grant_own(self, grant, &error);
 
     if (!g)
-        return -EXO_E_EMPTY;
-    if (granter(g) != self && !env_acts_for(self, grantee(g)))
-        return -EXO_E_OWNER;
-    switch (index) {
-    case EXO_GRANT_FRAME:
-        return g->frame.n;
-    case EXO_GRANT_GRANTER:
-        return granter(g)->name.n;
-    case EXO_GRANT_GRANTEE:
-        return g->grantee.n;
-    case EXO_GRANT_PERM:
-        return g->perm;
-    case EXO_GRANT_TAG:
-        return g->tag;
-    case EXO_GRANT_MAPPED:
-        return g->table.n != 0;
-    case EXO_GRANT_NEXT:
-        return grant_name(g->link[granter(g) == self ? GRANT_GIVEN : GRANT_RECEIVED].next);
-    default:
-        return -EXO_E_RANGE;
-    }
+        return error;
+    const int64_t facts[] = {
+        [EXO_GRANT_FRAME] = g->frame.n,
+        [EXO_GRANT_GRANTER] = granter(g)->name.n,
+        [EXO_GRANT_GRANTEE] = g->grantee.n,
+        [EXO_GRANT_PERM] = g->perm,
+        [EXO_GRANT_TAG] = g->tag,
+        [EXO_GRANT_MAPPED] = g->table.n != 0,
+        [EXO_GRANT_NEXT] =
+            grant_name(g->link[granter(g) == self ? GRANT_GIVEN : GRANT_RECEIVED].next),
+    };
+    return FACT(facts, index);
 }

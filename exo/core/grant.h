@@ -3,9 +3,7 @@
 #ifndef EXO_CORE_GRANT_H
 #define EXO_CORE_GRANT_H
 
-#include "env.h"
 #include "frame.h"
-#include "types.h"
 
 /* A grant is on two lists: what its granter gave, and what its grantee received. */
 enum { GRANT_GIVEN, GRANT_RECEIVED };
@@ -36,6 +34,6 @@ bool grant_reclaim(struct env *env, uint32_t most);
 
 /* For info.c. Slot 0 has no name. */
 int64_t grant_name(uint32_t slot);
-int64_t grant_info(const struct env *self, grant_t grant, uint32_t index);
+int64_t grant_info(struct env *self, grant_t grant, uint32_t index);
 
 #endif

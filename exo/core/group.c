@@ -24,7 +24,7 @@ static void carry(struct group *g)
         struct queue *q = &queues[g->next - 1];
         g->next = q->hears.next;
         if (q != g->from && !queue_ended(q) && filter_hears(q, &g->tuple))
-            queue_receive(q, g->packet, g->length, NULL, 0);
+            queue_receive(q, g->packet, g->length, g->packet, 0);
     }
 }
 
@@ -42,8 +42,7 @@ bool group_start(struct nic *nic, const struct queue *from, const struct exo_tup
     g->tuple = *tuple;
     g->length = head_length + rest_length;
     __builtin_memcpy(g->packet, head, head_length);
-    if (rest_length)
-        __builtin_memcpy(g->packet + head_length, rest, rest_length);
+    __builtin_memcpy(g->packet + head_length, rest, rest_length);
     carry(g);
     return true;
 }

@@ -23,6 +23,11 @@ struct list {
 
 /* Where entry `n` of a table has its link; one such function for each kind of list. */
 typedef struct link *link_at(uint32_t n);
+#define LINK_AT(name, place)                                                                       \
+    static struct link *name(uint32_t n)                                                           \
+    {                                                                                              \
+        return &(place);                                                                           \
+    }
 
 /* Inlined, so that `at` costs no call. */
 #define LIST_INLINE static inline __attribute__((always_inline))

@@ -10,7 +10,6 @@
 #define EXO_CORE_NIC_H
 
 #include "set.h"
-#include "types.h"
 
 #define NICS       4u
 #define NIC_HEADER 128u /* bytes of a packet that are checked in and sent from kernel memory */

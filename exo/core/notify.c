@@ -17,8 +17,6 @@ int64_t call_notify_allow(struct env *self, struct env *env, uint32_t allow)
 {
     if (env->state == EXO_ENV_ZOMBIE)
         return -EXO_E_ENV;
-    if (allow > 1)
-        return -EXO_E_RANGE;
 
     return names_put(self->notifiers, EXO_NOTIFIERS, env->name, allow) ? 0 : -EXO_E_QUOTA;
 }

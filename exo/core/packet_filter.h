@@ -5,7 +5,6 @@
 
 #include "filter.h"
 #include "list.h"
-#include "types.h"
 
 struct env;
 struct queue;
@@ -60,7 +59,7 @@ extern struct list filter_places[FILTER_PLACES];
 extern struct list filters_free;
 extern uint32_t filters_touched; /* entries above were never used */
 
-/* The queue whose filter matches, or NULL. At most FILTERS_BUCKET steps. */
+/* The queue whose filter matches if its owner has not ended, or NULL. At most FILTERS_BUCKET steps. */
 struct queue *filter_find(uint32_t nic, const struct exo_tuple *tuple);
 
 /* Does a filter of this queue match a packet to a group? At most EXO_FILTERS_QUEUE steps. */
@@ -78,8 +77,5 @@ bool filter_allowed(const struct env *env, const struct exo_filter *filter);
 /* Read a filter from a frame of the caller's, each word once. 0 or the error. */
 int64_t filter_fetch(const struct env *self, uint64_t frame, uint64_t offset,
                      struct exo_filter *filter);
-
-/* Tests: there are no filters. */
-void filter_reset(void);
 
 #endif

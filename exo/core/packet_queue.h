@@ -7,8 +7,6 @@
 #include "list.h"
 #include "nic.h"
 #include "ring.h"
-#include "set.h"
-#include "types.h"
 
 struct queue {
     uint16_t owner; /* slot in envs[]; ENV_KERNEL: the queue is free */
@@ -56,10 +54,6 @@ bool group_start(struct nic *nic, const struct queue *from, const struct exo_tup
 
 /* Send up to `most` packets of what waits in TRANSMIT: how many were taken from there. */
 uint32_t queue_send(struct queue *queue, uint32_t most);
-
-/* EXO_INFO_QUEUE. */
-struct env;
-int64_t queue_info(struct env *self, uint64_t queue, uint32_t index);
 
 /* Boot: `table` has room for `count` queues and is zero. */
 void queue_init(struct queue *table, uint32_t count);

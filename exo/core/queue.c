@@ -16,13 +16,10 @@
  */
 #include "packet_queue.h"
 
-#include "env.h"
 #include "exo_handlers.h"
 #include "frame.h"
 #include "machine.h"
-#include "nic.h"
 #include "packet_filter.h"
-#include "ring.h"
 
 struct queue *queues;
 uint32_t queue_count;
@@ -32,11 +29,11 @@ uint32_t nic_count;
 
 _Static_assert(EXO_QUEUE_BUFFERS <= SET_MAX, "a set holds all buffers of a queue");
 
-#define KICK_MAX 32u /* packets sent by one call */
-#define WAKE_MAX                                                                                   \
-    8u                /* stalled queues told by one packet that is sent: of a card with room for
-                          EXO_QUEUES / 8 packets at least, so that the last of them tells the last */
-#define FILL_TRIES 8u /* bad FILL descriptors passed over for one packet */
+#define KICK_MAX   32u /* packets sent by one call */
+#define FILL_TRIES 8u  /* bad FILL descriptors passed over for one packet */
+/* Stalled queues told by one packet that is sent: of a card with room for EXO_QUEUES / 8 packets at
+ * least, so that the last of them tells the last. */
+#define WAKE_MAX 8u
 
 void queue_init(struct queue *table, uint32_t count)
 {
@@ -168,20 +165,11 @@ void queue_receive(struct queue *q, const uint8_t *head, uint32_t head_length, c
     }
     uint8_t *to = buffer_memory(q, buffer);
     __builtin_memcpy(to, head, head_length);
-    if (rest_length)
-        __builtin_memcpy(to + head_length, rest, rest_length);
+    __builtin_memcpy(to + head_length, rest, rest_length);
     q->stats.rx_packets++;
     q->stats.rx_bytes += head_length + rest_length;
     append(q, EXO_RING_RECEIVE, &q->received,
            (struct exo_desc){buffer, 0, (uint16_t)(head_length + rest_length)});
-}
-
-/* The queue that a packet to one station is for, or NULL. */
-static struct queue *queue_for(uint32_t nic, const struct exo_tuple *tuple)
-{
-    struct queue *q = filter_find(nic, tuple);
-
-    return q && !queue_ended(q) ? q : NULL;
 }
 
 void nic_received(struct nic *nic, const uint8_t *packet, uint32_t length)
@@ -192,12 +180,12 @@ void nic_received(struct nic *nic, const uint8_t *packet, uint32_t length)
         return;
     tuple_read(&tuple, packet, length < NIC_HEADER ? length : NIC_HEADER);
     if (mac_is_group(tuple.mac)) {
-        nic->crowded += !group_start(nic, NULL, &tuple, packet, length, NULL, 0);
+        nic->crowded += !group_start(nic, NULL, &tuple, packet, length, packet, 0);
         return;
     }
-    struct queue *q = queue_for(nic->number, &tuple);
+    struct queue *q = filter_find(nic->number, &tuple);
     if (q)
-        queue_receive(q, packet, length, NULL, 0);
+        queue_receive(q, packet, length, packet, 0);
     else
         nic->unmatched++;
 }
@@ -236,7 +224,7 @@ static bool send_one(struct queue *q, uint32_t number, struct exo_desc desc)
         return true;
     }
     bool group = mac_is_group(to.mac);
-    struct queue *near = queue_for(q->nic, &to); /* none if it is for a group */
+    struct queue *near = filter_find(q->nic, &to); /* none if it is for a group */
     if (near) {
         q->stats.local++;
         if (near != q)
@@ -269,12 +257,10 @@ uint32_t queue_send(struct queue *q, uint32_t most)
     struct exo_ring *ring = ring_of(q, EXO_RING_TRANSMIT);
     uint32_t count = ready(q, EXO_RING_TRANSMIT, q->sent), done = 0;
     /* Every packet in flight has a place in COMPLETE kept for it. */
-    uint32_t places = room(q, EXO_RING_COMPLETE, q->completed);
-    while (done < count && done < most && q->flights < places &&
+    while (done < count && done < most && q->flights < room(q, EXO_RING_COMPLETE, q->completed) &&
            send_one(q, (uint32_t)(q - queues), fetch_desc(&ring->desc[q->sent % EXO_RING_SIZE]))) {
         q->sent++;
         done++;
-        places = room(q, EXO_RING_COMPLETE, q->completed);
     }
     publish(&ring->consumer, q->sent);
     nic->flush(nic);
@@ -307,13 +293,8 @@ void nic_sent(struct nic *nic, uint32_t cookie)
 
 struct queue *queue_own(struct env *self, queue_t name, int64_t *error)
 {
-    *error = -EXO_E_RANGE;
-    if (name.n >= queue_count)
-        return NULL;
-    *error = -EXO_E_OWNER;
-    if (!set_has(&self->queues, name.n))
-        return NULL;
-    return &queues[name.n];
+    *error = name.n < queue_count ? -EXO_E_OWNER : -EXO_E_RANGE;
+    return name.n < queue_count && set_has(&self->queues, name.n) ? &queues[name.n] : NULL;
 }
 
 /* A frame of the caller's own, of a type, and not in use by the kernel already. */
@@ -406,19 +387,5 @@ int64_t call_queue_buffer(struct env *self, struct queue *q, uint32_t index, fra
 
 int64_t call_queue_kick(struct env *self, struct queue *q)
 {
-    (void)self;
     return queue_send(q, KICK_MAX);
-}
-
-int64_t queue_info(struct env *self, uint64_t queue, uint32_t index)
-{
-    if (queue >= queue_count || index >= sizeof(struct exo_queue_stats) / 8)
-        return -EXO_E_RANGE;
-    const struct queue *q = &queues[queue];
-    const struct env *owner = &envs[q->owner];
-    if (!q->owner || (owner != self && !env_descends(owner, self)))
-        return -EXO_E_OWNER;
-    uint64_t word;
-    __builtin_memcpy(&word, (const char *)&q->stats + 8 * index, sizeof(word));
-    return (int64_t)word;
 }

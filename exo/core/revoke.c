@@ -15,11 +15,11 @@
  * Nothing here waits for the child, and no answer of it is needed: what it gave up is seen in its
  * count of pages.
  */
-#include "env.h"
 #include "exo_handlers.h"
 #include "frame.h"
 #include "machine.h"
 #include "prefer.h"
+#include "table.h"
 
 #define TAKE_MAX 64u /* entries of the list tried by one call */
 
@@ -57,7 +57,6 @@ int64_t call_revoke_prefer(struct env *self, frame_t frame, uint32_t count)
 
 int64_t call_revoke_start(struct env *self, struct env *env, uint32_t pages, uint64_t deadline)
 {
-    (void)self;
     if (env->state != EXO_ENV_LIVE)
         return -EXO_E_STATE;
     if (pages && env->revoke.missing)
@@ -98,8 +97,9 @@ static bool take(struct env *env, volatile struct exo_preferred *entry)
         f->mapped != (table.n != 0))
         return false;
     if (table.n) {
-        /* What is no frame's number may be an error. */
-        if ((uint32_t)call_pt_read(env, table, index) != frame.n)
+        int64_t error;
+        const uint64_t *entry = table_entry(env, table, index, &error);
+        if (!entry || PTE_FRAME(*entry) != frame.n)
             return false;
         table_unmap(table.n, index);
     }

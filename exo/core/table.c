@@ -13,9 +13,7 @@
  *       and of a PML4 only the lower half is ever touched           inv_table_leaves
  *   T5  after an entry is cleared or weakened no CPU uses the old one: machine_tlb_flush
  */
-#include "env.h"
 #include "exo_handlers.h"
-#include "frame.h"
 #include "grant.h"
 #include "machine.h"
 #include "table.h"
@@ -33,7 +31,7 @@ static uint64_t *entry_at(uint32_t table, uint32_t index)
     return (uint64_t *)machine_frame((frame_t){table}) + index;
 }
 
-uint64_t *table_entry(const struct env *self, frame_t table, uint32_t index, int64_t *error)
+uint64_t *table_entry(struct env *self, frame_t table, uint32_t index, int64_t *error)
 {
     const struct frame *t = frame_of(self, table);
 
@@ -123,13 +121,10 @@ void table_fill(uint32_t table, uint32_t index, uint32_t n, uint32_t perm, uint3
     frames[n].mapped++;
 }
 
-int64_t call_pt_map(struct env *self, frame_t table, uint32_t index, frame_t frame, uint32_t perm)
+int64_t call_pt_map(struct env *self, frame_t table, uint32_t index, uint64_t *entry, frame_t frame,
+                    uint32_t perm)
 {
-    int64_t error;
-    uint64_t *entry = table_entry(self, table, index, &error);
-    if (!entry)
-        return error;
-    if (frame.n >= frame_count || perm > (EXO_WRITE | EXO_EXEC))
+    if (frame.n >= frame_count)
         return -EXO_E_RANGE;
     struct frame *t = &frames[table.n], *f = &frames[frame.n];
     if (f->type == EXO_FACTS ? !(envs[t->owner].rights & EXO_RIGHT_TABLES) : f->owner != t->owner)
@@ -153,12 +148,8 @@ int64_t call_pt_map(struct env *self, frame_t table, uint32_t index, frame_t fra
     return 0;
 }
 
-int64_t call_pt_unmap(struct env *self, frame_t table, uint32_t index)
+int64_t call_pt_unmap(struct env *self, frame_t table, uint32_t index, uint64_t *entry)
 {
-    int64_t error;
-    const uint64_t *entry = table_entry(self, table, index, &error);
-    if (!entry)
-        return error;
     uint64_t frame = PTE_FRAME(*entry);
     if (!*entry)
         return -EXO_E_EMPTY;
@@ -167,14 +158,9 @@ int64_t call_pt_unmap(struct env *self, frame_t table, uint32_t index)
     return (int64_t)frame;
 }
 
-int64_t call_pt_protect(struct env *self, frame_t table, uint32_t index, uint32_t perm)
+int64_t call_pt_protect(struct env *self, frame_t table, uint32_t index, uint64_t *entry,
+                        uint32_t perm)
 {
-    int64_t error;
-    uint64_t *entry = table_entry(self, table, index, &error);
-    if (!entry)
-        return error;
-    if (perm > (EXO_WRITE | EXO_EXEC))
-        return -EXO_E_RANGE;
     if (!table_has_leaf(table.n, index))
         return -EXO_E_TYPE;
     if (!*entry)
@@ -188,12 +174,8 @@ int64_t call_pt_protect(struct env *self, frame_t table, uint32_t index, uint32_
     return 0;
 }
 
-int64_t call_pt_read(struct env *self, frame_t table, uint32_t index)
+int64_t call_pt_read(struct env *self, frame_t table, uint32_t index, uint64_t *entry)
 {
-    int64_t error;
-    const uint64_t *entry = table_entry(self, table, index, &error);
-    if (!entry)
-        return error;
     if (!*entry)
         return -EXO_E_EMPTY;
     uint64_t perm = 0;

@@ -6,7 +6,6 @@
  */
 #include "tables.h"
 
-#include "env.h"
 #include "grant.h"
 #include "packet_queue.h"
 #include "slice.h"

@@ -114,19 +114,16 @@ void tuple_turn(struct exo_tuple *t, uint64_t source)
 #define WORDS (sizeof(struct exo_tuple) / 8)
 typedef uint64_t __attribute__((may_alias)) word_t;
 
-static const word_t *words(const struct exo_tuple *tuple)
-{
-    return (const word_t *)tuple;
-}
+#define WORD(tuple, i) (((const word_t *)(tuple))[i])
 
-/* The bits under `mask` in which two tuples differ, all words together. */
+/* The bits under both masks in which two tuples differ, all words together. */
 static uint64_t differs(const struct exo_tuple *a, const struct exo_tuple *b,
-                        const struct exo_tuple *mask)
+                        const struct exo_tuple *mask, const struct exo_tuple *and_mask)
 {
     uint64_t bits = 0;
 
     for (uint32_t i = 0; i < WORDS; i++)
-        bits |= (words(a)[i] ^ words(b)[i]) & words(mask)[i];
+        bits |= (WORD(a, i) ^ WORD(b, i)) & WORD(mask, i) & WORD(and_mask, i);
     return bits;
 }
 
@@ -136,27 +133,24 @@ static uint64_t beyond(const struct exo_tuple *a, const struct exo_tuple *b)
     uint64_t bits = 0;
 
     for (uint32_t i = 0; i < WORDS; i++)
-        bits |= words(a)[i] & ~words(b)[i];
+        bits |= WORD(a, i) & ~WORD(b, i);
     return bits;
 }
 
 bool tuple_matches(const struct exo_tuple *tuple, const struct exo_filter *filter)
 {
-    return !differs(tuple, &filter->value, &filter->mask);
+    return !differs(tuple, &filter->value, &filter->mask, &filter->mask);
 }
 
 bool filter_overlaps(const struct exo_filter *a, const struct exo_filter *b)
 {
-    for (uint32_t i = 0; i < WORDS; i++)
-        if ((words(&a->value)[i] ^ words(&b->value)[i]) & words(&a->mask)[i] & words(&b->mask)[i])
-            return false;
-    return true;
+    return !differs(&a->value, &b->value, &a->mask, &b->mask);
 }
 
 bool filter_within(const struct exo_filter *inner, const struct exo_filter *outer)
 {
     return !beyond(&outer->mask, &inner->mask) &&
-           !differs(&inner->value, &outer->value, &outer->mask);
+           !differs(&inner->value, &outer->value, &outer->mask, &outer->mask);
 }
 
 /* --- canonical filters --------------------------------------------------------------- */

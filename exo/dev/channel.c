@@ -9,7 +9,7 @@
  *       an emulator keeps what is behind, on a wire what the port's own FIFO cannot hold is lost
  *   A3  nothing waits for the wire: a write takes what the port's own FIFO holds, or nothing
  */
-#include "channel.h"
+#include "env.h"
 #include "io.h"
 #include "irq.h"
 #include "machine.h"

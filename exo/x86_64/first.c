@@ -22,6 +22,14 @@ static frame_t take(enum exo_frame_type type)
     return (frame_t){(uint32_t)frame};
 }
 
+/* A call of its own. */
+static int64_t call(enum exo_call number, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    const uint64_t arguments[6] = {a, b, c, d};
+
+    return call_dispatch(first, number, arguments);
+}
+
 static void place(uint64_t address, frame_t frame, uint32_t perm)
 {
     frame_t table = first->root;
@@ -29,14 +37,14 @@ static void place(uint64_t address, frame_t frame, uint32_t perm)
 
     for (int level = 0; level < 3; level++) {
         uint32_t index = address >> (39 - 9 * level) & 511;
-        int64_t next = call_pt_read(first, table, index);
+        int64_t next = call(EXO_CALL_PT_READ, table.n, index, 0, 0);
         if (next < 0) {
             next = take(below[level]).n;
-            call_pt_map(first, table, index, (frame_t){(uint32_t)next}, 0);
+            call(EXO_CALL_PT_MAP, table.n, index, (uint64_t)next, 0);
         }
         table.n = (uint32_t)next;
     }
-    int64_t error = call_pt_map(first, table, address >> 12 & 511, frame, perm);
+    int64_t error = call(EXO_CALL_PT_MAP, table.n, address >> 12 & 511, frame.n, perm);
     if (error)
         panic("The first environment's page at 0x%lx cannot be mapped: error %ld.", address,
               -error);

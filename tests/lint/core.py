@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 """How much code has to be trusted: lines of exo/core that are neither blank nor a comment.
 
-The aim is 3,000. LIMIT is what there was when it was last lowered: what grows past it is to make room
-for itself first, and whoever makes exo/core smaller lowers it.
+What grows past LIMIT is to make room for itself first, and whoever makes exo/core smaller lowers it.
 """
 
 import re
@@ -10,8 +9,7 @@ import sys
 
 from common import ROOT
 
-AIM = 3000
-LIMIT = 3205
+LIMIT = 3000
 NO_CODE = re.compile(r"\s*(//.*|/\*.*|\*.*)?$")
 
 lines = {
@@ -20,7 +18,7 @@ lines = {
     if file.suffix in (".c", ".h") or file.name == "meson.build"
 }
 total = sum(lines.values())
-print(f"exo/core has {total} lines of code; at most {LIMIT}, and {AIM} is the aim.")
+print(f"exo/core has {total} lines of code; at most {LIMIT}.")
 if total > LIMIT:
     print("The longest:", ", ".join(f"{name} {lines[name]}" for name in sorted(lines, key=lines.get)[-6:]))
 sys.exit(total > LIMIT)

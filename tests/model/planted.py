@@ -13,7 +13,6 @@ from pathlib import Path
 
 TEST = """\
 #include "batch.h"
-#include "channel.h"
 #include "mock.h"
 #include "nic.h"
 #include "packet_queue.h"

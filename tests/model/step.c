@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* step.c - one step of a model: taken, and printed as C. */
 #include "batch.h"
-#include "channel.h"
 #include "model.h"
 #include "prefer.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* world.c - the machine of world.h. */
 #include "world.h"
+#include "reset.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -334,7 +335,7 @@ void world_boot(uint32_t frame_total)
         abort(); /* WORLD_TABLES is too small */
     memset(tables, 0, sizeof(tables));
     tables_lay(tables, &counts);
-    filter_reset();
+    reset_filters();
     memset(&world, 0, sizeof(world));
     world.now = WORLD_NOW;
     the_nic.stalled = the_nic.waiting = (struct set){0};

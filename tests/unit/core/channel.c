@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* channel.c - bytes to and from the outside, for the first environment alone. */
-#include "channel.h"
 #include "mock.h"
 
 #include <string.h>

@@ -3,7 +3,7 @@
 #include "mock.h"
 
 #include "nic.h"
-#include "packet_queue.h"
+#include "reset.h"
 #include "tables.h"
 
 #include <stdlib.h>
@@ -255,7 +255,7 @@ struct env *mock_boot(void)
         ram = malloc((size_t)MOCK_FRAMES * EXO_PAGE_SIZE);
     memset(ram, 0xa5, (size_t)MOCK_FRAMES * EXO_PAGE_SIZE);
     tables_make();
-    filter_reset();
+    reset_filters();
     memset(nics, 0, sizeof(nics)); /* a test's second card lay on its stack */
     nics[0] = &mock_nic;
     nic_count = 1;

@@ -7,7 +7,6 @@
 #include "mock.h"
 
 #include "batch.h"
-#include "channel.h"
 #include "nic.h"
 #include "packet_queue.h"
 

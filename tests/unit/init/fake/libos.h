@@ -59,7 +59,7 @@ static inline int64_t exo_channel_write(uint32_t count, uint64_t low, uint64_t h
 /* These cannot fail for want of something. */
 static inline int64_t exo_pt_read(frame_t table, uint32_t index)
 {
-    return call_pt_read(fake_init, table, index);
+    return CALL(fake_init, PT_READ, table.n, index);
 }
 
 static inline int64_t exo_page_free(frame_t frame)
