@@ -8,7 +8,8 @@
 
 #include "event.h"
 
-enum { WAIT = 0, WAKE = 1, REQUEUE = 3, WAIT_BITSET = 9, WAKE_BITSET = 10, COMMAND = 127 };
+enum { WAIT = 0, WAKE = 1, REQUEUE = 3, LOCK_PI = 6, UNLOCK_PI = 7, TRYLOCK_PI = 8 };
+enum { WAIT_BITSET = 9, WAKE_BITSET = 10, COMMAND = 127 };
 
 /* 0: woken, -EAGAIN: the word differs, -ETIMEDOUT. */
 static long wait(const uint32_t *word, uint32_t value, uint32_t bits, uint64_t wake_at)
@@ -49,6 +50,12 @@ long futex_call(uint32_t *word, int op, uint32_t value, uint64_t timeout_ns, boo
         /* fallthrough */
     case WAKE:
         return wake(word, bits, value);
+    case LOCK_PI:
+        return futex_lock_pi(word, timed ? time_deadline(timeout_ns) : 0);
+    case UNLOCK_PI:
+        return futex_unlock_pi(word);
+    case TRYLOCK_PI:
+        return futex_trylock_pi(word);
     case REQUEUE:
         /* All that would be moved are woken instead and look again: allowed, only slower. */
         return wake(word, bits, UINT32_MAX);

@@ -81,16 +81,31 @@ enum vm_why {
 };
 enum vm_why vm_why(uint64_t address, uint64_t error);
 
-/* --- thread.c */
-extern struct thread *thread_current;
-extern const struct sched *thread_policy;
+/* --- cpu_clock.c: time stamps that stand still while this application does not have the CPU */
+uint64_t cpu_clock(void);
+
+/* --- scheduling.c */
 void thread_init(void);
+struct thread *thread_find(int id);               /* NULL: there is none */
+bool thread_look_due(uint64_t own);               /* is it time for thread_look? */
+void thread_look(uint64_t own);                   /* on the resident stack, no thread runs */
+void thread_policy_faulty(struct thread *picked); /* the same; replaces the policy */
+
+/* --- thread.c */
+extern struct thread *thread_current, *thread_all; /* the latter linked by all_next */
+extern const struct sched *thread_policy;
 struct thread *thread_create(void (*entry)(void *), void *argument, uint64_t stack_low,
                              uint64_t stack_high, uint64_t fs_base);
 _Noreturn void thread_schedule(void); /* on the resident stack, upcalls off */
 bool thread_block(const void *address, uint32_t bits, uint64_t wake_at); /* critical; true: woken */
 unsigned thread_wake(const void *address, uint32_t bits, unsigned count); /* critical */
-void thread_yield(void);                                                  /* critical */
+void thread_wake_one(struct thread *thread); /* critical; it is BLOCKED */
+/* Critical: of those that are BLOCKED for `address`, the one that came before `after`, NULL: the last. */
+struct thread *thread_waiting(const void *address, const struct thread *after);
+void thread_yield(void);    /* critical */
+void thread_give_way(void); /* critical: the policy says anew who runs */
+void thread_charge(void);   /* critical: ran_ns of the RUNNING one is up to date */
+uint64_t thread_ran_ns(void);
 _Noreturn void thread_exit(void);
 void thread_events(uint32_t reasons); /* critical */
 bool thread_must_switch(void);        /* critical */
@@ -127,6 +142,11 @@ enum crash_reason { CRASH_FAULT, CRASH_ABORT, CRASH_STACK, CRASH_HEAP };
 _Noreturn void crash(const struct exo_context *context, const struct exo_fault *fault);
 /* No fault: the caller of the caller is what is wrong. On any stack, upcalls on or off. */
 _Noreturn void crash_here(enum crash_reason reason, uint64_t return_address, uint64_t frame);
+
+/* --- futex_pi.c: 0, -EDEADLK, -ESRCH (the word names no thread), -ETIMEDOUT; -EAGAIN; -EPERM */
+long futex_lock_pi(uint32_t *word, uint64_t wake_at);
+long futex_trylock_pi(uint32_t *word);
+long futex_unlock_pi(uint32_t *word);
 
 /* --- futex.c, random.c, fd.c */
 long futex_call(uint32_t *word, int op, uint32_t value, uint64_t timeout_ns, bool timed,

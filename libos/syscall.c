@@ -3,6 +3,7 @@
  * syscall.c - musl's system calls, each a function of libos or ENOSYS by name.
  */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -94,7 +95,7 @@ static uint64_t clock_ns(long clock)
     else if (clock == CLOCK_PROCESS_CPUTIME_ID)
         ns = time_ns_of((uint64_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_TICKS));
     else if (clock == CLOCK_THREAD_CPUTIME_ID)
-        ns = thread_current->ran_ns + time_ns_of(time_tsc() - thread_current->switched_in);
+        ns = thread_ran_ns();
     return ns;
 }
 
@@ -120,12 +121,12 @@ static long clock_sleep(long clock, long flags, const struct timespec *t)
 static long futex(long a, long op, long value, const struct timespec *t, long value3)
 {
     int64_t ns = 0;
-    bool waits = (op & 127) == 0 || (op & 127) == 9;
+    bool locks = (op & 127) == 6, waits = (op & 127) == 0 || (op & 127) == 9 || locks;
 
     if (waits && t) {
         ns = ns_of(t);
-        if ((op & 127) == 9)
-            ns -= (int64_t)clock_ns(op & 256 ? CLOCK_REALTIME : CLOCK_MONOTONIC);
+        if ((op & 127) == 9 || locks)
+            ns -= (int64_t)clock_ns(locks || op & 256 ? CLOCK_REALTIME : CLOCK_MONOTONIC);
         if (ns < 0)
             ns = 0;
     }
@@ -183,6 +184,20 @@ static long signal_sent(long signal)
         libos_exit(128 + (uint32_t)signal);
     crash_here(CRASH_ABORT, (uint64_t)__builtin_return_address(0),
                *(uint64_t *)__builtin_frame_address(0));
+}
+
+/* pthread_setschedprio() */
+static long priority_set(int id, const struct sched_param *wanted)
+{
+    struct sched_params params;
+    int result = libos_sched_get(id, &params);
+
+    if (result)
+        return result;
+    if (wanted->sched_priority < 0)
+        return -EINVAL;
+    params.priority = (uint32_t)wanted->sched_priority;
+    return libos_sched_set(id, &params);
 }
 
 /* --- identity -------------------------------------------------------------------------------- */
@@ -273,6 +288,8 @@ long libos_syscall(long n, long a, long b, long c, long d, long e, long f)
         thread_yield();
         critical_exit();
         return 0;
+    case SYS_sched_setparam:
+        return priority_set((int)a, (const struct sched_param *)b);
     case SYS_set_tid_address:
         thread_current->clear_tid = (int *)a;
         return thread_current->id;

@@ -6,7 +6,9 @@
  *   H1  a thread is with the policy exactly while it is READY, on `blocked` exactly while BLOCKED
  *   H2  `thread_current` is the RUNNING one; all of this changes only with upcalls off
  *   H3  when no thread is READY the CPU is given back by `wait`: nothing is polled
+ *   H4  `ready_count` threads are READY
  */
+#include "inherit.h"
 #include "libos.h"
 
 #include <string.h>
@@ -23,31 +25,24 @@ uint32_t libos_queue_events, libos_child_events, libos_notify_events;
 
 void (*libos_revoke_hook)(uint32_t reasons);
 
+struct thread *thread_all;
 static struct thread *blocked, *free_threads;
-static uint64_t earliest = NO_ALARM; /* no blocked thread times out before */
-static uint64_t armed = NO_ALARM;    /* the kernel's timer is set to this */
-static uint64_t quantum;             /* in time stamp ticks */
+static uint64_t earliest = NO_ALARM;  /* no blocked thread times out before */
+static uint64_t armed = NO_ALARM;     /* the kernel's timer is set to this */
+static uint64_t slice_end = NO_ALARM; /* of the RUNNING one, on the application's own clock */
 static bool must_switch;
-static unsigned living;
+static unsigned living, ready_count;
 static int next_id = 1;
 
-void thread_init(void)
+/* Critical. */
+static void make_ready(struct thread *thread, enum enqueue_why why)
 {
-    static const struct sched *const policies[] = {&sched_fifo, &sched_round_robin};
-    const char *wanted = libos_setting("FREEHOLD_SCHED");
-
-    thread_policy = policies[0];
-    for (size_t i = 0; wanted && i < sizeof(policies) / sizeof(policies[0]); i++)
-        if (!strcmp(policies[i]->name, wanted))
-            thread_policy = policies[i];
-    if (wanted && strcmp(wanted, thread_policy->name)) {
-        console_printf("FREEHOLD_SCHED names the policy %s, which is not linked in: choose fifo or "
-                       "round_robin\n",
-                       wanted);
-        libos_exit(2);
-    }
-    quantum = time_ticks(thread_policy->quantum_ns);
-    thread_policy->init();
+    thread->state = THREAD_READY;
+    ready_count++;
+    thread_policy->enqueue(thread, why);
+    if (thread_current && why != ENQUEUE_PREEMPTED &&
+        thread_policy->wakeup(thread, &thread_current, 1) == 0)
+        must_switch = true;
 }
 
 /* Critical. NULL: memory is out. */
@@ -58,6 +53,8 @@ static struct thread *thread_take(void)
         for (unsigned i = 0; page && i < BUCKET; i++) {
             page[i].next = free_threads;
             free_threads = &page[i];
+            page[i].all_next = thread_all;
+            thread_all = &page[i];
         }
     }
     struct thread *thread = free_threads;
@@ -73,8 +70,16 @@ struct thread *thread_create(void (*entry)(void *), void *argument, uint64_t sta
 
     if (!thread)
         return NULL;
+    struct thread *all_next = thread->all_next;
     memset(thread, 0, sizeof(*thread));
+    thread->all_next = all_next;
     thread->id = next_id++;
+    thread->inherited = NOT_URGENT;
+    thread->params = SCHED_PARAMS;
+    if (thread_current) {
+        thread->params.weight = thread_current->params.weight;
+        thread->params.priority = thread_current->params.priority;
+    }
     memcpy(thread->name, "thread ", 7);
     char digits[8];
     int count = 0, value = thread->id;
@@ -98,7 +103,7 @@ struct thread *thread_create(void (*entry)(void *), void *argument, uint64_t sta
     thread->fpu[24] = 0x80;
     thread->fpu[25] = 0x1f;
     living++;
-    thread_policy->enqueue(thread);
+    make_ready(thread, ENQUEUE_NEW);
     return thread;
 }
 
@@ -111,25 +116,60 @@ unsigned thread_count(void)
 
 static void timer_arm(uint64_t now)
 {
-    uint64_t wanted = earliest;
+    uint64_t wanted = earliest, own = cpu_clock();
 
-    if (quantum && living > 1 && thread_current && now + quantum < wanted)
-        wanted = now + quantum;
+    if (living > 1 && thread_current && !must_switch && slice_end != NO_ALARM) {
+        uint64_t left = slice_end > own ? slice_end - own : 0;
+        if (now + left < wanted)
+            wanted = now + left;
+    }
     if (wanted < armed) {
         armed = wanted;
         exo_timer(wanted);
     }
 }
 
-/* --- blocking and waking ------------------------------------------------------------ */
-
-static void make_ready(struct thread *thread)
+/* The RUNNING one's slice begins. */
+static void slice_begin(struct thread *thread, uint64_t own)
 {
-    thread->state = THREAD_READY;
-    thread_policy->enqueue(thread);
-    if (thread_current && thread_policy->wakeup(thread, thread_current))
-        must_switch = true;
+    uint64_t ns = thread->slice_ns ? thread->slice_ns : sched_quantum_ns;
+
+    slice_end = ns ? own + time_ticks(ns) : NO_ALARM;
 }
+
+/* C5: what the RUNNING one has had is up to date. */
+static void charge(uint64_t own)
+{
+    thread_current->ran_ns += time_ns_of(own - thread_current->switched_in);
+    thread_current->switched_in = own;
+}
+
+uint64_t thread_ran_ns(void)
+{
+    critical_enter();
+    charge(cpu_clock());
+    uint64_t ns = thread_current->ran_ns;
+    critical_exit();
+    return ns;
+}
+
+void thread_charge(void)
+{
+    charge(cpu_clock());
+}
+
+static void slice_check(uint64_t own)
+{
+    if (!thread_current || own < slice_end)
+        return;
+    charge(own);
+    if (thread_policy->tick(thread_current) || thread_look_due(own))
+        must_switch = true;
+    else
+        slice_begin(thread_current, own);
+}
+
+/* --- blocking and waking ------------------------------------------------------------ */
 
 bool thread_block(const void *address, uint32_t bits, uint64_t wake_at)
 {
@@ -144,8 +184,30 @@ bool thread_block(const void *address, uint32_t bits, uint64_t wake_at)
     blocked = self;
     if (wake_at && wake_at < earliest)
         earliest = wake_at;
+    charge(cpu_clock());
+    if (thread_policy->leave)
+        thread_policy->leave(self, false);
     switch_out(&self->sp);
     return !self->timed_out;
+}
+
+void thread_wake_one(struct thread *thread)
+{
+    struct thread **at = &blocked;
+
+    while (*at != thread)
+        at = &(*at)->wait_next;
+    *at = thread->wait_next;
+    make_ready(thread, ENQUEUE_WOKEN);
+}
+
+struct thread *thread_waiting(const void *address, const struct thread *after)
+{
+    struct thread *at = after ? after->wait_next : blocked;
+
+    while (at && at->address != address)
+        at = at->wait_next;
+    return at;
 }
 
 unsigned thread_wake(const void *address, uint32_t bits, unsigned count)
@@ -162,7 +224,7 @@ unsigned thread_wake(const void *address, uint32_t bits, unsigned count)
             break;
         struct thread *thread = *oldest;
         *oldest = thread->wait_next;
-        make_ready(thread);
+        make_ready(thread, ENQUEUE_WOKEN);
         woken++;
     }
     return woken;
@@ -178,7 +240,7 @@ static void expire(uint64_t now)
         if (thread->wake_at && thread->wake_at <= now) {
             *at = thread->wait_next;
             thread->timed_out = true;
-            make_ready(thread);
+            make_ready(thread, ENQUEUE_WOKEN);
             continue;
         }
         if (thread->wake_at && thread->wake_at < earliest)
@@ -205,16 +267,12 @@ void thread_events(uint32_t reasons)
         libos_revoke_hook(reasons);
     if (reasons & EXO_UP_CALL)
         gate_incoming();
-    if (reasons & EXO_UP_SLICE_BEGIN)
-        thread_policy->cpu_gained();
     if (reasons & (EXO_UP_TIMER | EXO_UP_DEADLINE | EXO_UP_SLICE_BEGIN)) {
         uint64_t now = time_tsc();
         if (reasons & EXO_UP_TIMER)
             armed = NO_ALARM;
         expire(now);
-        if (thread_current && quantum && now - thread_current->switched_in >= quantum &&
-            thread_policy->tick(thread_current))
-            must_switch = true;
+        slice_check(cpu_clock());
         timer_arm(now);
     }
 }
@@ -229,8 +287,19 @@ bool thread_must_switch(void)
 static void stop_current(void)
 {
     __asm__ volatile("rdfsbase %0" : "=r"(thread_current->fs_base));
-    thread_current->ran_ns += time_ns_of(time_tsc() - thread_current->switched_in);
     thread_current = NULL;
+    slice_end = NO_ALARM;
+}
+
+/* C4 and W1: a policy that gives nothing though threads are READY, or something else, is replaced. */
+static struct thread *pick(void)
+{
+    for (;;) {
+        struct thread *thread = thread_policy->pick_next(0);
+        if (thread ? thread->state == THREAD_READY : !ready_count)
+            return thread;
+        thread_policy_faulty(thread);
+    }
 }
 
 void thread_schedule(void)
@@ -240,19 +309,23 @@ void thread_schedule(void)
     if (thread_current)
         stop_current();
     must_switch = false;
-    while (!(thread = thread_policy->pick_next())) {
+    thread_look(cpu_clock());
+    while (!(thread = pick())) {
         if (!living)
             libos_exit(0);
         thread_events(gate_wait(earliest == NO_ALARM ? 0 : earliest));
     }
     gate_flush();
-    uint64_t now = time_tsc();
+    uint64_t own = cpu_clock();
     thread->state = THREAD_RUNNING;
-    thread->switched_in = now;
+    thread->switched_in = own;
+    thread->runs++;
+    ready_count--;
     thread_current = thread;
+    slice_begin(thread, own);
     __asm__ volatile("wrfsbase %0" : : "r"(thread->fs_base));
-    if (earliest < armed || quantum)
-        timer_arm(now);
+    if (earliest < armed || slice_end != NO_ALARM)
+        timer_arm(time_tsc());
     if (!thread->preempted)
         switch_in(thread->sp);
     thread->preempted = false;
@@ -265,8 +338,19 @@ void thread_yield(void)
     struct thread *self = thread_current;
 
     must_switch = false;
+    charge(cpu_clock());
     self->state = THREAD_READY;
+    ready_count++;
     thread_policy->yield(self);
+    switch_out(&self->sp);
+}
+
+void thread_give_way(void)
+{
+    struct thread *self = thread_current;
+
+    charge(cpu_clock());
+    make_ready(self, ENQUEUE_PREEMPTED);
     switch_out(&self->sp);
 }
 
@@ -277,8 +361,8 @@ void thread_preempt(void)
     __asm__ volatile("fxsave64 %0" : "=m"(self->fpu));
     self->context = *(const struct exo_context *)&control->saved;
     self->preempted = true;
-    self->state = THREAD_READY;
-    thread_policy->enqueue(self);
+    charge(cpu_clock());
+    make_ready(self, ENQUEUE_PREEMPTED);
     thread_schedule();
 }
 
@@ -306,6 +390,10 @@ void thread_exit(void)
     if (word)
         *(volatile int *)word; /* U1: mapped before upcalls go off */
     critical_enter();
+    charge(cpu_clock());
+    inherit_end(thread_all, self);
+    if (thread_policy->leave)
+        thread_policy->leave(self, true);
     if (word) {
         *(volatile int *)word = 0;
         thread_wake(word, UINT32_MAX, 1);

@@ -40,7 +40,7 @@ void critical_enter(void)
 void critical_exit(void)
 {
     if (thread_must_switch())
-        thread_yield();
+        thread_give_way();
     __asm__ volatile("" : : : "memory");
     control->disabled = 0;
     if (control->pending)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * round_robin.c - preemptive: each thread in turn for at most a quantum.
+ * round_robin.c - preemptive: each thread in turn for at most a quantum. Every function takes a fixed
+ * number of steps.
  */
 #include "policy.h"
 #include "thread_list.h"
@@ -14,8 +15,9 @@ static void round_robin_init(void)
     ready = (struct thread_list){0};
 }
 
-static void round_robin_enqueue(struct thread *thread)
+static void round_robin_enqueue(struct thread *thread, enum enqueue_why why)
 {
+    (void)why;
     thread_list_append(&ready, thread);
 }
 
@@ -24,8 +26,9 @@ static void round_robin_dequeue(struct thread *thread)
     thread_list_remove(&ready, thread);
 }
 
-static struct thread *round_robin_pick_next(void)
+static struct thread *round_robin_pick_next(unsigned cpu)
 {
+    (void)cpu;
     return thread_list_take(&ready);
 }
 
@@ -36,15 +39,20 @@ static bool round_robin_tick(struct thread *running)
 }
 
 /* Who wakes waits for its turn: at most one quantum a ready thread. */
-static bool round_robin_wakeup(struct thread *woken, struct thread *running)
+static int round_robin_wakeup(struct thread *woken, struct thread *const *running, unsigned cpus)
 {
-    (void)woken;
-    (void)running;
-    return false;
+    (void)woken, (void)running, (void)cpus;
+    return -1;
 }
 
-static void round_robin_cpu(void)
+static void round_robin_yield(struct thread *running)
 {
+    thread_list_append(&ready, running);
+}
+
+static void round_robin_cpu(unsigned cpu)
+{
+    (void)cpu;
 }
 
 static void round_robin_dump(void (*print)(const char *line))
@@ -52,8 +60,9 @@ static void round_robin_dump(void (*print)(const char *line))
     thread_list_dump(&ready, print);
 }
 
+extern const struct sched sched_round_robin;
 const struct sched sched_round_robin = {
-    .name = "round_robin",
+    .name = SCHED_NAME("round_robin"),
     .quantum_ns = QUANTUM_NS,
     .init = round_robin_init,
     .enqueue = round_robin_enqueue,
@@ -61,7 +70,7 @@ const struct sched sched_round_robin = {
     .pick_next = round_robin_pick_next,
     .tick = round_robin_tick,
     .wakeup = round_robin_wakeup,
-    .yield = round_robin_enqueue,
+    .yield = round_robin_yield,
     .cpu_gained = round_robin_cpu,
     .cpu_lost = round_robin_cpu,
     .dump = round_robin_dump,

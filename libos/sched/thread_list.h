@@ -11,6 +11,7 @@ struct thread_list {
     struct thread *first, *last;
 };
 
+/* To the end. */
 static inline void thread_list_append(struct thread_list *list, struct thread *thread)
 {
     thread->next = NULL;
@@ -20,6 +21,17 @@ static inline void thread_list_append(struct thread_list *list, struct thread *t
     else
         list->first = thread;
     list->last = thread;
+}
+
+static inline void thread_list_prepend(struct thread_list *list, struct thread *thread)
+{
+    thread->prev = NULL;
+    thread->next = list->first;
+    if (list->first)
+        list->first->prev = thread;
+    else
+        list->last = thread;
+    list->first = thread;
 }
 
 static inline void thread_list_remove(struct thread_list *list, struct thread *thread)
