@@ -228,7 +228,7 @@ WRONG = {
     "many slices": (10, "slices = 64", "www: `slices` is 64; an application has 1 to 63 slices."),
     "all slices but those of the other": (10, "slices = 59", None),
     "sched": (11, 'sched = "robin"', 'www: `sched` is "robin"; did you mean "round_robin"?'),
-    "sched 2": (11, 'sched = "zz"', 'www: `sched` is "zz"; choose one of fifo, round_robin.'),
+    "sched 2": (11, 'sched = "zz"', 'www: `sched` is "zz"; choose one of central, edf, eevdf, fifo, priority, round_robin, steal, stride.'),
     "address": (12, 'address = "10.0.2"', 'www: `address` is "10.0.2", which is no address; write for example "10.0.2.15/24" or "dhcp".'),
     "address 6": (12, 'address = "fe80::1/64"', 'www: `address` is "fe80::1/64", which is no address;'),
     "no prefix": (12, 'address = "10.0.2.15"', 'www: `address` is "10.0.2.15", which lacks its prefix length;'),
@@ -487,7 +487,7 @@ def test_the_headers_are_read_right(tmp_path):
 def test_the_policies_are_those_of_libos():
     named = set()
     for file in (ROOT / "libos" / "sched").glob("*.c"):
-        named |= set(re.findall(r'\.name = "(\w+)"', file.read_text()))
+        named |= set(re.findall(r'\.name = SCHED_NAME\("(\w+)"\)', file.read_text()))
     assert set(policies()) == named and {"fifo", "round_robin"} <= named
 
 
