@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * main.c - simulate POLICY [TRACE]: runs the workload on standard input, writes what came of it.
+ * main.c - simulate POLICY WORKLOAD [TRACE]: runs the workload in that file, writes what came of it.
  * Without a policy: the names of all that there are.
  *
  * Exit status: 0 done, 1 the policy broke its contract, 2 the command line or the workload is wrong.
@@ -25,17 +25,23 @@ int main(int count, char **words)
     }
     if (count < 2)
         return 0;
+    FILE *file = count > 2 ? fopen(words[2], "r") : NULL;
+    if (!file) {
+        fprintf(stderr, "there is no workload to read\n");
+        return 2;
+    }
     if (!policy) {
         fprintf(stderr, "there is no policy %s\n", words[1]);
         return 2;
     }
-    if (!workload_read(stdin, &workload, error, sizeof(error))) {
+    if (!workload_read(file, &workload, error, sizeof(error))) {
         fprintf(stderr, "the workload is wrong: %s\n", error);
         return 2;
     }
-    FILE *trace = count > 2 ? fopen(words[2], "w") : NULL;
-    if (count > 2 && !trace) {
-        fprintf(stderr, "%s cannot be written\n", words[2]);
+    fclose(file);
+    FILE *trace = count > 3 ? fopen(words[3], "w") : NULL;
+    if (count > 3 && !trace) {
+        fprintf(stderr, "%s cannot be written\n", words[3]);
         return 2;
     }
     sim_run(&workload, policy, trace, &result);

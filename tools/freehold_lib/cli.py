@@ -14,7 +14,7 @@ import sys
 import traceback
 
 from .bundle import BundleError
-from .commands import clean, ctl, fuzz, gdb, image, logs, mutate, run, setup, size, test
+from .commands import clean, ctl, fuzz, gdb, image, logs, mutate, run, sched, setup, size, test
 from .errors import FreeholdError
 from .machine import MachineError
 
@@ -27,6 +27,7 @@ COMMANDS = {
     "gdb": gdb,
     "logs": logs,
     "ctl": ctl,
+    "sched": sched,
     "size": size,
     "setup": setup,
     "clean": clean,
@@ -49,6 +50,8 @@ examples:
   tools/freehold image --output usb.img   write an image for a USB stick
   tools/freehold gdb www                  debug the machine that runs, symbols of "www" loaded
   tools/freehold logs -f www              follow what "www" writes
+  tools/freehold sched compare fifo central --workload tests/sched/workloads/bimodal.toml
+                                          try scheduling policies on a workload, on the host
   tools/freehold ctl list                 what runs on it, and what each application holds
 
 exit status: 0 done, 1 something failed, 2 the command line is wrong, 130 Ctrl-C, 143 SIGTERM

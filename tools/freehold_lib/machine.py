@@ -165,7 +165,16 @@ def load(path: Path | str, build: Path | str | None = DEFAULT_BUILD) -> Machine:
     Programs are looked for in the build folder `build`. None: the programs are not looked at, and
     only the file itself is checked (before a first build there are none).
     """
-    path = Path(path)
+    values, errors = read_toml(Path(path))
+    machine = _Reader(Path(path), Path(build) if build else None, errors).machine(values)
+    errors.sort()
+    if errors.sentences:
+        raise MachineError(errors.sentences)
+    return machine
+
+
+def read_toml(path: Path) -> tuple[dict, Errors]:
+    """What a TOML file says, and where to tell what is wrong with it; MachineError if it is none."""
     text = _read(path)
     try:
         _check_depth(path, text)
@@ -177,12 +186,7 @@ def load(path: Path | str, build: Path | str | None = DEFAULT_BUILD) -> Machine:
         raise MachineError([f"{path}:1: The file nests values too deeply."]) from error
     except ValueError as error:
         raise MachineError([f"{path}:{_line_of_digits(text)}: There is a number of too many digits."]) from error
-    errors = Errors(path, lines)
-    machine = _Reader(path, Path(build) if build else None, errors).machine(values)
-    errors.sort()
-    if errors.sentences:
-        raise MachineError(errors.sentences)
-    return machine
+    return values, Errors(path, lines)
 
 
 def _read(path: Path) -> str:

@@ -148,8 +148,9 @@ class Table:
             return _Absent(self.errors, self.place + (key,), {}, label)
         return Table(self.errors, self.place + (key,), values, label)
 
-    def tables(self, key: str) -> list[Table]:
-        """An array of tables; each is called by its key `name` where it has a good one."""
+    def tables(self, key: str, what: str = "application") -> list[Table]:
+        """An array of tables; each is called by its key `name` where it has a good one, else by what
+        it is and its number."""
         if type(self.values.get(key)) is dict:
             self.errors.add(self.place + (key,), f"Write [[{key}]] with two brackets: there may be several.")
             return []
@@ -159,7 +160,7 @@ class Table:
                 continue
             name = values.get("name")
             good = type(name) is str and name.isprintable() and name == name.strip() and 0 < len(name) <= 40
-            label = name if good else f"application {index + 1}"
+            label = name if good else f"{what} {index + 1}"
             made.append(Table(self.errors, self.place + (key, index), values, label))
         return made
 
