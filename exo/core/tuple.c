@@ -116,15 +116,13 @@ typedef uint64_t __attribute__((may_alias)) word_t;
 
 #define WORD(tuple, i) (((const word_t *)(tuple))[i])
 
-/* The bits under both masks in which two tuples differ, all words together. */
-static uint64_t differs(const struct exo_tuple *a, const struct exo_tuple *b,
-                        const struct exo_tuple *mask, const struct exo_tuple *and_mask)
+/* Do two tuples differ in no bit under `mask`? Most that do, do so in the first word, the MAC. */
+static bool same(const struct exo_tuple *a, const struct exo_tuple *b, const struct exo_tuple *mask)
 {
-    uint64_t bits = 0;
-
     for (uint32_t i = 0; i < WORDS; i++)
-        bits |= (WORD(a, i) ^ WORD(b, i)) & WORD(mask, i) & WORD(and_mask, i);
-    return bits;
+        if ((WORD(a, i) ^ WORD(b, i)) & WORD(mask, i))
+            return false;
+    return true;
 }
 
 /* The bits of `a` that are not in `b`. */
@@ -139,18 +137,20 @@ static uint64_t beyond(const struct exo_tuple *a, const struct exo_tuple *b)
 
 bool tuple_matches(const struct exo_tuple *tuple, const struct exo_filter *filter)
 {
-    return !differs(tuple, &filter->value, &filter->mask, &filter->mask);
+    return same(tuple, &filter->value, &filter->mask);
 }
 
 bool filter_overlaps(const struct exo_filter *a, const struct exo_filter *b)
 {
-    return !differs(&a->value, &b->value, &a->mask, &b->mask);
+    for (uint32_t i = 0; i < WORDS; i++)
+        if ((WORD(&a->value, i) ^ WORD(&b->value, i)) & WORD(&a->mask, i) & WORD(&b->mask, i))
+            return false;
+    return true;
 }
 
 bool filter_within(const struct exo_filter *inner, const struct exo_filter *outer)
 {
-    return !beyond(&outer->mask, &inner->mask) &&
-           !differs(&inner->value, &outer->value, &outer->mask, &outer->mask);
+    return !beyond(&outer->mask, &inner->mask) && same(&inner->value, &outer->value, &outer->mask);
 }
 
 /* --- canonical filters --------------------------------------------------------------- */
