@@ -4,8 +4,9 @@
 
     tests/fuzz/seeds.py      writes them to tests/fuzz/corpus
 
-So far DMARs for the target `firmware`, as Intel's "Virtualization Technology for Directed I/O", chapter
-8, has them: structures in structures, each with its length in it.
+DMARs for the target `firmware`, as Intel's "Virtualization Technology for Directed I/O", chapter
+8, has them: structures in structures, each with its length in it. Dialogues for the target `dhcp`, in the
+steps of which dhcp.c makes messages: the right answers in the right order, and time between them.
 """
 
 import pathlib
@@ -63,11 +64,62 @@ DMARS = {
 }
 
 
+# As in dhcp.c: steps, what a message may be, and the place of an option in its table.
+OFFER, YES, NO = 0, 1, 2
+FRAGMENTS, TWICE, NAMES, NO_END, TO_CLIENT = 16, 4096, 8, 2048, 128
+NETMASK, ROUTER, LEASE, OVERLOAD, T1, T2 = 0, 1, 10, 11, 15, 16
+
+
+def option(which: int, value: int, length: int = 4) -> bytes:
+    return bytes([which]) + value.to_bytes(length, "big")
+
+
+def say(what: int, *options: bytes, how: int = 0, names: bytes = b"", piece: bytes = b"") -> bytes:
+    fields = bytes([len(names)]) + names if how & NAMES else b""
+    return struct.pack(">BH", what, how) + fields + bytes([len(options)]) + b"".join(options) + piece
+
+
+def half_seconds(count: int) -> bytes:
+    return bytes([6 | (count - 1) << 3])
+
+
+def minutes(count: int) -> bytes:
+    return bytes([7, count - 1])
+
+
+def dialogues() -> dict[str, bytes]:
+    lan = option(NETMASK, 0xFFFFFF00), option(ROUTER, 0x0A000202)
+    half = (*lan, option(LEASE, 1800))
+    lease = say(OFFER, *half) + say(YES, *half)
+    own = (*lan, option(LEASE, 600), option(T1, 120), option(T2, 300))
+    names = bytes([51, 4, 0, 0, 2, 88, 255]).ljust(64, b"\0") + bytes([3, 4, 10, 0, 2, 2, 255])
+    overload = {"how": NAMES, "names": names}
+    return {
+        "lease": lease,
+        "renewed": lease + minutes(16) + say(YES, *half, how=TO_CLIENT) + minutes(17),
+        "rebound": say(OFFER, *own) + say(YES, *own) + minutes(6) + say(YES, *own) + minutes(9),
+        "lost": lease + minutes(32),
+        "refused": say(OFFER, *half) + say(NO) + half_seconds(20) + lease,
+        "taken back": lease + minutes(16) + say(NO) + half_seconds(20),
+        "unheard": half_seconds(30) * 8 + lease,
+        "no answer": say(OFFER, *half) + half_seconds(30) * 8 + say(YES, *half),
+        "for ever": say(OFFER, option(LEASE, 0xFFFFFFFF)) + say(YES, option(LEASE, 0xFFFFFFFF)) + minutes(32),
+        "no time": say(OFFER, option(LEASE, 0)) + say(YES, option(LEASE, 0), option(T1, 0), option(T2, 0)) + minutes(9),
+        "pieces": say(OFFER, *half, how=FRAGMENTS, piece=b"\x1f") + say(YES, *half, how=FRAGMENTS, piece=b"\x9e"),
+        "overload": say(OFFER, option(OVERLOAD, 3, 1), **overload) + say(YES, option(OVERLOAD, 3, 1), **overload),
+        "twice": say(OFFER, *half, how=TWICE) + say(YES, *half, how=TWICE),
+        "no end": say(OFFER, *half) + say(YES, *half, how=NO_END),
+    }
+
+
 def seeds() -> dict[str, bytes]:
     """By path within the corpus. A DMAR has 8 bytes between what the target makes and its structures."""
-    return {f"firmware/dmar-{name.replace(' ', '-')}": b"\xc0" + bytes(8) + dmar for name, dmar in DMARS.items()}
+    dmars = {f"firmware/dmar-{name}": b"\xc0" + bytes(8) + dmar for name, dmar in DMARS.items()}
+    made = dmars | {f"dhcp/{name}": steps for name, steps in dialogues().items()}
+    return {name.replace(" ", "-"): data for name, data in made.items()}
 
 
 if __name__ == "__main__":
     for place, data in seeds().items():
+        (CORPUS / place).parent.mkdir(exist_ok=True)
         (CORPUS / place).write_bytes(data)

@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT / "tests/fuzz"))
 from seeds import seeds  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("FREEHOLD_BUILD", ROOT / "build"))
-TARGETS = ("calls", "rings", "filters", "packets", "elf", "bundle", "firmware", "request")
+TARGETS = ("calls", "rings", "filters", "packets", "dhcp", "elf", "bundle", "firmware", "request")
 
 
 def fuzz(*words):

@@ -231,9 +231,11 @@ uint32_t libos_queue_events;
 long (*fd_socket_call)(long number, long a, long b, long c, long d, long e, long f);
 void (*fd_before_wait)(void);
 
+const char *world_address __attribute__((weak)) = WORLD_ADDRESS;
+
 const char *libos_setting(const char *name)
 {
-    return !strcmp(name, "FREEHOLD_ADDRESS")   ? WORLD_ADDRESS
+    return !strcmp(name, "FREEHOLD_ADDRESS")   ? world_address
            : !strcmp(name, "FREEHOLD_GATEWAY") ? WORLD_GATEWAY
                                                : NULL;
 }

@@ -16,6 +16,9 @@
 #define WORLD_ADDRESS "10.0.2.15/24"
 #define WORLD_GATEWAY "10.0.2.2"
 
+/* FREEHOLD_ADDRESS, as libnet's constructor finds it: a test that defines it wins. */
+extern const char *world_address;
+
 extern uint64_t world_now; /* ns */
 
 /* libnet has started, by its constructor. */

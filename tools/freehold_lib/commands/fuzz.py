@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Attack the parts that read what strangers send: kernel calls, rings, packets, ELF files, bundles,
+"""Attack the parts that read what strangers send: kernel calls, rings, packets, DHCP, ELF files, bundles,
 the firmware's tables, HTTP requests. libFuzzer invents inputs under the address and undefined
 behaviour sanitizers; what leads to new paths is kept in the build folder for the next time. With
 clang, in a build folder of its own (build/fuzz). Machine files, which Python reads, come from a
@@ -31,6 +31,7 @@ TARGETS = {
     "rings": "network queues whose shared words change at any moment",
     "filters": "packets and filters, against a second parser and a plain search",
     "packets": "frames into libnet and lwIP, up to the sockets",
+    "dhcp": "answers to lwIP's DHCP client under libnet, and time up to the end of a lease",
     "elf": "programs, with the bounds of loader and init",
     "bundle": "the bundle that init reads",
     "firmware": "ACPI's MADT and the memory map, as the loader reads them",
