@@ -3,6 +3,7 @@
 
 import argparse
 import pathlib
+import re
 import socket
 import sys
 import threading
@@ -17,6 +18,7 @@ from freehold_lib import cli  # noqa: E402
 from freehold_lib.commands import ctl  # noqa: E402
 from freehold_lib.control import Answer, Control, ControlError  # noqa: E402
 from freehold_lib.machine import load  # noqa: E402
+from freehold_lib.workspace import Run  # noqa: E402
 
 MACHINE = """\
 [machine]
@@ -225,6 +227,62 @@ def test_apply_refused(described, machine, capsys, old, new, sentence):
     text = MACHINE.replace(old, new, 1).replace('"1M"', '"512K"')
     status, said, asked = apply(described, machine, text, capsys)
     assert status == 1 and sentence in said.err and "Nothing was changed." in said.err and asked == ["describe"]
+
+
+NETWORK = '"2M"\naddress = "10.0.2.15/24"'
+FORWARD = f'{NETWORK}\nforward = ["tcp/8080:80", "udp/7007:7"]'
+
+
+@pytest.mark.parametrize(
+    "before, after, keys",
+    [
+        ("", "", None),
+        ('memory = "256M"', 'memory = "512M"', "`memory` of [machine]"),
+        ('memory = "128M"', "", None),  # as it is anyway
+        ("FORWARD", "NETWORK", "`forward` of www"),
+        ("FORWARD", FORWARD.replace("8080", "8081"), "`forward` of www"),
+        ("FORWARD", FORWARD.replace('"tcp/8080:80", "udp/7007:7"', '"udp/7007:7", "tcp/8080:80"'), None),
+    ],
+)
+def test_apply_what_only_a_restart_changes(described, machine, monkeypatch, capsys, before, after, keys):
+    """The emulator has it, not the machine: what it was started with is remembered beside it."""
+    def text(change):
+        known = {"FORWARD": FORWARD, "NETWORK": NETWORK}
+        if change.startswith("memory"):
+            return MACHINE.replace('name = "demo"', f'name = "demo"\n{change}')
+        return MACHINE.replace('"2M"', known.get(change, change or '"2M"'))
+
+    folder, said = described
+    (folder / "m.toml").write_text(text(before))
+    started = load(folder / "m.toml", folder)
+    if started.apps[0].mac:
+        row = f"queues=1 restart=1 mac={started.apps[0].mac:012x} strings={zlib.crc32(started.apps[0].strings):08x}"
+        row += f" allow={zlib.crc32(b''.join(started.apps[0].allowances)):08x} "
+        said = re.sub(rb"queues=0.*?allow=00000000 ", row.encode(), said, count=1)
+    run = Run(folder)
+    run.remember("qemu", {}, started.outside)
+    running = machine({"describe": said, "quota echo 128 2000": b"#TAG ok smaller\n"})
+    monkeypatch.setattr(ctl, "_socket", lambda run: running.path)
+    (folder / "m.toml").write_text(text(after).replace('"1M"', '"512K"'))
+    status = cli.main(["ctl", "--build", str(folder), "apply", str(folder / "m.toml")])
+    answer = capsys.readouterr()
+    if keys is None:
+        assert status == 0 and answer.out == "smaller\n", answer
+    else:
+        assert status == 1 and answer.err.splitlines()[-1].endswith("Nothing was changed.")
+        assert f"{keys}: that needs a restart of the machine" in answer.err and running.asked == ["describe"]
+
+
+def test_apply_without_control(described, machine, capsys):
+    status, said, asked = apply(described, machine, MACHINE.replace("serial = true", "serial = false"), capsys)
+    assert status == 1 and "`serial` of [control]: that needs a restart" in said.err and asked == ["describe"]
+
+
+def test_apply_to_a_real_machine(described, machine, capsys):
+    """What an emulator was started with in this folder is nothing to a machine at the end of a cable."""
+    Run(described[0]).remember("qemu", {}, {"memory": 1, "forward": {"www": ["tcp/1:1"]}})
+    status, said, _ = apply(described, machine, MACHINE, capsys)
+    assert status == 0 and said.out == "The machine is as the file has it.\n"
 
 
 def test_apply_other_program(described, machine, capsys):

@@ -158,6 +158,15 @@ class Machine:
             for forward in app.forwards
         ]
 
+    @property
+    def outside(self) -> dict:
+        """What the file says of the emulator, not of what runs in it; as JSON keeps it."""
+        forwards = {
+            app.name: sorted(f"{forward.protocol}/{forward.host_port}:{forward.app_port}" for forward in app.forwards)
+            for app in self.apps
+        }
+        return {"memory": self.memory, "forward": forwards}
+
 
 def load(path: Path | str, build: Path | str | None = DEFAULT_BUILD) -> Machine:
     """Read and check a machine file. MachineError with all that is wrong.

@@ -34,10 +34,12 @@ class Run:
         if build.is_dir():
             self.folder.mkdir(exist_ok=True)
 
-    def remember(self, emulator: str, files: dict[str, Path]) -> None:
-        """Leave for `gdb` and `logs` what runs: the file with symbols of each name in the log."""
+    def remember(self, emulator: str, files: dict[str, Path], outside: dict | None = None) -> None:
+        """Leave for `gdb` and `logs` what runs: the file with symbols of each name in the log; and for `ctl`
+        what the machine itself cannot tell (Machine.outside)."""
         named = {name: str(file.resolve()) for name, file in files.items()}
-        self._notes.write_text(json.dumps({"emulator": emulator, "symbols": named}, indent=1))
+        notes = {"emulator": emulator, "symbols": named, "outside": outside}
+        self._notes.write_text(json.dumps(notes, indent=1))
 
     def recall(self) -> tuple[str, dict[str, Path]]:
         """What remember() left."""
@@ -48,6 +50,14 @@ class Run:
             raise FreeholdError(
                 f"No machine has run in {self.build} yet; start one: tools/freehold run"
             ) from error
+
+    @property
+    def outside(self) -> dict | None:
+        """What remember() was told of it; None: nothing."""
+        try:
+            return json.loads(self._notes.read_text())["outside"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     @property
     def process(self) -> str | None:

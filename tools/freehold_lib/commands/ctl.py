@@ -99,13 +99,15 @@ def _add_place(parser: argparse.ArgumentParser, default: str | None) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     machine = load(arguments.file, arguments.build) if arguments.action == "apply" else None
-    with Control(arguments.device or _socket(Run(arguments.build))) as control:
+    run = Run(arguments.build)
+    with Control(arguments.device or _socket(run)) as control:
         if arguments.action == "list":
             answer = control.ask("list", PATIENCE)
             print("\n".join(table(answer.rows)))
             print(answer.sentence)
         elif arguments.action == "apply":
-            apply_file(control, machine, arguments.build, arguments.deadline)
+            wrong = unlike_outside(machine, None if arguments.device else run.outside)
+            apply_file(control, machine, arguments.build, arguments.deadline, wrong)
         elif arguments.action == "quota":
             print(_quota(control, arguments.app, arguments.pages, arguments.deadline).sentence)
         else:
@@ -134,11 +136,14 @@ def _cell(key: str, value: str | None) -> str:
     return value
 
 
-def apply_file(control: Control, machine: Machine, build: Path, deadline: float) -> None:
-    """All or nothing is refused; then smaller quotas first, so that there is something to give."""
+def apply_file(
+    control: Control, machine: Machine, build: Path, deadline: float, wrong: list[str]
+) -> None:
+    """All or nothing is refused; then smaller quotas first, so that there is something to give. `wrong` says
+    what is known to hinder it."""
     answer = control.ask("describe", PATIENCE)
     runs = {row["name"]: row for row in answer.rows}
-    wrong = differences(machine, build, answer)
+    wrong = differences(machine, build, answer) + wrong
     if wrong:
         raise FreeholdError("\n".join([*wrong, "Nothing was changed."]))
     changed = [app for app in machine.apps if app.pages != int(runs[app.name]["pages"])]
@@ -174,6 +179,18 @@ def differences(machine: Machine, build: Path, answer: Answer) -> list[str]:
             wrong.append(f"{app.name}: {', '.join(other)} cannot be changed while the machine runs; `memory` can.")
     wrong += [f"{name} is not in the file, and cannot be removed while the machine runs; kill it." for name in runs]
     return wrong
+
+
+def unlike_outside(machine: Machine, outside: dict | None) -> list[str]:
+    """What the file has other than the emulator was started with; None: it is a real machine."""
+    keys = [] if machine.control else ["`serial` of [control]"]
+    if outside:
+        keys += ["`memory` of [machine]"] * (machine.memory != outside["memory"])
+        wanted = machine.outside["forward"]
+        keys += [f"`forward` of {app}" for app, before in outside["forward"].items() if wanted.get(app, before) != before]
+    if not keys:
+        return []
+    return [f"{', '.join(keys)}: that needs a restart of the machine; end tools/freehold run and start it again."]
 
 
 def _quota(control: Control, app: str, pages: int, deadline: float) -> Answer:

@@ -135,7 +135,7 @@ def _boot(
         iommu=arguments.iommu,
         control=run.control if is_qemu and machine.control else None,
     )
-    run.remember(arguments.emulator, files)
+    run.remember(arguments.emulator, files, machine.outside)
     begun = time.monotonic()
     try:
         with emulator:
