@@ -4,6 +4,8 @@
  *
  * ACPI specification 6.5, 5.2.5 to 5.2.8 and 5.2.12 "Multiple APIC Description Table". No byte
  * outside the table is read, whatever lengths its entries claim; an entry that contradicts itself ends the list.
+ * Some firmware lists a CPU twice, once as local APIC and once as x2APIC, or names the address that
+ * stands for all CPUs: neither becomes a CPU of its own.
  */
 #include "acpi.h"
 
@@ -13,8 +15,12 @@ enum {
     LOCAL_APIC_SIZE = 8,
     LOCAL_X2APIC = 9,
     LOCAL_X2APIC_SIZE = 16,
-    ENABLED = 1,
+    ENABLED = 1, /* bit 1, "online capable", means a socket that is empty or off: no CPU today */
 };
+
+/* Messages to these ids go to every CPU (Intel SDM vol. 3, 10.6.2.1 and 10.12.9). */
+#define ALL_APICS   0xffu
+#define ALL_X2APICS UINT32_MAX
 
 static uint32_t read32(const uint8_t *at)
 {
@@ -89,30 +95,40 @@ const void *acpi_find(uint64_t rsdp_address, const char *signature, uint64_t *si
     return NULL;
 }
 
+bool cpu_list_add(struct cpu_list *list, uint32_t id)
+{
+    for (uint32_t i = 0; i < list->count && i < list->limit; i++)
+        if (list->ids[i] == id)
+            return false;
+    if (list->count < list->limit)
+        list->ids[list->count] = id;
+    list->count++;
+    return true;
+}
+
 uint32_t madt_cpus(const void *madt, uint64_t size, uint32_t *ids, uint32_t limit)
 {
     const uint8_t *bytes = madt;
-    uint32_t count = 0;
+    struct cpu_list list = {ids, limit, 0};
 
     for (uint64_t at = MADT_ENTRIES; at < size && size - at >= 2; at += bytes[at + 1]) {
         uint8_t type = bytes[at], length = bytes[at + 1];
-        uint32_t id, flags;
+        uint32_t id, flags, all;
         if (length < 2 || length > size - at)
             break;
         if (type == LOCAL_APIC && length >= LOCAL_APIC_SIZE) {
             id = bytes[at + 3];
+            all = ALL_APICS;
             flags = read32(bytes + at + 4);
         } else if (type == LOCAL_X2APIC && length >= LOCAL_X2APIC_SIZE) {
             id = read32(bytes + at + 4);
+            all = ALL_X2APICS;
             flags = read32(bytes + at + 8);
         } else {
             continue;
         }
-        if (!(flags & ENABLED))
-            continue;
-        if (count < limit)
-            ids[count] = id;
-        count++;
+        if (flags & ENABLED && id != all)
+            cpu_list_add(&list, id);
     }
-    return count;
+    return list.count;
 }

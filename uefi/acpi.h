@@ -18,9 +18,18 @@ bool acpi_sum_is_zero(const void *table, uint64_t size);
  */
 const void *acpi_find(uint64_t rsdp, const char *signature, uint64_t *size);
 
+/* APIC ids of CPUs, each once; `count` may be more than there is room for. */
+struct cpu_list {
+    uint32_t *ids;
+    uint32_t limit, count;
+};
+
+/* False: it is in the list. Of what found no room, nobody knows whether it was there twice. */
+bool cpu_list_add(struct cpu_list *list, uint32_t id);
+
 /*
- * The APIC ids of the CPUs that a MADT of `size` bytes calls enabled, in its order, at most `limit`
- * of them. Returns how many there are, which may be more than `limit`.
+ * The APIC ids of the CPUs that a MADT of `size` bytes calls enabled, in its order and each
+ * once, at most `limit` of them. Returns how many there are, which may be more than `limit`.
  */
 uint32_t madt_cpus(const void *madt, uint64_t size, uint32_t *ids, uint32_t limit);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cpus.c - which CPUs the machine has.
+ * cpus.c - which CPUs the machine has, and the memory by which the kernel starts them.
  *
  * The ACPI MADT says it; where there is none, the firmware's EFI_MP_SERVICES_PROTOCOL; where there
  * is neither, the CPU that runs this is the only one known. It comes first in the list in any case.
@@ -33,21 +33,18 @@ static uint32_t cpus_by_firmware(uint32_t *ids, uint32_t limit)
     const uint32_t good = MP_ENABLED | MP_HEALTHY;
     struct mp_services *services;
     UINTN all, enabled;
-    uint32_t count = 0;
+    struct cpu_list list = {ids, limit, 0};
 
     if (firmware->BootServices->LocateProtocol(&guid, NULL, (void **)&services) != EFI_SUCCESS ||
         services->count(services, &all, &enabled) != EFI_SUCCESS)
         return 0;
     for (UINTN cpu = 0; cpu < all; cpu++) {
         struct mp_information information;
-        if (services->information(services, cpu, &information) != EFI_SUCCESS ||
-            (information.status & good) != good)
-            continue;
-        if (count < limit)
-            ids[count] = (uint32_t)information.id;
-        count++;
+        if (services->information(services, cpu, &information) == EFI_SUCCESS &&
+            (information.status & good) == good && information.id < UINT32_MAX)
+            cpu_list_add(&list, (uint32_t)information.id);
     }
-    return count;
+    return list.count;
 }
 
 static uint32_t own_id(void)
@@ -90,4 +87,6 @@ void cpus_find(struct boot_info *info)
         say("This machine has %u CPUs; Freehold knows the first %u.", count, EXO_BOOT_CPUS);
     info->cpu_count = count < EXO_BOOT_CPUS ? count : EXO_BOOT_CPUS;
     boot_cpu_first(info);
+    if (info->cpu_count > 1)
+        info->low_first = (uint64_t)pages_alloc_low(EXO_BOOT_LOW) / EXO_PAGE_SIZE;
 }

@@ -52,6 +52,8 @@ bool file_there(const char *name);
 void *pages_alloc(uint64_t count, const char *purpose);
 void pages_keep(const void *pages, uint64_t count);
 void *pages_alloc_kept(uint64_t count, const char *purpose);
+/* Kept, and in the first 640 KiB; NULL if the firmware has none there. */
+void *pages_alloc_low(uint64_t count);
 
 /* The memory map of this moment, sorted, and the key that goes with it. Uses one buffer for ever;
  * returns the firmware's status, so that it serves while leaving, too. */
@@ -85,7 +87,7 @@ void machine_describe(struct boot_info *info);
 
 /* --- cpus.c --- */
 
-/* Fill cpus and cpu_count, after the RSDP. */
+/* Fill cpus, cpu_count and low_first, after the RSDP. */
 void cpus_find(struct boot_info *info);
 
 /* --- seed.c --- */

@@ -13,6 +13,10 @@ enum { KEPT = 128 };
 /* Descriptors by which the map may grow until the firmware is left. */
 enum { MAP_SPARE = 32 };
 
+/* Above, in the first MiB, is what was adapters' memory; a start-up message cannot name it (Intel SDM
+ * vol. 3, 8.4.3: vectors A0H to BFH are reserved). */
+enum { LOW_END = 0xa0000 };
+
 static struct boot_region kept[KEPT] = {{0, 1}}; /* frame 0 belongs to nobody */
 static uint32_t kept_count = 1;
 
@@ -58,6 +62,17 @@ void *pages_alloc_kept(uint64_t count, const char *purpose)
 
     pages_keep(pages, count);
     return pages;
+}
+
+void *pages_alloc_low(uint64_t count)
+{
+    EFI_PHYSICAL_ADDRESS address = LOW_END - 1;
+
+    if (firmware->BootServices->AllocatePages(AllocateMaxAddress, EfiLoaderData, count, &address) !=
+        EFI_SUCCESS)
+        return NULL;
+    pages_keep((void *)address, count); /* frame 0, if it is among them, is nobody's anyway */
+    return (void *)address;
 }
 
 void memory_map_prepare(void)

@@ -27,7 +27,7 @@
 #include "types.h"
 
 #define EXO_BOOT_MAGIC    0x31746f6f62657266ull /* "freboot1" */
-#define EXO_BOOT_VERSION  2u
+#define EXO_BOOT_VERSION  3u
 
 #define EXO_DIRECT_MAP    0xffff800000000000ull /* PML4 slot 256 */
 #define EXO_MMIO_BASE     0xfffffe8000000000ull /* PML4 slot 509 */
@@ -37,6 +37,7 @@
 
 #define EXO_BOOT_REGIONS  256u
 #define EXO_BOOT_CPUS     64u
+#define EXO_BOOT_LOW      5u /* frames by which the other CPUs are started */
 #define EXO_BOOT_SEGMENTS 8u
 #define EXO_BOOT_UNITS    8u
 #define EXO_BOOT_COVERED  64u
@@ -105,7 +106,8 @@ struct boot_info {
     uint32_t region_count;
     uint32_t cpu_count; /* 1 or more */
     struct boot_region regions[EXO_BOOT_REGIONS];
-    uint32_t cpus[EXO_BOOT_CPUS]; /* APIC ids, the boot CPU first */
+    uint32_t cpus[EXO_BOOT_CPUS]; /* APIC ids, each once, the boot CPU first */
+    uint64_t low_first;           /* EXO_BOOT_LOW frames in one run in the first 640 KiB; 0: none */
 
     uint64_t rsdp; /* physical address of the ACPI RSDP, 0: none */
     struct boot_dma dma;

@@ -23,8 +23,13 @@ static void madt(const uint8_t *bytes, size_t size)
 
     memcpy(table + 16, bytes, size);
     uint32_t count = madt_cpus(table + 16, size, ids, LIMIT);
-    MUST(count <= size / 8 && madt_cpus(table + 16, size, &few, 1) == count, "%u CPUs in %zu bytes",
-         count, size);
+    MUST(count <= size / 8, "%u CPUs in %zu bytes", count, size);
+    for (uint32_t i = 0; i < count && i < LIMIT; i++)
+        for (uint32_t j = 0; j < i; j++)
+            MUST(ids[i] != ids[j], "CPU %u is there twice", ids[i]);
+    /* With less room, the first is the same; those that found no room may be counted twice. */
+    MUST(madt_cpus(table + 16, size, &few, 1) >= count && (!count || few == ids[0]),
+         "%u CPUs with much room", count);
     acpi_sum_is_zero(table + 16, size);
     free(ids);
     free(table);

@@ -4,9 +4,10 @@
 
     tests/fuzz/seeds.py      writes them to tests/fuzz/corpus
 
-DMARs for the target `firmware`, as Intel's "Virtualization Technology for Directed I/O", chapter
-8, has them: structures in structures, each with its length in it. Dialogues for the target `dhcp`, in the
-steps of which dhcp.c makes messages: the right answers in the right order, and time between them.
+DMARs for the target `firmware`, as Intel's "Virtualization Technology for Directed I/O", chapter 8, has
+them: structures in structures, each with its length in it; and MADTs, as the ACPI specification 6.5,
+5.2.12.2 and 5.2.12.12, has them. Dialogues for the target `dhcp`, in the steps of which dhcp.c makes
+messages: the right answers in the right order, and time between them.
 """
 
 import pathlib
@@ -64,6 +65,30 @@ DMARS = {
 }
 
 
+def apic(ident: int, flags: int) -> bytes:
+    return struct.pack("<BBBBI", 0, 8, ident & 15, ident, flags)
+
+
+def x2apic(ident: int, flags: int) -> bytes:
+    return struct.pack("<BBHIII", 9, 16, 0, ident, flags, ident & 15)
+
+
+ENABLED, ONLINE_CAPABLE = 1, 2
+IO_APIC_ENTRY = struct.pack("<BBBBII", 1, 12, 0, 0, 0xFEC00000, 0)
+MADTS = {
+    "emulator": apic(0, ENABLED) + apic(1, ENABLED) + IO_APIC_ENTRY,
+    "wide": apic(0, ENABLED) + x2apic(0x100, ENABLED) + x2apic(0x1FF, ENABLED),
+    "twice": b"".join(apic(i, ENABLED) + x2apic(i, ENABLED) for i in (0, 2, 4)),
+    "sockets": apic(0, ENABLED) + apic(1, ONLINE_CAPABLE) + x2apic(300, ONLINE_CAPABLE) + apic(2, 0),
+    "everybody": apic(0, ENABLED) + apic(0xFF, ENABLED) + x2apic(0xFFFFFFFF, ENABLED),
+    "many": b"".join(apic(i, ENABLED) for i in range(80)),
+    # Each of these breaks one rule.
+    "short apic": apic(0, ENABLED) + struct.pack("<BBBB", 0, 4, 1, 1),
+    "no length": apic(0, ENABLED) + bytes((9, 0)) + x2apic(1, ENABLED),
+    "half": apic(0, ENABLED) + x2apic(1, ENABLED)[:-3],
+}
+
+
 # As in dhcp.c: steps, what a message may be, and the place of an option in its table.
 OFFER, YES, NO = 0, 1, 2
 FRAGMENTS, TWICE, NAMES, NO_END, TO_CLIENT = 16, 4096, 8, 2048, 128
@@ -113,9 +138,11 @@ def dialogues() -> dict[str, bytes]:
 
 
 def seeds() -> dict[str, bytes]:
-    """By path within the corpus. A DMAR has 8 bytes between what the target makes and its structures."""
+    """By path within the corpus. A DMAR has 8 bytes between what the target makes and its structures, a
+    MADT 28."""
     dmars = {f"firmware/dmar-{name}": b"\xc0" + bytes(8) + dmar for name, dmar in DMARS.items()}
-    made = dmars | {f"dhcp/{name}": steps for name, steps in dialogues().items()}
+    madts = {f"firmware/madt-{name}": b"\x01" + bytes(28) + madt for name, madt in MADTS.items()}
+    made = dmars | madts | {f"dhcp/{name}": steps for name, steps in dialogues().items()}
     return {name.replace(" ", "-"): data for name, data in made.items()}
 
 

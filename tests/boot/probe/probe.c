@@ -135,6 +135,14 @@ static void check_info(void)
     expect(info->cpu_count >= 1 && info->cpu_count <= EXO_BOOT_CPUS, "CPU count", info->cpu_count);
     tell("cpus", info->cpu_count);
     tell("boot cpu", info->cpus[0]);
+    for (uint32_t i = 0; i < info->cpu_count; i++)
+        for (uint32_t j = 0; j < i; j++)
+            expect(info->cpus[i] != info->cpus[j], "no CPU is there twice", info->cpus[i]);
+    tell("low first", info->low_first);
+    expect(info->low_first + EXO_BOOT_LOW <= 160, "low frames are in the first 640 KiB",
+           info->low_first);
+    expect(!info->low_first || !usable(info->low_first, EXO_BOOT_LOW), "low frames are not usable",
+           info->low_first);
     tell("rsdp", info->rsdp);
     tell("width", info->framebuffer.width);
     tell("height", info->framebuffer.height);

@@ -10,13 +10,24 @@
 
 enum { HEADER = 44, LIMIT = 4, ROUNDS = 100000 };
 
-/* Three CPUs of which one is off, an I/O APIC between them, and one with a wide id. */
+/*
+ * Three CPUs of which one is off, an I/O APIC between them, one with a wide id; then two of these
+ * once more, an empty socket, and the two addresses that stand for all CPUs.
+ */
 static const uint8_t entries[] = {
-    0, 8,  0, 5, 1, 0, 0, 0,                         /* local APIC 5, enabled */
-    1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,             /* I/O APIC */
-    0, 8,  1, 6, 0, 0, 0, 0,                         /* local APIC 6, disabled */
-    0, 8,  2, 7, 3, 0, 0, 0,                         /* local APIC 7, enabled and more */
-    9, 16, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, /* local x2APIC 256, enabled */
+    0, 8,  0, 5,   1,   0,   0,   0,               /* local APIC 5, enabled */
+    1, 12, 0, 0,   0,   0,   0,   0,   0, 0, 0, 0, /* I/O APIC */
+    0, 8,  1, 6,   0,   0,   0,   0,               /* local APIC 6, disabled */
+    0, 8,  2, 7,   3,   0,   0,   0,               /* local APIC 7, enabled and more */
+    9, 16, 0, 0,   0,   1,   0,   0,   1, 0, 0, 0,
+    0, 0,  0, 0, /* local x2APIC 256, enabled */
+    9, 16, 0, 0,   7,   0,   0,   0,   1, 0, 0, 0,
+    2, 0,  0, 0,                     /* local x2APIC 7, which is local APIC 7 */
+    0, 8,  7, 5,   1,   0,   0,   0, /* local APIC 5 */
+    0, 8,  4, 8,   2,   0,   0,   0, /* local APIC 8, off, may be turned on */
+    0, 8,  5, 255, 1,   0,   0,   0, /* local APIC 255 */
+    9, 16, 0, 0,   255, 255, 255, 255, 1, 0, 0, 0,
+    0, 0,  0, 0, /* local x2APIC 2^32 - 1 */
 };
 
 static uint8_t *make_madt(uint64_t size)
@@ -35,10 +46,11 @@ static void test_madt(void)
 
     uint32_t count = madt_cpus(madt, HEADER + sizeof(entries), ids, LIMIT);
     tap_ok(count == 3 && ids[0] == 5 && ids[1] == 7 && ids[2] == 256,
-           "enabled CPUs are found, with wide ids");
+           "enabled CPUs are found, with wide ids, each once, and no broadcast address");
     ids[2] = 99;
     count = madt_cpus(madt, HEADER + sizeof(entries), ids, 2);
-    tap_ok(count == 3 && ids[2] == 99, "more CPUs than fit are counted, not written");
+    tap_ok(count == 3 && ids[0] == 5 && ids[1] == 7 && ids[2] == 99,
+           "more CPUs than fit are counted, not written");
     free(madt);
 }
 
