@@ -56,6 +56,7 @@ NEAR = {
     "ports": ["tcp/80", "tcp/81", "udp/53", "tcp/49152-65535", "tcp/0-65535", "udp/1-2", "tcp/8-15", "tcp/3-1"],
     "rights": ["directory", "tables", "directory", "all", ""],
     "arguments": ["-v", "", "\u00e4", "x" * 500, "\\u0000", "a\\nb"],
+    "cpus": [1, 2, 64, 65, 0, -1, 1 << 63],
     "slices": [1, 8, 50, 63, 64, 0, -1, 1 << 31, 1 << 63, 1 << 64],
     "environments": [0, 1, 50, 60, 61, 62, -1, 1 << 63],
     "serial": ["true", "false", "true", "True", "1"],

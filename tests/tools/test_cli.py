@@ -94,6 +94,8 @@ def test_help_from_another_folder_and_through_a_link(tmp_path):
         (("run", "--seconds", "soon"), "'soon' is no number of seconds above 0"),
         (("run", "--seconds", "-1"), "'-1' is no number of seconds above 0"),
         (("run", "--memory", "lots"), "'lots' is no amount of memory; write 128M or 1G"),
+        (("run", "--cpus", "0"), "'0' is no number of CPUs from 1 to 64"),
+        (("run", "--cpus", "65"), "'65' is no number of CPUs from 1 to 64"),
         (("run", "--port-offset", "70000"), "'70000' is no number from 0 to 65535"),
         (("run", "--emu", "qemu"), "unrecognized arguments: --emu qemu"),
         (("run", "--emulator", "bochs", "--nic", "virtio"), "Bochs has no virtio network card"),

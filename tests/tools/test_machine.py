@@ -122,7 +122,11 @@ def test_defaults(read):
     assert (other.pages, other.slices, other.restart) == (512, 4, "on-failure")
     assert other.environments == 0
     assert (other.address, other.gateway, other.mac, other.forwards) == (None, None, None, ())
-    assert read(changed(3, "")).memory == 128
+    assert (read(changed(3, "")).memory, read(GOOD).cpus) == (128, 1)
+
+
+def test_cpus(read):
+    assert [read(changed(3, f"cpus = {count}")).cpus for count in (1, 2, 64)] == [1, 2, 64]
 
 
 def test_rights(read):
@@ -192,7 +196,10 @@ WRONG = {
     "large machine": (3, 'memory = "65G"', "machine: `memory` is 65G; a machine has 48M to 64G, in whole MiB."),
     "half MiB": (3, 'memory = "65537K"', "machine: `memory` is 65537K; a machine has"),
     "machine key": (3, 'memroy = "128M"', 'machine: there is no key "memroy"; did you mean "memory"?'),
-    "odd key": (3, "zzz = 1", 'machine: there is no key "zzz"; the keys here are name, memory.'),
+    "odd key": (3, "zzz = 1", 'machine: there is no key "zzz"; the keys here are name, memory, cpus.'),
+    "no CPU": (3, "cpus = 0", "machine: `cpus` is 0; a machine has 1 to 64 CPUs."),
+    "many CPUs": (3, "cpus = 65", "machine: `cpus` is 65; a machine has 1 to 64 CPUs."),
+    "CPUs type": (3, 'cpus = "2"', "machine: `cpus` must be a number, not a string."),
     "app name": (5, 'name = "w_w"', 'w_w: `name` is "w_w"; a name has 1 to 15 of the characters a-z, 0-9 and -.'),
     "empty app name": (5, 'name = ""', 'application 1: `name` is ""; a name has'),
     "long app name": (5, 'name = "abcdefghijklmnop"', 'abcdefghijklmnop: `name` is "abcdefghijklmnop"; a name has'),

@@ -66,7 +66,7 @@ _PART = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
 _LONG_KEY = re.compile(rf"({_PART}(?:[ \t]*\.[ \t]*{_PART}){{{KEY_PARTS}}})|{toml_lines.STRING}|{_PART}|#[^\n]*", re.S)
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-_MACHINE_KEYS = ("name", "memory")
+_MACHINE_KEYS = ("name", "memory", "cpus")
 _CONTROL_KEYS = ("serial",)
 _APP_KEYS = (
     ("name", "image", "arguments", "environment", "memory", "slices", "sched", "address")
@@ -144,6 +144,7 @@ class Machine:
     memory: int  # MiB
     apps: tuple[App, ...]
     control: bool = False  # commands are taken over the second serial port
+    cpus: int = 1
 
     def image_path(self, app: App, build: Path | str = DEFAULT_BUILD) -> Path:
         """The ELF file of the application: a program of the build, or where the file says."""
@@ -261,6 +262,9 @@ class _Reader:
                 f"is {size_text(memory)}; a machine has {size_text(MEMORY_MIN)} to {size_text(MEMORY_MAX)}, "
                 f"in whole MiB",
             )
+        cpus, most_cpus = machine.integer("cpus", 1), number("EXO_BOOT_CPUS")
+        if cpus is not None and not 1 <= cpus <= most_cpus:
+            machine.wrong("cpus", f"is {cpus}; a machine has 1 to {most_cpus} CPUs")
         control = self.control(top)
         tables = top.tables("app")
         if not tables and "app" not in values:
@@ -276,7 +280,7 @@ class _Reader:
         ready = tuple(app | {"mac": mac} for app, mac in zip(apps, macs))
         if self.errors.sentences:
             return Machine(self.path, "", 0, ())  # never seen: load() raises
-        return Machine(self.path, name, memory >> 20, tuple(App(**app) for app in ready), control)
+        return Machine(self.path, name, memory >> 20, tuple(App(**app) for app in ready), control, cpus)
 
     def control(self, top: Table) -> bool:
         if "control" not in top.values:

@@ -7,6 +7,7 @@ import argparse
 import re
 from pathlib import Path
 
+from ..abi import number
 from ..workspace import DEFAULT_BUILD, MACHINES
 
 DEMO = MACHINES / "demo.toml"
@@ -38,6 +39,13 @@ def mebibytes(text: str) -> int:
     if not found or int(found[1]) == 0:
         raise argparse.ArgumentTypeError(f"'{text}' is no amount of memory; write 128M or 1G")
     return int(found[1]) * (1024 if found[2] in "Gg" and found[2] else 1)
+
+
+def cpus(text: str) -> int:
+    most = number("EXO_BOOT_CPUS")
+    if not re.fullmatch(r"\d{1,3}", text) or not 1 <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of CPUs from 1 to {most}")
+    return int(text)
 
 
 def seconds(text: str) -> float:

@@ -17,7 +17,7 @@ from ..machine import DHCP, App, Machine, load
 from ..prepare import built
 from ..symbols import Symboliser, symbol_files
 from ..workspace import Run, lock
-from .options import add_build, add_machine, mebibytes, port_offset, seconds
+from .options import add_build, add_machine, cpus, mebibytes, port_offset, seconds
 
 SUMMARY = "build and boot a machine in QEMU or Bochs"
 EXAMPLES = """\
@@ -65,6 +65,12 @@ def describe(parser: argparse.ArgumentParser) -> None:
         help="the machine's memory, as 128M or 1G (default: what the machine file says)",
     )
     parser.add_argument(
+        "--cpus",
+        type=cpus,
+        metavar="N",
+        help="how many CPUs the machine has (default: what the machine file says)",
+    )
+    parser.add_argument(
         "--port-offset",
         type=port_offset,
         default=0,
@@ -98,6 +104,8 @@ def execute(arguments: argparse.Namespace) -> int:
         )
         if arguments.memory is None:
             arguments.memory = machine.memory
+        if arguments.cpus is None:
+            arguments.cpus = machine.cpus
         return _boot(machine, forwards, run, arguments)
 
 
@@ -127,6 +135,7 @@ def _boot(
         run.image,
         kind=arguments.emulator,
         memory=arguments.memory,
+        cpus=arguments.cpus,
         nic=arguments.nic or ("virtio" if is_qemu else "e1000"),
         forwards=forwards,
         log=run.log,
@@ -159,7 +168,8 @@ def _ended(emulator: Emulator) -> str:
 
 def _welcome(machine: Machine, emulator: Emulator, arguments: argparse.Namespace) -> None:
     name = {"qemu": "QEMU", "bochs": "Bochs"}[emulator.kind]
-    print(f'\nMachine "{machine.name}" in {name}: {emulator.memory} MiB, network card {emulator.nic}.')
+    count = f"{emulator.cpus} CPU{'s' if emulator.cpus > 1 else ''}"
+    print(f'\nMachine "{machine.name}" in {name}: {count}, {emulator.memory} MiB, network card {emulator.nic}.')
     for app in machine.apps:
         print(f"  {app.name:15} {_address(app):18}")
         for line in _try(app, arguments.port_offset):
