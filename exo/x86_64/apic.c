@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * apic.c - the local APIC: the one-shot timer, end of interrupt, messages (Intel SDM vol. 3, ch.
- * 10).
+ * apic.c - the local APIC: the one-shot timer, end of interrupt, messages of devices and to other CPUs
+ * (Intel SDM vol. 3, ch. 10).
  *
  * The time stamp counter and the APIC's timer are measured against channel 2 of the PIT, whose
- * 1,193,182 Hz nearly every PC has; where it stands still, CPUID must tell.
+ * 1,193,182 Hz nearly every PC has; where it stands still, CPUID must tell. All CPUs' clocks run as the
+ * boot CPU's do; smp_test.c looks whether they do.
  */
 #include "io.h"
 #include "machine.h"
 #include "mmio.h"
+#include "percpu.h"
 #include "x86_64.h"
 
 #define MSR_APIC_BASE    0x1bu
@@ -23,6 +25,8 @@
 #define APIC_TPR     0x080u
 #define APIC_EOI     0x0b0u
 #define APIC_SVR     0x0f0u
+#define APIC_ICR     0x300u
+#define APIC_ICR_TO  0x310u
 #define APIC_TIMER   0x320u
 #define APIC_THERMAL 0x330u
 #define APIC_COUNTER 0x340u
@@ -39,6 +43,10 @@
 #define LVT_DEADLINE (2u << 17)
 #define DIVIDE_BY_1  0xbu
 
+#define ICR_PENDING  (1u << 12) /* not in x2APIC mode */
+#define ICR_LOOKS    1000000u   /* a message takes less than a microsecond */
+#define XAPIC_ALL    0xffu
+
 #define PIT_HZ       1193182u
 #define PIT_MEASURE  (PIT_HZ / 50) /* 20 ms */
 #define PIT_LOOKS    10000000u     /* 20 ms are some ten thousand */
@@ -50,9 +58,8 @@ uint64_t machine_boot_tsc;
 uint32_t machine_cpus = 1;
 
 static volatile uint32_t *registers;
-static bool timer_counts;
+static bool timer_counts, timers_known;
 static uint64_t timer_per_tsc; /* 32.32 fixed point */
-static uint64_t armed = UINT64_MAX;
 
 static void apic_write(uint32_t reg, uint32_t value)
 {
@@ -72,6 +79,37 @@ uint64_t machine_time(void)
     return rdtsc();
 }
 
+uint32_t apic_id(void)
+{
+    return has_x2apic ? apic_read(APIC_ID) : apic_read(APIC_ID) >> 24;
+}
+
+/* False: the register was busy for longer than a message can take. */
+static bool icr_is_free(void)
+{
+    for (uint32_t looks = 0; looks < ICR_LOOKS; looks++) {
+        if (!(apic_read(APIC_ICR) & ICR_PENDING))
+            return true;
+        pause();
+    }
+    return false;
+}
+
+bool apic_send(uint32_t id, uint32_t command)
+{
+    if (has_x2apic) {
+        /* This write is not ordered behind stores that the receiver must see (10.12.3). */
+        __asm__ volatile("mfence; lfence" : : : "memory");
+        wrmsr(MSR_X2APIC + APIC_ICR / 16, (uint64_t)id << 32 | command);
+        return true;
+    }
+    if (id >= XAPIC_ALL || !icr_is_free())
+        return false;
+    apic_write(APIC_ICR_TO, id << 24);
+    apic_write(APIC_ICR, command);
+    return true;
+}
+
 void apic_eoi(void)
 {
     apic_write(APIC_EOI, 0);
@@ -79,9 +117,7 @@ void apic_eoi(void)
 
 void apic_message(uint32_t vector, uint64_t *address, uint32_t *data)
 {
-    uint32_t id = has_x2apic ? apic_read(APIC_ID) : apic_read(APIC_ID) >> 24;
-
-    *address = MSI_ADDRESS | (uint64_t)(id & 0xff) << 12;
+    *address = MSI_ADDRESS | (uint64_t)(apic_id() & 0xff) << 12;
     *data = vector; /* fixed delivery, edge */
 }
 
@@ -154,17 +190,11 @@ static void calibrate(void)
     timer_counts = best.timer > 0;
 }
 
-void apic_init(void)
+void apic_enable(void)
 {
     uint64_t base = rdmsr(MSR_APIC_BASE);
 
-    machine_boot_tsc = rdtsc();
-    if (has_x2apic)
-        wrmsr(MSR_APIC_BASE, base | APIC_ENABLE | APIC_X2);
-    else {
-        wrmsr(MSR_APIC_BASE, base | APIC_ENABLE);
-        registers = mmio_map(base & 0xffffff000ull, EXO_PAGE_SIZE);
-    }
+    wrmsr(MSR_APIC_BASE, base | APIC_ENABLE | (has_x2apic ? APIC_X2 : 0));
     apic_write(APIC_TPR, 0);
     apic_write(APIC_SVR, 0x100 | VECTOR_SPURIOUS);
     /* What the firmware wanted to hear of; the version tells which entries exist (10.4.8). */
@@ -175,26 +205,34 @@ void apic_init(void)
         apic_write(APIC_COUNTER, LVT_MASKED);
     if (last >= 5)
         apic_write(APIC_THERMAL, LVT_MASKED);
-    apic_write(APIC_LINT0, LVT_EXTINT); /* the 8259's lines come this way */
+    /* The 8259's lines come this way, to one CPU. */
+    apic_write(APIC_LINT0, this_cpu()->number ? LVT_MASKED : LVT_EXTINT);
     apic_write(APIC_LINT1, LVT_NMI);
     apic_write(APIC_DIVIDE, DIVIDE_BY_1);
-    apic_write(APIC_TIMER, LVT_MASKED | VECTOR_TIMER);
+    apic_write(APIC_TIMER,
+               VECTOR_TIMER | (timers_known ? has_tsc_deadline ? LVT_DEADLINE : 0 : LVT_MASKED));
+}
+
+void apic_init(void)
+{
+    machine_boot_tsc = rdtsc();
+    if (!has_x2apic)
+        registers = mmio_map(rdmsr(MSR_APIC_BASE) & 0xffffff000ull, EXO_PAGE_SIZE);
+    apic_enable();
     calibrate();
     if (!machine_tsc_hz || (!timer_counts && !has_tsc_deadline))
         panic("The timers do not count: TSC %lu Hz, APIC %s.", machine_tsc_hz,
               timer_counts ? "runs" : "stands still");
-    apic_write(APIC_TIMER, VECTOR_TIMER | (has_tsc_deadline ? LVT_DEADLINE : 0));
+    timers_known = true;
+    apic_enable();
     machine_cpus = boot.cpu_count;
-    klog("Time stamp counter %lu kHz, %s timer %s, %u of %u CPUs in use.", machine_tsc_hz / 1000,
-         has_x2apic ? "x2APIC" : "xAPIC", has_tsc_deadline ? "with TSC deadline" : "one-shot", 1u,
-         boot.cpu_count);
+    klog("Time stamp counter %lu kHz, %s timer %s.", machine_tsc_hz / 1000,
+         has_x2apic ? "x2APIC" : "xAPIC", has_tsc_deadline ? "with TSC deadline" : "one-shot");
 }
 
-void apic_alarm(uint64_t now, uint64_t alarm)
+void apic_alarm(struct cpu *cpu, uint64_t now, uint64_t alarm)
 {
-    if (alarm == armed && armed > now)
-        return;
-    armed = alarm;
+    cpu->armed = alarm;
     if (has_tsc_deadline) {
         wrmsr(MSR_TSC_DEADLINE, alarm == UINT64_MAX ? 0 : alarm);
         return;
@@ -205,7 +243,7 @@ void apic_alarm(uint64_t now, uint64_t alarm)
         /* A far alarm comes early and is set again: 2^31 ticks are seconds. */
         if (ticks >> 31) {
             ticks = 1u << 31;
-            armed = now + ticks;
+            cpu->armed = now + ticks;
         }
         uint64_t timer = (ticks * timer_per_tsc >> 32) + 1;
         count = timer > UINT32_MAX ? UINT32_MAX : (uint32_t)timer;

@@ -9,6 +9,8 @@
 #include "machine.h"
 #include "irq.h"
 #include "nic.h"
+#include "percpu.h"
+#include "smp.h"
 #include "speculation.h"
 #include "x86_64.h"
 
@@ -16,8 +18,9 @@ EXO_BOOT_NOTE;
 
 struct boot_info boot;
 
-extern char kernel_start[], kernel_stack_guard[];
-struct exo_context *boot_main(const struct boot_info *given);
+extern char kernel_start[];
+struct cpu *boot_first(const struct boot_info *given);
+struct exo_context *boot_main(void);
 
 /* What the loader says is believed, it is part of what we trust; versions can still differ. */
 static void check(const struct boot_info *given)
@@ -29,23 +32,31 @@ static void check(const struct boot_info *given)
               given->version, given->size, EXO_BOOT_VERSION, (unsigned)sizeof(*given));
 }
 
-struct exo_context *boot_main(const struct boot_info *given)
+/* Until there is a stack to go on with. */
+struct cpu *boot_first(const struct boot_info *given)
 {
     serial_init();
     descriptors_init();
     check(given);
     boot = *given;
     memory_init();
+    return cpu_make(boot.cpus[0]);
+}
+
+struct exo_context *boot_main(void)
+{
+    descriptors_load(this_cpu());
     features_init();
     framebuffer_init(&boot.framebuffer);
     klog("Freehold %s, an exokernel.", FREEHOLD_VERSION);
     klog("The kernel lies at 0x%lx.", (uint64_t)kernel_start);
     features_tell();
     speculation_init();
-    memory_guard(kernel_stack_guard);
     irq_init();
     serial_start_interrupts();
     apic_init();
+    features_pin();
+    smp_start();
     memory_tables();
     nic_init();
     if (!nic_count)
@@ -55,7 +66,7 @@ struct exo_context *boot_main(const struct boot_info *given)
     memory_check();
     klog("%u MiB of memory are free, %u frames.", frame_free_count / 256, frame_free_count);
     first_start();
-    features_pin();
+    features_check();
     log_started();
     return machine_enter();
 }

@@ -2,9 +2,16 @@
 /*
  * entry.S - every way into the kernel and the one way out.
  *
- * One CPU and no nesting: an entry from user mode stores all registers straight into the current
- * environment's context and starts on an empty kernel stack. C decides what comes next and returns
- * the context to go on with. Interrupts are off in the kernel but for cpu_idle and cpu_breathe.
+ * No nesting: an entry from user mode stores all registers straight into the current environment's
+ * context and starts on the CPU's own, empty kernel stack, whose top is its struct cpu (percpu.h). C decides what comes next and returns
+ * the context to go on with. Interrupts are off in the kernel but for cpu_idle and cpu_breathe,
+ * and for what a CPU without an environment works on.
+ *
+ * gs: whatever an application wrote there is there in the kernel, too, which never uses it; its other
+ * base leads to struct cpu. They are exchanged by the first instruction after SYSCALL and back before
+ * C is called, with no branch in between that could be guessed wrongly. An NMI or a machine check
+ * within finds its stack by the TSS, and is the end; a debug exception comes before the first
+ * exchange or not at all, as the flags are masked.
  *
  * Offsets of struct exo_context (exo/abi/control.h); switch.c asserts them.
  */
@@ -29,15 +36,34 @@
 #define FS 144
 #define GS 152
 
+#include "percpu.h"
+
         .text
 
 /* The loader jumps here: rdi = struct boot_info. */
         .globl _start
 _start:
-        lea kernel_stack_top(%rip), %rsp
+        lea boot_stack_top(%rip), %rsp
         xor %ebp, %ebp
+        call boot_first
+        mov %rax, %rsp                  /* the boot CPU's struct cpu */
         call boot_main
         jmp resume
+
+/* The trampoline jumps here, on each other CPU, with its protection on but the boot tables' root. */
+        .globl cpu_start
+cpu_start:
+        mov kernel_cr3(%rip), %rax
+        mov %rax, %cr3
+        xor %esp, %esp
+        xchg %rsp, cpu_starting(%rip)   /* nobody else gets this stack */
+        test %rsp, %rsp
+        jz 1f
+        xor %ebp, %ebp
+        mov %rsp, %rdi
+        call cpu_main
+1:      hlt                             /* it was given up; interrupts are off */
+        jmp 1b
 
 /* rsp points at the context; rcx and rsp of the user are saved by the caller. */
         .macro SAVE_REST
@@ -64,16 +90,19 @@ _start:
         .globl syscall_entry
         .balign 16
 syscall_entry:
-        mov %rsp, user_rsp(%rip)
-        mov current_context(%rip), %rsp
+        swapgs
+        mov %rsp, %gs:CPU_USER_RSP
+        mov %gs:CPU_CONTEXT, %rsp
         mov %rax, RAX(%rsp)
         mov %rcx, RCX(%rsp)
         mov %rcx, RIP(%rsp)
+        mov %gs:CPU_USER_RSP, %rax
+        mov %rax, RSP(%rsp)
+        mov %gs:CPU_SELF, %rcx
+        swapgs
         SAVE_REST
         mov %r11, RFLAGS(%rsp)
-        mov user_rsp(%rip), %rax
-        mov %rax, RSP(%rsp)
-        lea kernel_stack_top(%rip), %rsp
+        mov %rcx, %rsp
         xor %ebp, %ebp
         call trap_call
         /* fall through */
@@ -150,29 +179,33 @@ trap_stubs:
         .set vector, vector + 1
         .endr
 
-/* Stack: vector, error, rip, cs, rflags, rsp, ss. */
+/*
+ * Stack: vector, error, rip, cs, rflags, rsp, ss. From user mode all stacks are entered at their tops,
+ * where the struct cpu or its address lies: at 56.
+ */
         .balign 16
 trap_common:
         testb $3, 24(%rsp)
         jz trap_kernel
-        mov %rax, user_rax(%rip)
-        mov %rcx, user_rcx(%rip)
+        push %rax
+        push %rcx
         mov %rsp, %rcx
-        mov current_context(%rip), %rsp
+        mov 72(%rcx), %rax              /* struct cpu */
+        mov CPU_CONTEXT(%rax), %rsp
         SAVE_REST
-        mov user_rax(%rip), %rax
+        mov 8(%rcx), %rax
         mov %rax, RAX(%rsp)
-        mov user_rcx(%rip), %rax
+        mov 0(%rcx), %rax
         mov %rax, RCX(%rsp)
-        mov 16(%rcx), %rax
-        mov %rax, RIP(%rsp)
         mov 32(%rcx), %rax
+        mov %rax, RIP(%rsp)
+        mov 48(%rcx), %rax
         mov %rax, RFLAGS(%rsp)
-        mov 40(%rcx), %rax
+        mov 56(%rcx), %rax
         mov %rax, RSP(%rsp)
-        mov 0(%rcx), %rdi
-        mov 8(%rcx), %rsi
-        lea kernel_stack_top(%rip), %rsp
+        mov 16(%rcx), %rdi
+        mov 24(%rcx), %rsi
+        mov 72(%rcx), %rsp
         push $2                         /* clear AC, NT, DF as the user may have left them */
         popfq
         xor %ebp, %ebp
@@ -180,7 +213,7 @@ trap_common:
         jmp resume
 
 /*
- * An exception in the kernel is the end; an interrupt comes only in cpu_idle and cpu_breathe.
+ * An exception in the kernel is the end; an interrupt comes only where interrupts are on (above).
  */
 trap_kernel:
         push %rax
@@ -225,18 +258,9 @@ cpu_breathe:
         ret
 
         .bss
-        .balign 8
-user_rsp: .skip 8
-user_rax: .skip 8
-user_rcx: .skip 8
-
-/* Guard page, then the stack: growing down past its end faults. */
-        .balign 4096
-        .globl kernel_stack_guard
-kernel_stack_guard:
+/* Until the boot CPU has memory for a stack of its own. */
+        .balign 16
         .skip 4096
-        .skip 16384
-        .globl kernel_stack_top
-kernel_stack_top:
+boot_stack_top:
 
         .section .note.GNU-stack,"",@progbits

@@ -6,6 +6,7 @@
  */
 #include "io.h"
 #include "machine.h"
+#include "percpu.h"
 #include "x86_64.h"
 
 #define CR0_MP         (1ull << 1)
@@ -41,15 +42,25 @@
 #define MSR_STAR       0xc0000081u
 #define MSR_LSTAR      0xc0000082u
 #define MSR_FMASK      0xc0000084u
+#define MSR_KERNEL_GS  0xc0000102u
 
 bool has_x2apic, has_tsc_deadline;
 /* What has to stay as it is. */
-static const uint32_t pinned_msrs[] = {MSR_EFER, MSR_STAR, MSR_LSTAR, MSR_FMASK, MSR_PAT};
+static const uint32_t pinned_msrs[] = {MSR_EFER, /* features_pinned knows that it is the first */
+                                       MSR_STAR, MSR_LSTAR, MSR_FMASK, MSR_PAT};
 #define PINNED (sizeof(pinned_msrs) / sizeof(pinned_msrs[0]))
 static struct {
     uint64_t cr0, cr4, msr[PINNED];
 } pinned;
 static char on[64] = "WP", missing[64];
+
+/* CR0, CR4 and EFER are set before a CPU gets here: by features_init or by the trampoline. */
+void features_apply(void)
+{
+    /* A breakpoint of the firmware's could hit in the kernel, where it is the end. */
+    __asm__ volatile("mov %0, %%dr7" : : "r"(DR7_NONE));
+    wrmsr(MSR_PAT, PAT_VALUE);
+}
 
 void features_init(void)
 {
@@ -88,9 +99,7 @@ void features_init(void)
     __asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
     /* Whole, too: with AMD's FFXSR left on, FXSAVE would not save the XMM registers. */
     wrmsr(MSR_EFER, EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
-    /* A breakpoint of the firmware's could hit in the kernel, where it is the end. */
-    __asm__ volatile("mov %0, %%dr7" : : "r"(DR7_NONE));
-    wrmsr(MSR_PAT, PAT_VALUE);
+    features_apply();
 
     has_x2apic = one.ecx >> 21 & 1;
     has_tsc_deadline = one.ecx >> 24 & 1;
@@ -122,6 +131,12 @@ static uint64_t read_cr4(void)
     return value;
 }
 
+void features_pinned(struct feature_registers *registers)
+{
+    *registers = (struct feature_registers){
+        .cr0 = pinned.cr0, .cr4 = pinned.cr4, .efer = pinned.msr[0] & ~EFER_LMA};
+}
+
 void features_pin(void)
 {
     pinned.cr0 = read_cr0();
@@ -140,4 +155,7 @@ void features_check(void)
         if (rdmsr(pinned_msrs[i]) != pinned.msr[i])
             panic("MSR 0x%x has become 0x%lx, at boot it was set to 0x%lx.", pinned_msrs[i],
                   rdmsr(pinned_msrs[i]), pinned.msr[i]);
+    if (rdmsr(MSR_KERNEL_GS) != (uint64_t)this_cpu())
+        panic("MSR 0x%x has become 0x%lx, at boot it was set to 0x%lx.", MSR_KERNEL_GS,
+              rdmsr(MSR_KERNEL_GS), (uint64_t)this_cpu());
 }

@@ -8,6 +8,7 @@
 
 #include "env.h"
 #include "machine.h"
+#include "ipi.h"
 #include "x86_64.h"
 
 #define LINE        256u
@@ -112,12 +113,12 @@ void log_started(void)
     started = true;
 }
 
-/* Called before each return to an application, and in a loop while nobody runs. */
+/* Called before a return to an application, and in a loop while nobody runs, if the screen is behind. */
 bool log_catch_up(uint64_t now, bool idle)
 {
     static uint64_t next;
 
-    if (!framebuffer_behind || (!idle && now < next))
+    if (!idle && now < next)
         return false;
     framebuffer_draw();
     next = now + DRAW_PERIOD;
@@ -148,9 +149,12 @@ void panic(const char *format, ...)
     va_end(arguments);
     if (!again) {
         again = true; /* a fault in the console must not come back here for ever */
+        cpus_stop();
         console_line("exo", "PANIC: the kernel cannot go on.", 31);
         console_line("exo", line, (uint32_t)length);
-        if (current)
+        if (cpu_count > 1 && this_cpu()->number)
+            klog("It was CPU %u, which runs no application.", this_cpu()->number);
+        else if (current)
             klog("It was working for %s, which was at 0x%lx.", current->label,
                  current->context.rip);
     }

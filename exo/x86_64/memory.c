@@ -107,12 +107,26 @@ volatile void *mmio_map_framebuffer(uint64_t address, uint64_t size)
     return map(address, size, PTE_COMBINE);
 }
 
-void memory_guard(void *page)
+void memory_place(uint64_t page)
 {
-    uint64_t address = (uint64_t)page;
+    uint64_t physical;
 
-    *entry_for(address) = 0;
-    __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
+    boot_alloc(1, &physical);
+    *entry_for(page) = physical | PTE_PRESENT | PTE_WRITE | PTE_NX | PTE_GLOBAL;
+}
+
+volatile uint64_t *memory_window(void)
+{
+    volatile uint64_t *window = (volatile uint64_t *)mmio_next;
+
+    mmio_next += 2 * EXO_PAGE_SIZE;
+    return window;
+}
+
+void memory_window_set(volatile uint64_t *window, uint64_t physical)
+{
+    *(volatile uint64_t *)entry_for((uint64_t)window) =
+        physical ? physical | PTE_PRESENT | PTE_NX | PTE_GLOBAL : 0;
 }
 
 /* The entry that maps `address`, 0 if none; *shift becomes the size of what it, or the hole, spans.
@@ -131,6 +145,19 @@ static uint64_t leaf_of(uint64_t address, int *shift)
     }
 }
 
+bool memory_direct_write(uint64_t physical, bool allow)
+{
+    uint64_t address = EXO_DIRECT_MAP + physical;
+    int shift;
+
+    if (!leaf_of(address, &shift) || shift != EXO_PAGE_SHIFT)
+        return false;
+    uint64_t *entry = entry_for(address);
+    *entry = allow ? *entry | PTE_WRITE : *entry & ~PTE_WRITE;
+    __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
+    return true;
+}
+
 void memory_check(void)
 {
     int shift, other;
@@ -146,7 +173,7 @@ void memory_check(void)
                 panic("The kernel's page at 0x%lx is writable and executable.", at);
             continue;
         }
-        if (leaf_of(EXO_DIRECT_MAP + (entry & PTE_ADDRESS), &other))
+        if (leaf_of(EXO_DIRECT_MAP + (entry & PTE_ADDRESS), &other) & PTE_WRITE)
             panic("The kernel's read-only page at 0x%lx is writable through the direct map.", at);
     }
 }
@@ -202,4 +229,6 @@ void memory_give_to_core(void)
                  (frame_t){(uint32_t)(first >> EXO_PAGE_SHIFT)});
     for (uint32_t i = boot.region_count; i-- > 0;)
         frame_add_free((uint32_t)boot.regions[i].first, (uint32_t)boot.regions[i].count);
+    if (boot.low_first) /* smp.c is done with it */
+        frame_add_free((uint32_t)boot.low_first, EXO_BOOT_LOW);
 }

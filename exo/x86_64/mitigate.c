@@ -18,7 +18,7 @@
 #define SEVEN_HAS_CAPS   (1u << 29)
 
 bool speculation_clears;
-static bool barrier;
+static bool barrier, restricted;
 
 static struct speculation_cpu cpu_read(void)
 {
@@ -37,6 +37,12 @@ static struct speculation_cpu cpu_read(void)
     return cpu;
 }
 
+void speculation_apply(void)
+{
+    if (restricted)
+        wrmsr(MSR_SPEC_CTRL, SPEC_CTRL_IBRS);
+}
+
 void speculation_init(void)
 {
     struct speculation_cpu cpu = cpu_read();
@@ -44,8 +50,8 @@ void speculation_init(void)
 
     barrier = s.barrier;
     speculation_clears = s.clear_buffers;
-    if (s.restricted)
-        wrmsr(MSR_SPEC_CTRL, SPEC_CTRL_IBRS);
+    restricted = s.restricted;
+    speculation_apply();
     if (s.auto_restricted)
         features_auto_ibrs();
     klog("Against speculation:%s%s%s%s%s.", s.barrier ? " IBPB and RSB fill at a switch" : "",

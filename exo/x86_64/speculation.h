@@ -33,8 +33,10 @@ struct speculation {
 
 struct speculation speculation_choose(const struct speculation_cpu *cpu);
 
-/* Find out, say so in the log, do what is done once. The other two are for switch.c and entry.S. */
+/* Find out, say so in the log, do what is done once; for each further CPU, only that. The other two are
+ * for switch.c and entry.S. */
 void speculation_init(void);
+void speculation_apply(void);
 void speculation_switch(void);
 extern bool speculation_clears;
 

@@ -4,12 +4,14 @@
  *
  *   W1  what the CPU holds of an environment (root table, FPU, fs, gs) is known by name; it is
  *       saved into no other and left to no other
+ *       as is the place where entry.S stores its registers
  *   W2  data segment registers, which 64-bit code has no use for, are 0 whenever an environment
  *       gains the CPU
  */
 #include "env.h"
 #include "io.h"
 #include "machine.h"
+#include "percpu.h"
 #include "speculation.h"
 #include "start.h"
 #include "x86_64.h"
@@ -24,12 +26,7 @@ AT(rsp, 136);
 AT(fs_base, 144);
 AT(gs_base, 152);
 
-/* Where entry.S stores the registers of the environment that runs. */
-struct exo_context *current_context;
-
-static frame_t loaded_root; /* in CR3; 0: the kernel's own */
-static env_t loaded_state;  /* whose FPU registers and bases are in the CPU; 0: nobody's */
-static uint64_t kernel_cr3;
+uint64_t kernel_cr3;
 
 void cpu_idle(void);
 void cpu_breathe(void);
@@ -44,15 +41,17 @@ void machine_root_init(uint64_t *pml4)
 
 void machine_root_free(frame_t root)
 {
-    if (loaded_root.n != root.n)
+    struct cpu *cpu = this_cpu();
+
+    if (cpu->loaded_root.n != root.n)
         return;
-    loaded_root.n = 0;
+    cpu->loaded_root.n = 0;
     write_cr3(kernel_cr3);
 }
 
 void machine_tlb_flush(frame_t root, uint64_t address)
 {
-    if (loaded_root.n != root.n)
+    if (this_cpu()->loaded_root.n != root.n)
         return; /* nothing of it is remembered: without PCID a change of CR3 forgets */
     if (address == MACHINE_TLB_ALL)
         write_cr3(read_cr3());
@@ -74,9 +73,9 @@ void switch_init(void)
     kernel_cr3 = read_cr3() & ~0xfffull;
 }
 
-static void state_load(struct env *env)
+static void state_load(struct cpu *cpu, struct env *env)
 {
-    struct env *before = env_find(NULL, loaded_state);
+    struct env *before = env_find(NULL, cpu->loaded_state);
 
     if (before && before->state == EXO_ENV_LIVE)
         __asm__ volatile("fxsave64 %0" : "=m"(before->fpu));
@@ -90,11 +89,11 @@ static void state_load(struct env *env)
     __asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %0, %%fs; mov %0, %%gs" : : "r"(0));
     __asm__ volatile("wrfsbase %0" : : "r"(env->context.fs_base));
     __asm__ volatile("wrgsbase %0" : : "r"(env->context.gs_base));
-    loaded_state = env->name;
+    cpu->loaded_state = env->name;
 }
 
 /* The environment that shall run, with interrupts served while none can. */
-static struct env *choose(void)
+static struct env *choose(struct cpu *cpu)
 {
     uint64_t alarm;
     bool idle = false;
@@ -108,12 +107,14 @@ static struct env *choose(void)
             continue;
         }
         idle = !env;
-        bool more = log_catch_up(now, idle) || poll != UINT64_MAX;
+        bool more = (framebuffer_behind && log_catch_up(now, idle)) || poll != UINT64_MAX;
         if (idle && more) {
             cpu_breathe();
             continue;
         }
-        apic_alarm(now, poll < alarm ? poll : alarm);
+        alarm = poll < alarm ? poll : alarm;
+        if (alarm != cpu->armed || alarm <= now) /* mostly it is the slice's end, as before */
+            apic_alarm(cpu, now, alarm);
         if (env)
             return env;
         cpu_idle();
@@ -122,16 +123,17 @@ static struct env *choose(void)
 
 struct exo_context *machine_enter(void)
 {
-    struct env *env = choose();
+    struct cpu *cpu = this_cpu();
+    struct env *env = choose(cpu);
 
-    if (env->root.n != loaded_root.n) {
-        loaded_root = env->root;
+    if (env->root.n != cpu->loaded_root.n) {
+        cpu->loaded_root = env->root;
         write_cr3((uint64_t)env->root.n << EXO_PAGE_SHIFT);
     }
-    if (env->name.n != loaded_state.n) {
-        state_load(env);
+    if (env->name.n != cpu->loaded_state.n) {
+        state_load(cpu, env);
         speculation_switch();
+        cpu->context = &env->context;
     }
-    current_context = &env->context;
-    return current_context;
+    return &env->context;
 }

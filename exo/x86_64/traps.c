@@ -4,8 +4,10 @@
  */
 #include "env.h"
 #include "io.h"
+#include "ipi.h"
 #include "irq.h"
 #include "machine.h"
+#include "percpu.h"
 #include "x86_64.h"
 
 #define EXCEPTIONS   32u
@@ -145,8 +147,15 @@ void irq_dispatch(uint64_t vector)
     }
     if (vector == VECTOR_SPURIOUS)
         return; /* wants no EOI (Intel SDM vol. 3, 10.9) */
-    if (vector == VECTOR_TIMER)
+    if (vector == VECTOR_TIMER) {
         features_check();
+        this_cpu()->fired = rdtsc();
+    }
+    if (vector >= VECTOR_IPI && vector < VECTOR_IPI + IPIS)
+        ipi_take((enum ipi)(vector - VECTOR_IPI));
+    if (vector == VECTOR_STOP)
+        for (;;)
+            __asm__ volatile("cli; hlt");
     if (vector >= VECTOR_MESSAGE && vector < VECTOR_MESSAGE + MESSAGES) {
         const struct source *source = &messages[vector - VECTOR_MESSAGE];
         if (source->handler)

@@ -13,6 +13,8 @@
 #define VECTOR_MESSAGE  0x40u /* message-signalled */
 #define MESSAGES        16u
 #define VECTOR_TIMER    0xe0u
+#define VECTOR_IPI      0xe1u /* one for each enum ipi */
+#define VECTOR_STOP     0xefu /* a panic elsewhere */
 #define VECTOR_SPURIOUS 0xffu
 
 /* Selectors (descriptors.c); SYSRET wants user data just before user code. */
@@ -34,15 +36,30 @@ void memory_init(void);
 void memory_tables(void);
 void memory_give_to_core(void);
 void memory_check(void);
-void memory_guard(void *page);
+/* Memory at an address of the kernel's half, for ever. Only at boot. */
+void memory_place(uint64_t page);
+/* A page of addresses that shows the frame at `physical` (0: nothing), to be read. CPUs may remember what
+ * it showed before: cpus_forget. */
+volatile uint64_t *memory_window(void);
+void memory_window_set(volatile uint64_t *window, uint64_t physical);
+/* May the page be written through the direct map? On this CPU at once, on others after cpus_forget.
+ * False: the loader mapped it with others in one. */
+bool memory_direct_write(uint64_t physical, bool allow);
 
 /* switch.c: leave for user mode. */
 struct exo_context *machine_enter(void);
 
 /* apic.c */
 void apic_init(void);
+void apic_enable(void); /* on each CPU */
+uint32_t apic_id(void); /* of this CPU */
+/* The command (Intel SDM vol. 3, 10.6.1) to the CPU of that id. False: it cannot be reached, or the
+ * APIC hangs. */
+bool apic_send(uint32_t id, uint32_t command);
+#define APIC_ASSERT (1u << 14) /* in every command */
 void apic_eoi(void);
-void apic_alarm(uint64_t now, uint64_t alarm);
+struct cpu;
+void apic_alarm(struct cpu *self, uint64_t now, uint64_t alarm); /* of the CPU that this runs on */
 void apic_message(uint32_t vector, uint64_t *address, uint32_t *data);
 
 /* first.c: the first environment. Its frames must not be given to the core before. */
@@ -50,7 +67,7 @@ void first_start(void);
 
 /* log.c */
 void log_started(void);                     /* from now on the consoles follow when there is time */
-bool log_catch_up(uint64_t now, bool idle); /* true: it did something, there may be more */
+bool log_catch_up(uint64_t now, bool idle); /* while framebuffer_behind; true: it did something */
 uint64_t log_format(char *to, uint64_t size, const char *format, __builtin_va_list arguments);
 uint64_t log_print(char *to, uint64_t size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -13,10 +13,12 @@ import re
 import subprocess
 import sys
 
-# Called by boot_main, once, before the first environment runs.
-BOOT = {"features_init", "features_auto_ibrs", "descriptors_init", "speculation_init", "apic_init"}
-# And these later: registers of the x2APIC, the TSC deadline, the barrier for predictions.
-LATER = {"apic_write", "apic_alarm", "speculation_switch"}
+# Called by boot_first and boot_main, once, before the first environment runs, and by cpu_main on each
+# other CPU. (What CR0, CR4 and EFER are there, the trampoline has set; it is data to the kernel.)
+BOOT = {"features_init", "features_auto_ibrs", "features_apply", "descriptors_init", "descriptors_load", "gdt_load",
+        "idt_load", "speculation_init", "speculation_apply", "apic_init", "apic_enable"}  # fmt: skip
+# And these later: registers of the x2APIC, messages, the TSC deadline, the barrier for predictions.
+LATER = {"apic_write", "apic_send", "apic_alarm", "speculation_switch"}
 ALLOWED = {
     "wrmsr": BOOT | LATER,
     "cr0": BOOT,

@@ -23,7 +23,9 @@ EDGE = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
 USAGE = re.compile(r"(\d+) bytes \((static|dynamic,bounded|dynamic)\)")
 
 # Entered from entry.S on the kernel's empty stack.
-ENTRIES = ("boot_main", "trap_call", "trap_user")
+ENTRIES = ("boot_main", "trap_call", "trap_user", "cpu_main")
+# And on the one in the image that the loader's jump leads to.
+FIRST = "boot_first"
 # entry.S: what the CPU pushes (40, and up to 8 to align), vector and error, nine registers, the
 # return address; an exception anywhere in the kernel comes on top of everything, and is its end.
 TRAP_FRAME = 40 + 8 + 16 + 9 * 8 + 8
@@ -46,6 +48,7 @@ INDIRECT = {
     "queue_send": of_drivers("send_ready", "poll", "flush", "send"),
     "queue.c:send_one": of_drivers("send_ready", "send"),
     "irq_dispatch": of_drivers("interrupt") + ["serial.c:interrupt"],
+    "cpu_main": ["smp_test.c:clock_answer", "smp_test.c:timer_answer", "smp_test.c:window_look"],
     "traps.c:line_fired": of_drivers("interrupt") + ["serial.c:interrupt"],
 }
 
@@ -115,15 +118,17 @@ def compile_graph(build: Path) -> Graph:
 
 
 def constant(path: Path, pattern: str) -> int:
-    return int(re.search(pattern, path.read_text(encoding="utf-8"))[1])
+    return int(re.search(pattern, path.read_text(encoding="utf-8"))[1], 0)
 
 
 def main() -> int:
     build, root = Path(sys.argv[1]), Path(__file__).resolve().parents[2]
-    stack = constant(root / "exo/x86_64/entry.S", r"kernel_stack_guard:\s+\.skip 4096\s+\.skip (\d+)")
-    exception = constant(root / "exo/x86_64/descriptors.c", r"#define IST_STACK\s+(\d+)u")
+    stack = constant(root / "exo/x86_64/percpu.h", r"#define CPU_STACK\s+(0x\w+)")
+    exception = constant(root / "exo/x86_64/percpu.h", r"#define IST_STACK\s+(\d+)u") - 16
+    first = constant(root / "exo/x86_64/entry.S", r"\.skip (\d+)\s+boot_stack_top:")
     graph = compile_graph(build)
     main_depth, main_path = max((graph.deepest(name) for name in ENTRIES), key=lambda d: d[0])
+    first_depth, _ = graph.deepest(FIRST)
     trap_depth, trap_path = graph.deepest("trap_in_kernel")
     panic_depth, panic_path = graph.deepest("panic")
     total = main_depth + TRAP_FRAME + trap_depth
@@ -133,6 +138,8 @@ def main() -> int:
             f"\n# {w}" for w in sorted(set(graph.wrong)))),
         (len(graph.frame) > 100, f"{len(graph.frame)} functions were seen"),
         (total <= stack, f"the kernel's stack: {total} of {stack} bytes"),
+        (first_depth + TRAP_FRAME + panic_depth <= first, f"the first stack: {first_depth + TRAP_FRAME + panic_depth} of"
+         f" {first} bytes"),
         (handler <= exception, f"the stacks of NMI, double fault, machine check: {handler} of {exception} bytes"),
     ]  # fmt: skip
     if "--paths" in sys.argv:
