@@ -51,6 +51,7 @@ PACKAGES = (
     Package("clang", "compiles everything a second time, for its warnings", "clang"),
     Package("libclang-rt-dev", "clang's sanitizers, for the unit tests", ""),
     Package("clang-format", "checks how the C sources are laid out", "clang-format"),
+    Package("spin", "tries every interleaving of the models of several CPUs", "spin"),
     Package("clang-tidy", "looks for mistakes in the C sources", "clang-tidy"),
 )
 SBIN = os.pathsep + "/usr/sbin" + os.pathsep + "/sbin"
