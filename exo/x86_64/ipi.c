@@ -50,16 +50,16 @@ void ipi_take(enum ipi kind)
 
 void cpus_forget(const volatile void *address)
 {
-    uint64_t count[EXO_BOOT_CPUS];
     struct cpu *self = this_cpu();
 
     forget_address = address;
     for (uint32_t i = 0; i < cpu_count; i++)
         if (cpus[i] != self && cpu_is_up(cpus[i]))
-            count[i] = ipi_ask(cpus[i], IPI_FORGET);
+            ipi_ask(cpus[i], IPI_FORGET);
     forget(address); /* meanwhile */
     for (uint32_t i = 0; i < cpu_count; i++)
-        if (cpus[i] != self && cpu_is_up(cpus[i]) && !ipi_wait(cpus[i], IPI_FORGET, count[i]))
+        if (cpus[i] != self && cpu_is_up(cpus[i]) &&
+            !ipi_wait(cpus[i], IPI_FORGET, cpus[i]->ipi[IPI_FORGET].asked))
             panic("CPU %u (APIC id %u) was asked to forget what is at 0x%lx and did not answer "
                   "within %u ms.",
                   i, cpus[i]->apic_id, (uint64_t)address, IPI_PATIENCE_MS);
