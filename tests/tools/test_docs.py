@@ -8,6 +8,7 @@ import pathlib
 import re
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+SCHEDULER = ROOT / "docs/tutorial/02-scheduler.md"  # more of it: test_sched.py
 HELLO = ROOT / "docs/tutorial/01-hello.md"
 
 
@@ -29,6 +30,7 @@ def test_build_line_is_there():
 
 
 def test_files_and_folders_that_are_named_exist():
-    names = re.findall(r"`((?:apps|docs|machines|tools)/[a-z0-9_./-]+)`", HELLO.read_text())
+    pages = HELLO.read_text() + SCHEDULER.read_text()
+    names = re.findall(r"`((?:apps|docs|libos|machines|tests|tools)/[a-z0-9_./-]+)`", pages)
     missing = [name for name in names if "mine" not in name and not (ROOT / name).exists()]
     assert names and not missing

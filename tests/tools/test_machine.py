@@ -236,6 +236,11 @@ WRONG = {
     "all slices but those of the other": (10, "slices = 59", None),
     "sched": (11, 'sched = "robin"', 'www: `sched` is "robin"; did you mean "round_robin"?'),
     "sched 2": (11, 'sched = "zz"', 'www: `sched` is "zz"; choose one of central, edf, eevdf, fifo, priority, round_robin, steal, stride.'),
+    "quantum": (11, 'quantum = "4us"', "www: `quantum` is 4us; it goes from 5 us to 1 s."),
+    "quantum unit": (11, 'quantum = "4"', 'www: `quantum` is "4"; write a whole number and one of the units ns, us, ms, s, as in "10us".'),
+    "quantum type": (11, "quantum = 4", "www: `quantum` must be a string, not a number."),
+    "good quantum": (11, 'quantum = "50us"', None),
+    "quantum as a setting": (8, 'environment = { FREEHOLD_QUANTUM = "1" }', "www: `environment` sets FREEHOLD_QUANTUM; use the key `quantum` instead."),
     "address": (12, 'address = "10.0.2"', 'www: `address` is "10.0.2", which is no address; write for example "10.0.2.15/24" or "dhcp".'),
     "address 6": (12, 'address = "fe80::1/64"', 'www: `address` is "fe80::1/64", which is no address;'),
     "no prefix": (12, 'address = "10.0.2.15"', 'www: `address` is "10.0.2.15", which lacks its prefix length;'),
@@ -489,6 +494,32 @@ def test_the_headers_are_read_right(tmp_path):
     subprocess.run([compiler, "-I", str(ROOT / "exo" / "abi"), "-o", tmp_path / "numbers", source], check=True)
     said = subprocess.run([tmp_path / "numbers"], check=True, capture_output=True, text=True).stdout
     assert [int(line) for line in said.split()] == [number(name) for name in names]
+
+
+def test_a_program_brings_its_policies(read, errors, build):
+    brought = b"freehold policy fifo\0freehold policy mine\0"
+    (build / "apps/httpd").write_bytes(program() + brought)
+    assert read(GOOD.replace('"fifo"', '"mine"').split('[[app]]\nname = "other"')[0]).apps[0].sched == "mine"
+    found = errors(GOOD.replace('"fifo"', '"edf"'))
+    assert found == [
+        'm.toml:11: www: `sched` is "edf"; choose one of fifo, mine.',
+        "m.toml:17: other needs the key `sched`: its program has the policies fifo, mine.",
+    ]
+
+
+def test_before_a_build_any_policy_may_be_meant(tmp_path):
+    file = tmp_path / "m.toml"
+    file.write_text(GOOD.replace('"fifo"', '"mine"'))
+    assert load(file, None).apps[0].sched == "mine"
+    file.write_text(GOOD.replace('"fifo"', '"Mine"'))
+    with pytest.raises(MachineError, match="`sched` is \"Mine\"; choose one of central, "):
+        load(file, None)
+
+
+def test_the_quantum_is_a_setting(read):
+    apps = read(changed(11, 'sched = "central"\nquantum = "20us"')).apps
+    assert "FREEHOLD_QUANTUM=20000" in apps[0].settings and apps[1].quantum is None
+    assert not any(setting.startswith("FREEHOLD_QUANTUM") for setting in apps[1].settings)
 
 
 def test_the_policies_are_those_of_libos():

@@ -11,13 +11,14 @@ import xml.etree.ElementTree
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests/tools")]
 
 from freehold_lib import cli, sched_new, workload  # noqa: E402
 from freehold_lib.abi import policies  # noqa: E402
 from freehold_lib.commands import sched  # noqa: E402
-from freehold_lib.machine import MachineError  # noqa: E402
+from freehold_lib.machine import MachineError, load as load_machine  # noqa: E402
 from freehold_lib.sched_run import SIMULATOR, Outcome, built_policies, simulate  # noqa: E402
+from tutorial_policy import applied  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("FREEHOLD_BUILD", ROOT / "build"))
 WORKLOADS = sorted((ROOT / "tests/sched/workloads").glob("*.toml"))
@@ -306,3 +307,59 @@ def test_what_the_simulator_says_is_read():
     assert outcome.policy == "x" and outcome.numbers == {"switches": 3} and outcome.groups["a"]["missed"] == 1
     assert outcome.series["a", "all"] == {0: 1, 1000000: 9} and outcome.counts["a", "all"] == 2
     assert outcome.complaint == "it is; after 2 ms the watch found that it has lost 2 thread(s); fifo took over"
+
+
+# --- docs/tutorial/02-scheduler.md ----------------------------------------------------------------
+
+PAGE = (ROOT / "docs/tutorial/02-scheduler.md").read_text()
+
+
+def listings(kind):
+    return re.findall(rf"^```{kind}\n(.*?)^```$", PAGE, re.M | re.S)
+
+
+def promised(heading, said):
+    """The tables of the page that begin so are among what was said, to the digit."""
+    found = [text for text in listings("text") if text.startswith(heading)]
+    assert found
+    return [all(line in said.splitlines() for line in text.splitlines()) for text in found]
+
+
+@pytest.fixture
+def changed(mine):
+    """mine.c as it is at the end of the page."""
+    for listing in listings("c"):
+        mine.write_text(applied(mine.read_text(), listing))
+    return mine
+
+
+def test_the_tutorial_s_workload_is_there():
+    assert listings("toml")[0] == (ROOT / "tests/sched/workloads/bimodal.toml").read_text()
+
+
+def test_the_tutorial_s_first_run(mine, run):
+    status, said, _ = run("sim", mine, "--workload", ROOT / "tests/sched/workloads/bimodal.toml")
+    assert status == 0 and promised("web, latency of short", said) == [True, False]
+
+
+def test_the_tutorial_s_policy_does_what_the_page_says(changed, run, tmp_path):
+    picture = tmp_path / "mine.svg"
+    words = ["compare", changed, "round_robin", "central", "--workload", ROOT / "tests/sched/workloads/bimodal.toml"]
+    status, said, _ = run(*words, "--picture", picture)
+    assert status == 0 and promised("web, latency of short", said) == [False, True]
+    assert promised("web, latency of long", said) == [True]
+    xml.etree.ElementTree.parse(picture)
+    text = changed.read_text()
+    assert ".starves = true," in text and ".starves = false" not in text and "thread_list" not in text
+
+
+def test_the_tutorial_s_commands_are_understood():
+    for command in "".join(listings("sh")).splitlines():
+        program, *words = command.split()
+        assert program == "tools/freehold" and cli.parse(words).command == "sched"
+
+
+def test_the_tutorial_s_machine_file(tmp_path):
+    file = tmp_path / "m.toml"
+    file.write_text('[machine]\nname = "m"\n[[app]]\nname = "a"\nimage = "hello"\n' + listings("toml")[1])
+    assert load_machine(file, None).apps[0].sched == "mine"

@@ -7,6 +7,7 @@ apps/init/child.c. Layout: System V ABI, "Object Files".
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 
@@ -18,6 +19,7 @@ _EXECUTABLE, _SHARED = 2, 3
 _X86_64 = 62
 _LOAD, _INTERPRETER = 1, 3
 _X, _W = 1, 2
+_POLICY = re.compile(rb"freehold policy ([a-z][a-z0-9_]{0,23})\0")
 # The largest image that is read at all; init keeps all of them in memory.
 IMAGE_MAX = 256 << 20
 
@@ -32,6 +34,14 @@ def pages_to_start(image: Path) -> int:
     Memory that the program asks for when it runs comes on top.
     """
     return _count_pages(_segments(_read(image)))
+
+
+def policies(image: Path) -> tuple[str, ...]:
+    """The scheduling policies that it is linked with, by what SCHED_NAME (libos/policy.h) leaves in it."""
+    try:
+        return tuple(sorted({name.decode() for name in _POLICY.findall(_read(image))}))
+    except ElfError:
+        return ()
 
 
 def _read(image: Path) -> bytes:

@@ -33,6 +33,7 @@ DEFAULT_MEMORY = 128 << 20
 DEFAULT_PAGES = 512
 DEFAULT_SLICES = 4
 DEFAULT_POLICY = "round_robin"
+QUANTUM_MIN, QUANTUM_MAX = 5_000, 10**9  # below, most of the time would go to switching
 RESTARTS = {"never": "BUNDLE_NEVER", "on-failure": "BUNDLE_ON_FAILURE", "always": "BUNDLE_ALWAYS"}
 DEFAULT_RESTART = "on-failure"
 RIGHTS = ("directory", "tables")
@@ -42,6 +43,7 @@ RESERVED_NAMES = ("exo", "uefi", "init")
 # Settings that keys of their own make.
 RESERVED_SETTINGS = {
     "FREEHOLD_SCHED": "sched",
+    "FREEHOLD_QUANTUM": "quantum",
     "FREEHOLD_ADDRESS": "address",
     "FREEHOLD_GATEWAY": "gateway",
     "FREEHOLD_RIGHTS": "rights",
@@ -64,13 +66,14 @@ _MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 _FORWARD = re.compile(r"(tcp|udp)/([0-9]{1,5}):([0-9]{1,5})")
 _PART = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
 _LONG_KEY = re.compile(rf"({_PART}(?:[ \t]*\.[ \t]*{_PART}){{{KEY_PARTS}}})|{toml_lines.STRING}|{_PART}|#[^\n]*", re.S)
+_POLICY = re.compile(r"[a-z][a-z0-9_]{0,23}")
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _MACHINE_KEYS = ("name", "memory", "cpus")
 _CONTROL_KEYS = ("serial",)
 _APP_KEYS = (
-    ("name", "image", "arguments", "environment", "memory", "slices", "sched", "address")
-    + ("gateway", "mac", "restart", "forward", "rights", "ports", "environments")
+    ("name", "image", "arguments", "environment", "memory", "slices", "sched", "quantum")
+    + ("address", "gateway", "mac", "restart", "forward", "rights", "ports", "environments")
 )
 
 
@@ -96,10 +99,11 @@ class App:
     name: str
     image: str  # as the file has it; Machine.image_path() finds it
     arguments: tuple[str, ...]  # without argv[0], which is the name
-    environment: dict[str, str]  # without what sched, address and gateway add
+    environment: dict[str, str]  # without what sched, quantum, address and gateway add
     pages: int  # quota of frames
     slices: int
     sched: str
+    quantum: int | None  # ns; None: the policy's own
     address: IPv4Interface | str | None  # or DHCP
     gateway: IPv4Address | None
     mac: int | None  # None: no network
@@ -123,6 +127,8 @@ class App:
     def settings(self) -> list[str]:
         """The environment strings that the application finds."""
         made = {"FREEHOLD_SCHED": self.sched}
+        if self.quantum:
+            made["FREEHOLD_QUANTUM"] = str(self.quantum)
         if self.address:
             made["FREEHOLD_ADDRESS"] = str(self.address)
         if self.gateway:
@@ -377,7 +383,8 @@ class _AppReader:
         app = {"name": self.name(), "pages": self.pages(), "slices": self.slices()}
         app |= {"image": self.image(app["pages"])}
         app |= {"arguments": self.arguments(), "environment": self.environment()}
-        app["sched"] = table.choice("sched", policies(), DEFAULT_POLICY)
+        app["sched"] = self.sched(app["image"])
+        app["quantum"] = table.duration("quantum", None, QUANTUM_MIN, QUANTUM_MAX)
         app["restart"] = table.choice("restart", tuple(RESTARTS), DEFAULT_RESTART)
         app["rights"] = self.rights()
         app["address"] = self.address()
@@ -454,6 +461,17 @@ class _AppReader:
                 f"is {size_text(pages * page)}, but to start {plain(name, 60)} takes {size_text(needed * page)}",
             )
         return name
+
+    def sched(self, image: str | None) -> str | None:
+        """A policy that its program is linked with. Before that is there, any that looks like one."""
+        build = self.reader.build
+        found = elf.policies(_image_path(self.reader.path, image, build)) if image and build else ()
+        if not found and not build and _POLICY.fullmatch(str(self.table.values.get("sched", ""))):
+            return self.table.string("sched")
+        if found and DEFAULT_POLICY not in found and "sched" not in self.table.values:
+            self.table.wrong(None, f"needs the key `sched`: its program has the policies {', '.join(found)}")
+            return None
+        return self.table.choice("sched", found or policies(), DEFAULT_POLICY)
 
     def arguments(self) -> tuple[str, ...]:
         arguments = self.table.strings("arguments")

@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 
 UNITS = {"K": 10, "KiB": 10, "M": 20, "MiB": 20, "G": 30, "GiB": 30}
+TIMES = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
+_DURATION = re.compile(r"([0-9]{1,9}) ?([a-z]*)")
 _SIZE = re.compile(r"([0-9]{1,12}) ?([A-Za-z]*)")
 REQUIRED = object()
 
@@ -19,6 +21,14 @@ def plain(text: str, most: int) -> str:
     """A string of the file inside a sentence: on one line, and not without end."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: most + 1])
     return f"{shown[:most]}..." if len(shown) > most else shown
+
+
+def duration_text(ns: float) -> str:
+    """So that three digits are seen: "455 us"."""
+    for unit, size in (("s", 10**9), ("ms", 10**6), ("us", 10**3)):
+        if ns >= size:
+            return f"{ns / size:.3g} {unit}" if ns < 999.5 * size else f"{ns / size:.0f} {unit}"
+    return f"{ns:.0f} ns"
 
 
 def quote(text: str) -> str:
@@ -121,6 +131,23 @@ class Table:
             )
             return None
         return int(match[1]) << UNITS[match[2]]
+
+    def duration(self, key: str, default, least: int, most: int) -> int | None:
+        """Nanoseconds, within these."""
+        text = self.string(key, default)
+        if type(text) is not str:
+            return None
+        match = _DURATION.fullmatch(text)
+        if not match or match[2] not in TIMES:
+            self.wrong(
+                key, f'is {quote(text)}; write a whole number and one of the units {", ".join(TIMES)}, as in "10us"'
+            )
+            return None
+        value = int(match[1]) * TIMES[match[2]]
+        if not least <= value <= most:
+            self.wrong(key, f"is {text}; it goes from {duration_text(least)} to {duration_text(most)}")
+            return None
+        return value
 
     def choice(self, key: str, words: tuple[str, ...], default: str) -> str | None:
         word = self.string(key, default)

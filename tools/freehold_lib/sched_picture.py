@@ -6,8 +6,9 @@ from __future__ import annotations
 import math
 from html import escape
 
+from .machine_table import duration_text
 from .sched_run import Outcome, series_of, shares, title
-from .workload import Workload, duration_text
+from .workload import Workload
 
 WIDTH, PANEL, LEFT, RIGHT, TOP, GAP = 860, 260, 90, 150, 56, 74
 # Okabe and Ito (2008): told apart by those who do not see all colours, too.

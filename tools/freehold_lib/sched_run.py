@@ -12,8 +12,9 @@ from pathlib import Path
 
 from .abi import ROOT
 from .errors import FreeholdError, UsageError
+from .machine_table import duration_text
 from .process import output_of
-from .workload import Workload, duration_text
+from .workload import Workload
 
 SIMULATOR = "tests/sched/simulate"
 SOURCES = ("main.c", "sim.c", "jobs.c", "events.c", "draw.c", "text.c")

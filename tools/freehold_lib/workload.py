@@ -15,11 +15,9 @@ from pathlib import Path
 
 from .abi import ROOT
 from .machine import MachineError, read_toml
-from .machine_table import REQUIRED, Errors, Table, quote
+from .machine_table import REQUIRED, Errors, Table, duration_text, quote
 
 _NAME = re.compile(r"[a-z0-9-]{1,15}")
-_DURATION = re.compile(r"([0-9]{1,9}) ?([a-z]*)")
-_UNITS = {"ns": 1, "us": 1000, "ms": 10**6, "s": 10**9}
 _HEADERS = ("tests/sched/sim.h", "libos/policy.h", "libos/schedule.h")
 
 KINDS = ("busy", "periodic", "poisson", "bimodal", "contend")
@@ -46,14 +44,6 @@ def limit(name: str) -> int:
         if found:
             return int(found[1])
     raise KeyError(name)
-
-
-def duration_text(ns: float) -> str:
-    """So that three digits are seen: "455 us"."""
-    for unit, size in (("s", 10**9), ("ms", 10**6), ("us", 10**3)):
-        if ns >= size:
-            return f"{ns / size:.3g} {unit}" if ns < 999.5 * size else f"{ns / size:.0f} {unit}"
-    return f"{ns:.0f} ns"
 
 
 @dataclass(frozen=True)
@@ -101,21 +91,6 @@ def load(path: Path | str) -> Workload:
     return workload
 
 
-def _duration(table: Table, key: str, default, least: int, most: int) -> int | None:
-    text = table.string(key, default)
-    if type(text) is not str:
-        return text
-    match = _DURATION.fullmatch(text)
-    if not match or match[2] not in _UNITS:
-        table.wrong(key, f'is {quote(text)}; write a whole number and one of the units {", ".join(_UNITS)}, as in "10us"')
-        return None
-    value = int(match[1]) * _UNITS[match[2]]
-    if not least <= value <= most:
-        table.wrong(key, f"is {text}; it goes from {duration_text(least)} to {duration_text(most)}")
-        return None
-    return value
-
-
 def _integer(table: Table, key: str, default, least: int, most: int) -> int | None:
     value = table.integer(key, default)
     if value is not None and not least <= value <= most:
@@ -139,10 +114,10 @@ class _Reader:
             head = top.table("workload", "workload")
         head.check_keys(_TOP_KEYS)
         self.cpus = _integer(head, "cpus", 1, 1, limit("SCHED_CPUS")) or 1
-        length = _duration(head, "duration", "2s", 10**6, DURATION_MAX)
+        length = head.duration("duration", "2s", 10**6, DURATION_MAX)
         seed = _integer(head, "seed", 1, 0, 2**63 - 1)
-        switch = _duration(head, "switch", "1us", 0, 10**6)
-        quantum = _duration(head, "quantum", None, 1000, 10**9)
+        switch = head.duration("switch", "1us", 0, 10**6)
+        quantum = head.duration("quantum", None, 1000, 10**9)
         inheritance = head.boolean("inheritance", True)
         tables = top.tables("threads", "threads")
         if not tables and "threads" not in values:
@@ -186,7 +161,7 @@ class _Reader:
         threads = _integer(table, "threads", 256 if kind in ("poisson", "bimodal") else 1, 1, limit("SIM_THREADS"))
         weight = _integer(table, "weight", limit("SCHED_WEIGHT"), 1, limit("SCHED_WEIGHT_MAX"))
         priority = _integer(table, "priority", 0, 0, limit("SCHED_PRIORITIES") - 1)
-        start = _duration(table, "start", "0s", 0, DURATION_MAX)
+        start = table.duration("start", "0s", 0, DURATION_MAX)
         fields = {"kind": _KIND_NUMBERS[kind], "count": threads, "params.weight": weight}
         fields |= {"params.priority": priority, "start_ns": start}
         fields |= self.jobs(table, kind) if kind != "busy" else {}
@@ -208,11 +183,11 @@ class _Reader:
 
     def jobs(self, table: Table, kind: str) -> dict[str, int]:
         """Of what length they are, and when they come."""
-        service = _duration(table, "service", REQUIRED, 1, DURATION_MAX)
+        service = table.duration("service", REQUIRED, 1, DURATION_MAX)
         fields = {"service_ns": service, "exponential": int(table.boolean("exponential", False) or False)}
         mean = service or 0
         if kind == "bimodal":
-            fields["long_ns"] = long = _duration(table, "long", REQUIRED, 1, DURATION_MAX)
+            fields["long_ns"] = long = table.duration("long", REQUIRED, 1, DURATION_MAX)
             every = _integer(table, "long_every", REQUIRED, 2, 10**6)
             fields["long_share"] = 10**6 // (every or 10**6)
             mean += ((long or 0) - mean) // (every or 1)
@@ -222,9 +197,9 @@ class _Reader:
         elif "hold" in table.values:
             table.wrong("hold", "says how long, but there is no `lock`")
         if kind == "periodic":
-            fields["interval_ns"] = _duration(table, "period", REQUIRED, 1000, DURATION_MAX)
+            fields["interval_ns"] = table.duration("period", REQUIRED, 1000, DURATION_MAX)
         elif kind == "contend":
-            fields["interval_ns"] = _duration(table, "pause", "0s", 0, DURATION_MAX)
+            fields["interval_ns"] = table.duration("pause", "0s", 0, DURATION_MAX)
         else:
             fields["interval_ns"] = self.interval(table, mean)
         return fields
@@ -242,7 +217,7 @@ class _Reader:
 
     def lock(self, table: Table) -> dict[str, int | None]:
         name = table.string("lock")
-        hold = _duration(table, "hold", REQUIRED, 1, DURATION_MAX)
+        hold = table.duration("hold", REQUIRED, 1, DURATION_MAX)
         if name is None:
             return {"hold_ns": hold}
         if not _NAME.fullmatch(name):
@@ -259,10 +234,10 @@ class _Reader:
                 table.wrong("budget_period", "says in which time, but there is no `budget`")
             return {}
         if "budget_period" in table.values or kind != "periodic":
-            period = _duration(table, "budget_period", REQUIRED, 1000, limit("SCHED_PERIOD_MAX_NS"))
+            period = table.duration("budget_period", REQUIRED, 1000, limit("SCHED_PERIOD_MAX_NS"))
         else:
             period = fields.get("interval_ns")
-        budget = _duration(table, "budget", REQUIRED, limit("SCHED_RUNTIME_MIN_NS"), limit("SCHED_PERIOD_MAX_NS"))
+        budget = table.duration("budget", REQUIRED, limit("SCHED_RUNTIME_MIN_NS"), limit("SCHED_PERIOD_MAX_NS"))
         if budget and period and budget > period:
             table.wrong("budget", f"is {duration_text(budget)}, more than the period of {duration_text(period)}")
         return {"params.runtime_ns": budget, "params.period_ns": period}
