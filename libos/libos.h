@@ -42,7 +42,7 @@ void console_write(const char *text, size_t length); /* any thread; whole lines 
 void console_flush(void);
 void console_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* --- vm.c: this application's address space */
+/* --- vm.c, table.c, resident.c: this application's address space */
 enum { VM_NONE = 4 };         /* as a permission: reserved, every access faults */
 enum { VM_DISCARDABLE = 16 }; /* with EXO_WRITE: its pages may go at any time (discard.h) */
 enum { VM_SHARED = 8 };       /* likewise: others' pages are mapped here, and no page on demand */
