@@ -25,6 +25,8 @@ static void test_permission(void)
            "bits collect, and are one reason");
     tap_ok(!CALL(b, NOTIFY_ALLOW, a->name.n, 0), "forbid");
     REFUSED(OWNER, CALL(a, NOTIFY, name, 1), "notify who allows it no more");
+    DONE(CALL(b, NOTIFY_ALLOW, init->name.n, 0), "forbid who never was allowed");
+    REFUSED(OWNER, CALL(init, NOTIFY, name, 1), "forbidding somebody allowed him");
     CALL(b, NOTIFY_ALLOW, a->name.n, 1);
     CALL(embryo, NOTIFY_ALLOW, a->name.n, 1);
     REFUSED(ENV, CALL(a, NOTIFY, embryo->name.n, 1), "notify an EMBRYO");
