@@ -49,6 +49,9 @@ static bool needed(uint64_t frame)
 {
     uint32_t n = (uint32_t)frame;
 
+    /* Nothing was taken yet: no frame, and so nothing to ask the kernel about. */
+    if (!n)
+        return false;
     return n < frames && !spare[n] && exo_info(EXO_INFO_FRAME, n, EXO_FRAME_TYPE) >= 0;
 }
 
