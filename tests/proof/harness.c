@@ -11,15 +11,13 @@
 #include "state.h"
 #include "world.h"
 
-uint64_t nondet_word(void);
-
 static struct snapshot before;
 
 int main(void)
 {
-    const uint64_t a[6] = {nondet_word(), nondet_word(), nondet_word(),
-                           nondet_word(), nondet_word(), nondet_word()};
-    uint32_t actor = (uint32_t)nondet_word();
+    const uint64_t a[6] = {state_argument(0), state_argument(1), state_argument(2),
+                           state_argument(3), state_argument(4), state_argument(5)};
+    uint32_t actor = state_actor();
 
     world_arbitrary();
     state_assuming = true;
@@ -34,7 +32,7 @@ int main(void)
 
     world_sound();
     state_invariants();
-    if (result < 0)
+    if (state_refused(result))
         __CPROVER_assert(world_unchanged(&before), "refused: an error changes nothing");
     else
         condition(&before, actor, WORLD_CALL, a, result);

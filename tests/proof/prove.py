@@ -84,12 +84,13 @@ def run(command: list[str], folder: Path) -> str:
     return done.stdout
 
 
-def command_of(call: dict, row: core.Row, folder: Path, plant: tuple | None = None) -> list[str]:
-    """Compile in `folder`; the prover's command there."""
+def compile_all(call: dict, row: core.Row, folder: Path, plant: tuple | None = None) -> list[str]:
+    """Compile in `folder` what is the same in each case; the prover's command there."""
     files = core.copy(folder, call, row, plant)
     defines = [f"-DWORLD_{kind.upper()}={int(kind in row.kinds)}" for kind in core.KINDS]
     defines += [f"-DWORLD_BLOCK={core.BLOCK}u", f"-DWORLD_CALL=EXO_CALL_{call['name'].upper()}"]
-    run([*cbmc.command("goto-cc"), *files, "-I.", *defines, "-o", "call"], folder)
+    run([*cbmc.command("goto-cc"), "-c", *files, "-I.", *defines], folder)
+    link_case(call, row, {}, folder)
     loops = run([*cbmc.command("goto-instrument"), "--show-loops", "call"], folder)
     return [
         *cbmc.command(),
@@ -97,21 +98,34 @@ def command_of(call: dict, row: core.Row, folder: Path, plant: tuple | None = No
         "--drop-unused-functions",
         "--unwinding-assertions",
         "--slice-formula",
-        *("--unwind", str(core.UNWIND)),
+        *("--unwind", str(core.unwind(row.limits))),
         *core.unwindset(loops),
     ]
 
 
+def link_case(call: dict, row: core.Row, case: dict, folder: Path) -> None:
+    """`call` in `folder` is the program of this case."""
+    (folder / "case.c").write_text(core.case_c(call, case, row.limits), encoding="utf-8")
+    defines = [f"-DWORLD_BLOCK={core.BLOCK}u"]
+    objects = sorted(path.name for path in folder.glob("*.o"))
+    run([*cbmc.command("goto-cc"), *objects, "case.c", "-I.", *defines, "-o", "call"], folder)
+
+
 def prove(call: dict, row: core.Row, plant: tuple | None = None) -> list[Property]:
+    """Every property with its result over all cases: what must hold holds in each."""
+    found: dict[tuple[str, str], Property] = {}
     with tempfile.TemporaryDirectory(prefix="freehold-proof-") as name:
         folder = Path(name)
-        told = run(command_of(call, row, folder, plant), folder)
-    found = []
-    for place, text, result in RESULT.findall(told):
-        kind, _, rest = text.partition(": ")
-        known = kind in KINDS or kind == "reach"
-        found.append(Property(kind if known else "safe", rest if known else f"{place}: {text}", result))
-    return found
+        command = compile_all(call, row, folder, plant)
+        for case in core.cases_of(call, row):
+            link_case(call, row, case, folder)
+            for place, text, result in RESULT.findall(run(command, folder)):
+                kind, _, rest = text.partition(": ")
+                known = kind in KINDS or kind == "reach"
+                p = Property(kind if known else "safe", rest if known else f"{place}: {text}", result)
+                if result != "SUCCESS" or (place, text) not in found:
+                    found[place, text] = p
+    return list(found.values())
 
 
 def judge(found: list[Property], unreached: dict[str, str]) -> list[tuple[bool, str, list[str]]]:

@@ -83,6 +83,7 @@ static void environments(void)
         REQUIRE(env->state == EXO_ENV_FREE || env->generation, "generation 0 is nobody's");
         REQUIRE(env->state != EXO_ENV_EMBRYO || env->end == EXO_END_NOT,
                 "somebody has ended who has not lived");
+        REQUIRE((uint32_t)env->end <= EXO_END_REVOKED, "an end that does not exist");
         REQUIRE(env->label[16] == 0, "a label has no end");
     }
 }
@@ -147,7 +148,9 @@ static void queues_sound(void)
     set_sound(&nics[0]->stalled, EXO_QUEUES);
     for (uint32_t i = 0; i < EXO_QUEUES; i++) {
         const struct queue *q = &queues[i];
-        REQUIRE(q->owner < EXO_ENVS && q->nic < nic_count, "a queue of nobody or of no card");
+        REQUIRE(q->owner < EXO_ENVS && (!q->owner || envs[q->owner].state != EXO_ENV_FREE) &&
+                    q->nic < nic_count,
+                "a queue of nobody who could be, or of no card");
         for (uint32_t r = 0; r < EXO_RINGS; r++)
             REQUIRE(q->ring[r].n < frame_count, "a ring that does not exist");
         for (uint32_t b = 0; b < EXO_QUEUE_BUFFERS / 2; b++)

@@ -6,6 +6,11 @@
 
 #include "state.h"
 
+/* Counters and clocks begin at 0: at 4 * 10^9 steps a second they get this far in 18 years. */
+#define COUNT_BITS 61
+
+extern uint64_t since; /* cpu.c */
+
 uint64_t machine_tsc_hz, machine_boot_tsc;
 uint32_t machine_cpus;
 
@@ -53,6 +58,24 @@ void world_zero(uint32_t n)
 
     for (uint32_t i = 0; i < WORLD_WORDS; i++)
         words[i] = 0;
+}
+
+/* a % b, where no division is needed. */
+uint32_t world_modulo(uint32_t a, uint32_t b)
+{
+    __CPROVER_assert(a / 2 < b, "safe: a remainder is taken of less than twice the divisor");
+    return a < b ? a : a - b;
+}
+
+/* What an operation of a batch returns: anything that a call may. */
+int64_t world_operation(const uint64_t *arguments)
+{
+    int64_t result = (int64_t)nondet_word();
+
+    __CPROVER_assert(__CPROVER_r_ok(arguments, 6 * sizeof(*arguments)),
+                     "safe: an operation has six arguments");
+    __CPROVER_assume(result > -256);
+    return result;
 }
 
 int64_t world_call(struct env *self, uint64_t number, const uint64_t a[6])
@@ -118,7 +141,11 @@ int32_t machine_channel_write(const uint8_t *from, uint32_t length)
 
 uint64_t machine_time(void)
 {
-    return nondet_word();
+    uint64_t now = nondet_word();
+
+    if (WORLD_CALL == EXO_CALL_INFO)
+        __CPROVER_assume(now >= since && !(now >> COUNT_BITS));
+    return now;
 }
 
 void machine_console(const char *text, size_t length)
@@ -226,6 +253,33 @@ static void no_gates(void)
     }
 }
 
+static void count_small(uint64_t count)
+{
+    __CPROVER_assume(!(count >> COUNT_BITS));
+}
+
+/* What `info` tells as it is, is not so large that it would look like an error. */
+static void counts_small(void)
+{
+    count_small(machine_tsc_hz);
+    count_small(machine_boot_tsc);
+    count_small(cpu_idle_ticks);
+    count_small(since);
+    count_small(the_nic.unmatched);
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
+        count_small(envs[slot].slices_run);
+        count_small(envs[slot].ticks);
+        count_small(envs[slot].upcalls);
+        count_small(envs[slot].calls);
+    }
+    for (uint32_t i = 0; i < EXO_QUEUES; i++) {
+        const struct exo_queue_stats *stats = &queues[i].stats;
+        count_small(stats->rx_packets | stats->rx_bytes | stats->rx_dropped | stats->tx_packets);
+        count_small(stats->tx_bytes | stats->tx_bad | stats->tx_foreign | stats->fill_bad);
+        count_small(stats->index_bad | stats->local);
+    }
+}
+
 void world_arbitrary(void)
 {
     state_arbitrary();
@@ -261,6 +315,8 @@ void world_arbitrary(void)
         the_nic.stalled.word[i] = nondet_word();
     if (!WORLD_QUEUES)
         the_nic.stalled = (struct set){0};
+    if (WORLD_CALL == EXO_CALL_INFO)
+        counts_small();
     current = nondet_bool() ? &envs[nondet_word() % EXO_ENVS] : NULL;
 }
 
