@@ -129,7 +129,8 @@ struct sched {
     int (*set)(struct thread *thread, const struct sched_params *wanted);
 
     /* A CPU begins, or has ceased, to run threads of this application. One that is lost had its
-     * thread enqueued before. That slices of a CPU come and go in turn is not told. */
+     * thread enqueued before. That slices of a CPU come and go in turn is not told. NULL: the
+     * policy need not know. */
     void (*cpu_gained)(unsigned cpu);
     void (*cpu_lost)(unsigned cpu);
 

@@ -29,7 +29,8 @@ static void policy_start(const struct sched *policy)
 {
     thread_policy = policy;
     policy->init();
-    policy->cpu_gained(0);
+    if (policy->cpu_gained)
+        policy->cpu_gained(0);
 }
 
 void thread_init(void)
@@ -70,7 +71,6 @@ static void replace(struct watch_finding found)
     thread_policy->dump(told);
     thread_policy = &sched_fifo;
     watch_replace(&sched_fifo, thread_all);
-    sched_fifo.cpu_gained(0);
 }
 
 void thread_policy_faulty(struct thread *picked)

@@ -73,11 +73,6 @@ static void central_yield(struct thread *running)
     thread_list_append(&queue, running);
 }
 
-static void central_cpu(unsigned cpu)
-{
-    (void)cpu;
-}
-
 static void central_dump(void (*print)(const char *line))
 {
     print(cut ? "slices were cut" : "no slice was cut yet");
@@ -95,7 +90,5 @@ const struct sched sched_central = {
     .tick = central_tick,
     .wakeup = central_wakeup,
     .yield = central_yield,
-    .cpu_gained = central_cpu,
-    .cpu_lost = central_cpu,
     .dump = central_dump,
 };

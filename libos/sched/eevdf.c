@@ -175,11 +175,6 @@ static int eevdf_set(struct thread *thread, const struct sched_params *wanted)
     return 0;
 }
 
-static void eevdf_cpu(unsigned cpu)
-{
-    (void)cpu;
-}
-
 static void eevdf_dump(void (*print)(const char *line))
 {
     print("eligible:");
@@ -201,7 +196,5 @@ const struct sched sched_eevdf = {
     .yield = eevdf_yield,
     .leave = eevdf_leave,
     .set = eevdf_set,
-    .cpu_gained = eevdf_cpu,
-    .cpu_lost = eevdf_cpu,
     .dump = eevdf_dump,
 };

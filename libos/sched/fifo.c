@@ -49,11 +49,6 @@ static void fifo_yield(struct thread *running)
     thread_list_append(&ready, running);
 }
 
-static void fifo_cpu(unsigned cpu)
-{
-    (void)cpu;
-}
-
 static void fifo_dump(void (*print)(const char *line))
 {
     thread_list_dump(&ready, print);
@@ -70,7 +65,5 @@ const struct sched sched_fifo = {
     .tick = fifo_tick,
     .wakeup = fifo_wakeup,
     .yield = fifo_yield,
-    .cpu_gained = fifo_cpu,
-    .cpu_lost = fifo_cpu,
     .dump = fifo_dump,
 };

@@ -120,11 +120,6 @@ static int priority_set(struct thread *thread, const struct sched_params *wanted
     return 0;
 }
 
-static void priority_cpu(unsigned cpu)
-{
-    (void)cpu;
-}
-
 static void priority_dump(void (*print)(const char *line))
 {
     for (unsigned level = 0; level < LEVELS; level++)
@@ -145,7 +140,5 @@ const struct sched sched_priority = {
     .yield = priority_yield,
     .inherit = priority_inherit,
     .set = priority_set,
-    .cpu_gained = priority_cpu,
-    .cpu_lost = priority_cpu,
     .dump = priority_dump,
 };

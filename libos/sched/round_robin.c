@@ -50,11 +50,6 @@ static void round_robin_yield(struct thread *running)
     thread_list_append(&ready, running);
 }
 
-static void round_robin_cpu(unsigned cpu)
-{
-    (void)cpu;
-}
-
 static void round_robin_dump(void (*print)(const char *line))
 {
     thread_list_dump(&ready, print);
@@ -71,7 +66,5 @@ const struct sched sched_round_robin = {
     .tick = round_robin_tick,
     .wakeup = round_robin_wakeup,
     .yield = round_robin_yield,
-    .cpu_gained = round_robin_cpu,
-    .cpu_lost = round_robin_cpu,
     .dump = round_robin_dump,
 };

@@ -94,11 +94,6 @@ static int stride_set(struct thread *thread, const struct sched_params *wanted)
     return 0;
 }
 
-static void stride_cpu(unsigned cpu)
-{
-    (void)cpu;
-}
-
 static void stride_dump(void (*print)(const char *line))
 {
     thread_heap_dump(&ready, print);
@@ -117,7 +112,5 @@ const struct sched sched_stride = {
     .yield = stride_yield,
     .leave = stride_leave,
     .set = stride_set,
-    .cpu_gained = stride_cpu,
-    .cpu_lost = stride_cpu,
     .dump = stride_dump,
 };

@@ -90,11 +90,6 @@ static void yield(struct thread *running)
     thread_policy->enqueue(running, ENQUEUE_PREEMPTED);
 }
 
-static void cpu(unsigned number)
-{
-    (void)number;
-}
-
 static void dump(void (*print)(const char *line))
 {
     print("what broken.c has to say");
@@ -110,8 +105,6 @@ static const struct sched losing = {
     .tick = tick,
     .wakeup = wakeup,
     .yield = yield,
-    .cpu_gained = cpu,
-    .cpu_lost = cpu,
     .dump = dump,
 };
 static const struct sched selfish = {
@@ -124,8 +117,6 @@ static const struct sched selfish = {
     .tick = always,
     .wakeup = wakeup,
     .yield = yield,
-    .cpu_gained = cpu,
-    .cpu_lost = cpu,
     .dump = dump,
 };
 

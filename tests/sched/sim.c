@@ -257,13 +257,15 @@ static void cpu_lost(struct sim_cpu *cpu)
     sim.running[cpu->number] = NULL;
     if (thread)
         thread_ready(thread, ENQUEUE_PREEMPTED);
-    sim.policy->cpu_lost(cpu->number);
+    if (sim.policy->cpu_lost)
+        sim.policy->cpu_lost(cpu->number);
 }
 
 static void cpu_back(struct sim_cpu *cpu)
 {
     cpu->ours = true;
-    sim.policy->cpu_gained(cpu->number);
+    if (sim.policy->cpu_gained)
+        sim.policy->cpu_gained(cpu->number);
     cpu_dispatch(cpu);
 }
 
@@ -342,7 +344,8 @@ void sim_run(const struct sim_workload *workload, const struct sched *policy, vo
     policy->init();
     for (unsigned i = 0; i < workload->cpus; i++) {
         sim.cpu[i] = (struct sim_cpu){.number = i, .ours = true};
-        policy->cpu_gained(i);
+        if (policy->cpu_gained)
+            policy->cpu_gained(i);
     }
     jobs_start();
     if (workload->off_ns)

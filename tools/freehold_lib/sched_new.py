@@ -82,12 +82,6 @@ static void NAME_yield(struct thread *running)
     thread_list_append(&ready, running);
 }
 
-/* A CPU begins, or has ceased, to run threads of the application. */
-static void NAME_cpu(unsigned cpu)
-{
-    (void)cpu;
-}
-
 /* A line for whoever has to find out what went wrong. */
 static void NAME_dump(void (*print)(const char *line))
 {
@@ -106,10 +100,9 @@ const struct sched sched_NAME = {
     .tick = NAME_tick,
     .wakeup = NAME_wakeup,
     .yield = NAME_yield,
-    .cpu_gained = NAME_cpu,
-    .cpu_lost = NAME_cpu,
     .dump = NAME_dump,
-    /* .leave, .inherit and .set may be left out; libos/policy.h says what they are for. */
+    /* .leave, .inherit, .set, .cpu_gained and .cpu_lost may be left out; libos/policy.h says what they
+     * are for. */
 };
 """
 
