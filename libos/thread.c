@@ -114,9 +114,10 @@ unsigned thread_count(void)
 
 /* --- the kernel's timer ------------------------------------------------------------ */
 
-static void timer_arm(uint64_t now)
+/* `now` and `own`: the two clocks, read one after the other. */
+static void timer_arm(uint64_t now, uint64_t own)
 {
-    uint64_t wanted = earliest, own = cpu_clock();
+    uint64_t wanted = earliest;
 
     if (living > 1 && thread_current && !must_switch && slice_end != NO_ALARM) {
         uint64_t left = slice_end > own ? slice_end - own : 0;
@@ -272,8 +273,9 @@ void thread_events(uint32_t reasons)
         if (reasons & EXO_UP_TIMER)
             armed = NO_ALARM;
         expire(now);
-        slice_check(cpu_clock());
-        timer_arm(now);
+        uint64_t own = cpu_clock();
+        slice_check(own);
+        timer_arm(now, own);
     }
 }
 
@@ -325,7 +327,7 @@ void thread_schedule(void)
     slice_begin(thread, own);
     __asm__ volatile("wrfsbase %0" : : "r"(thread->fs_base));
     if (earliest < armed || slice_end != NO_ALARM)
-        timer_arm(time_tsc());
+        timer_arm(time_tsc(), own);
     if (!thread->preempted)
         switch_in(thread->sp);
     thread->preempted = false;
