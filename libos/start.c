@@ -3,6 +3,7 @@
  * start.c - from the first instruction to main(), and the end.
  */
 #include "libos.h"
+#include "trace.h"
 
 #include <elf.h>
 #include <string.h>
@@ -113,6 +114,7 @@ __attribute__((no_stack_protector)) void libos_start(const struct exo_start *sta
     image_protect();
     canary_init();
     console_init();
+    trace_start();
     thread_init();
     if (image_fault()) {
         console_printf("this program cannot run: %s; link it as the programs in apps/ are\n",

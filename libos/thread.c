@@ -10,6 +10,7 @@
  */
 #include "inherit.h"
 #include "libos.h"
+#include "trace.h"
 
 #include <string.h>
 
@@ -34,11 +35,17 @@ static bool must_switch;
 static unsigned living, ready_count;
 static int next_id = 1;
 
+static int current_id(void)
+{
+    return thread_current ? thread_current->id : 0;
+}
+
 /* Critical. */
 static void make_ready(struct thread *thread, enum enqueue_why why)
 {
     thread->state = THREAD_READY;
     ready_count++;
+    trace_event(EXO_TRACE_ENQUEUED, why, thread->id, (unsigned)current_id());
     thread_policy->enqueue(thread, why);
     if (thread_current && why != ENQUEUE_PREEMPTED &&
         thread_policy->wakeup(thread, &thread_current, 1) == 0)
@@ -103,6 +110,7 @@ struct thread *thread_create(void (*entry)(void *), void *argument, uint64_t sta
     thread->fpu[24] = 0x80;
     thread->fpu[25] = 0x1f;
     living++;
+    trace_event(EXO_TRACE_CREATED, 0, thread->id, (unsigned)thread->id);
     make_ready(thread, ENQUEUE_NEW);
     return thread;
 }
@@ -186,6 +194,7 @@ bool thread_block(const void *address, uint32_t bits, uint64_t wake_at)
     if (wake_at && wake_at < earliest)
         earliest = wake_at;
     charge(cpu_clock());
+    trace_event(EXO_TRACE_BLOCKED, 0, self->id, (uint64_t)address);
     if (thread_policy->leave)
         thread_policy->leave(self, false);
     switch_out(&self->sp);
@@ -315,7 +324,10 @@ void thread_schedule(void)
     while (!(thread = pick())) {
         if (!living)
             libos_exit(0);
-        thread_events(gate_wait(earliest == NO_ALARM ? 0 : earliest));
+        trace_event(EXO_TRACE_IDLE, 0, 0, 0);
+        uint32_t reasons = gate_wait(earliest == NO_ALARM ? 0 : earliest);
+        trace_event(EXO_TRACE_AWAKE, 0, 0, reasons);
+        thread_events(reasons);
     }
     gate_flush();
     uint64_t own = cpu_clock();
@@ -323,6 +335,7 @@ void thread_schedule(void)
     thread->switched_in = own;
     thread->runs++;
     ready_count--;
+    trace_event(EXO_TRACE_RUNS, 0, thread->id, ready_count);
     thread_current = thread;
     slice_begin(thread, own);
     __asm__ volatile("wrfsbase %0" : : "r"(thread->fs_base));
@@ -343,6 +356,7 @@ void thread_yield(void)
     charge(cpu_clock());
     self->state = THREAD_READY;
     ready_count++;
+    trace_event(EXO_TRACE_YIELDS, 0, self->id, 0);
     thread_policy->yield(self);
     switch_out(&self->sp);
 }
@@ -376,6 +390,7 @@ static void thread_end(void *argument)
     canary_no_thread(); /* its record goes with its stack */
     if (self->unmap_size)
         vm_unmap(self->unmap_base, self->unmap_size);
+    trace_event(EXO_TRACE_ENDED, 0, self->id, 0);
     self->state = THREAD_FREE;
     self->next = free_threads;
     free_threads = self;

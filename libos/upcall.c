@@ -8,6 +8,7 @@
  */
 #include "libos.h"
 #include "offsets.h"
+#include "trace.h"
 
 #define AT(type, field, offset)                                                                    \
     _Static_assert(__builtin_offsetof(struct type, field) == (offset), "offsets.h says so")
@@ -67,6 +68,8 @@ void upcall(uint32_t reasons)
     struct exo_context *context = (struct exo_context *)&control->saved;
 
     unwind_resume(context);
+    const int id = thread_current ? thread_current->id : 0;
+    trace_event(EXO_TRACE_UPCALL, 0, id, reasons);
     if (reasons & EXO_UP_FAULT) {
         const struct exo_fault fault = {control->fault.vector, control->fault.error,
                                         control->fault.address};
@@ -80,5 +83,6 @@ void upcall(uint32_t reasons)
     gate_flush();
     if (thread_must_switch())
         thread_preempt();
+    trace_event(EXO_TRACE_RESUME, 0, id, 0);
     resume_full(context);
 }

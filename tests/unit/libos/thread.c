@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 
 #include "../tap.h"
+#include "trace.h"
 
 #define AWAY 5000000000ull /* ticks: far longer than any quantum */
 
@@ -92,6 +94,7 @@ void resume_full(const struct exo_context *context)
     }
 NOT_CALLED(void, console_printf, const char *format, ...)
 NOT_CALLED(void, libos_exit, uint32_t status)
+NOT_CALLED(bool, vm_mapped, uint64_t address)
 NOT_CALLED(long, vm_unmap, uint64_t address, uint64_t size)
 NOT_CALLED(void, gate_incoming, void)
 NOT_CALLED(uint32_t, gate_wait, uint64_t deadline)
@@ -101,6 +104,16 @@ NOT_CALLED(void, critical_exit, void)
 NOT_CALLED(void, switch_out, uint64_t *save_sp)
 NOT_CALLED(void, switch_in, uint64_t sp)
 NOT_CALLED(void, run_on, uint64_t stack, void (*function)(void *), void *argument)
+
+/* Is the event of this number so? */
+static bool told(uint64_t number, enum exo_trace_kind kind, uint8_t detail, uint16_t thread,
+                 uint32_t argument)
+{
+    const struct exo_trace_event *e = &trace_ring->events[number];
+
+    return number < trace_ring->written && e->kind == kind && e->detail == detail &&
+           e->thread == thread && e->argument == argument;
+}
 
 int main(void)
 {
@@ -112,6 +125,9 @@ int main(void)
     uint64_t fs;
     __asm__("rdfsbase %0" : "=r"(fs));
     policy = "round_robin";
+    trace_ring = vm_alloc(2, EXO_DATA);
+    memset(trace_ring, 0, 2 * EXO_PAGE_SIZE);
+    trace_ring->size = EXO_PAGE_SIZE / sizeof(struct exo_trace_event);
     thread_init();
     uint64_t quantum_ns = thread_policy->quantum_ns;
     struct thread *one = thread_create(entry, NULL, 0, 4096, fs);
@@ -130,5 +146,18 @@ int main(void)
     thread_events(EXO_UP_TIMER);
     tap_ok(thread_must_switch() && thread_current->ran_ns == quantum_ns,
            "and gives way when it has had it");
+    tap_ok(told(0, EXO_TRACE_CREATED, 0, 1, 1) &&
+               told(1, EXO_TRACE_ENQUEUED, EXO_TRACE_NEW, 1, 0) &&
+               told(2, EXO_TRACE_CREATED, 0, 2, 2) &&
+               told(3, EXO_TRACE_ENQUEUED, EXO_TRACE_NEW, 2, 0) &&
+               told(4, EXO_TRACE_RUNS, 0, 1, 1) && trace_ring->written == 5,
+           "the trace tells just that");
+    void *page = mmap((void *)EXO_CONTROL_ADDRESS, EXO_PAGE_SIZE, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    if (page == (void *)EXO_CONTROL_ADDRESS && !setjmp(back))
+        thread_preempt();
+    tap_ok(thread_current == two && told(5, EXO_TRACE_ENQUEUED, EXO_TRACE_PREEMPTED, 1, 1) &&
+               told(6, EXO_TRACE_RUNS, 0, 2, 1) && trace_ring->written == 7,
+           "and which of them was preempted for the other");
     return tap_done();
 }
