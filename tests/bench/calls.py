@@ -20,9 +20,9 @@ import tempfile
 import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests/bench")]
+sys.path[:0] = [str(ROOT / "tools")]
 
-import section  # noqa: E402
+from freehold_lib import section  # noqa: E402
 from freehold_lib.emulator import Emulator  # noqa: E402
 from freehold_lib.image import build_image  # noqa: E402
 

@@ -26,9 +26,9 @@ import time
 from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests/boot"), str(ROOT / "tests/bench")]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests/boot")]
 
-import section  # noqa: E402
+from freehold_lib import section  # noqa: E402
 from frames import IPV4, Wire, ethernet, ipv4, udp  # noqa: E402
 from freehold_lib.bundle import build_machine_image  # noqa: E402
 from freehold_lib.emulator import Emulator  # noqa: E402

@@ -356,10 +356,12 @@ class Emulator:
         kvm = kvm_usable()
         # An IOMMU that can remap interrupts wants KVM to leave the I/O APIC to QEMU.
         split = ",kernel-irqchip=split" if self.iommu else ""
+        # A kernel that the firmware is handed comes first, and only one thing can.
+        first = "" if "-kernel" in self.extra else ",bootindex=0"
         if self.disk == "usb":
-            disk = ["-device", "qemu-xhci", "-device", "usb-storage,drive=disk,bootindex=0"]
+            disk = ["-device", "qemu-xhci", "-device", f"usb-storage,drive=disk{first}"]
         else:
-            disk = ["-device", "ide-hd,drive=disk,bootindex=0"]
+            disk = ["-device", f"ide-hd,drive=disk{first}"]
         command = [
             qemu,
             *("-machine", f"q35{split},accel={'kvm' if kvm else 'tcg'}"),

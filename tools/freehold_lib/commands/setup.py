@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Install the packages that are missing (by apt-get, as root or with sudo) and unpack the sources
 of lwIP and musl and the prover CBMC under subprojects/, checked against their digests. All other
-commands do this first, so there is no need to (the prover: `test` alone).
+commands do this first, so there is no need to (the prover: `test` alone). The Linux kernel that `bench` compares with is
+fetched by that.
 """
 
 from __future__ import annotations
 
 import argparse
 
-from .. import cbmc, packages, sources
+from .. import cbmc, linux_guest, packages, sources
 from ..prepare import prepare, prover
 from ..workspace import SUBPROJECTS
 
@@ -47,3 +48,5 @@ def _list() -> None:
         print(f"{source.folder:18} {mark:10} from {source.tarball}, patches of ours: {count}")
     mark = "unpacked" if cbmc.up_to_date() else "missing"
     print(f"{cbmc.FOLDER:18} {mark:10} from the package {cbmc.PACKAGE} of Debian's {cbmc.SUITE}")
+    mark = "unpacked" if linux_guest.there() else "missing"
+    print(f"{linux_guest.FOLDER:18} {mark:10} from the package {linux_guest.PACKAGE} of Debian's {linux_guest.SUITE}; bench fetches it")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What a bench writes into docs/performance.md, between two marks of its own."""
 
-import pathlib
+from .workspace import ROOT
 
-PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs/performance.md"
+PAGE = ROOT / "docs/performance.md"
 
 
 def write(name: str, text: str) -> None:

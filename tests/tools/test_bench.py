@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""tools/freehold bench: what the programs print is read, and told with ratio and limit; the Linux guest's files."""
+
+import json
+import pathlib
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+from freehold_lib import bench_cpu, cli, linux_guest  # noqa: E402
+from freehold_lib.bench_report import Figure, Report  # noqa: E402
+from freehold_lib.commands import bench  # noqa: E402
+from freehold_lib.errors import FreeholdError, UsageError  # noqa: E402
+
+LOG = """\
+[exo] Freehold.
+[turns] bench thread-switch 70 least 69 most 400 of 1000
+[measure] bench thread-switch 55 least 54 most 300 of 1000
+[measure] bench thread-switch-calls 0 in 2000
+[init] measure ended with status 0
+"""
+REPORT = Report(
+    "cpu",
+    {"emulator": "none"},
+    [
+        Figure("fast", "what is fast", "instructions", 50, 60, 500, "slow"),
+        Figure("slow", "what is slow", "instructions", 1900, 60),
+    ],
+)
+
+
+def test_figures_are_those_of_one_application():
+    assert bench_cpu.read(LOG, "measure") == {"thread-switch": 55}
+    assert bench_cpu.read(LOG, "turns") == {"thread-switch": 70}
+    assert bench_cpu.read("bench wake 12 least 1 most 99 of 3\n") == {"wake": 12}
+
+
+def test_what_is_beyond_its_limit_is_marked():
+    text = REPORT.as_text().splitlines()
+    assert [line for line in text if line.startswith("what is fast")][0].split()[3:] == ["50", "60", "500", "10.0"]
+    assert [line for line in text if line.startswith("what is slow")][0].split()[3:] == ["1,900", "60", "BEYOND"]
+    assert "| what is fast | 50 | 60 | 500 | 10.0 | slow |" in REPORT.as_markdown()
+    assert "| what is slow | **1,900** | 60 |" in REPORT.as_markdown()
+    assert REPORT.beyond == [REPORT.figures[1]]
+
+
+def test_json(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(bench_cpu, "measure", lambda build, beside: REPORT)
+    assert cli.main(["bench", "cpu", "--json", str(tmp_path / "f.json")]) == 1
+    told = json.loads((tmp_path / "f.json").read_text())
+    assert told["figures"][0] == {
+        **{"name": "fast", "what": "what is fast", "unit": "instructions", "freehold": 50},
+        **{"limit": 60, "linux": 500, "linux_what": "slow", "ratio": 10.0, "within": True},
+    }
+    assert "BEYOND" in capsys.readouterr().out
+
+
+def test_what_was_not_measured_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(bench_cpu, "built", lambda folder, targets: folder)
+    monkeypatch.setattr(bench_cpu, "freehold", lambda build: ({"null-call": 1}, 1000))
+    monkeypatch.setattr(bench_cpu, "_emulator", lambda: "none")
+    with pytest.raises(FreeholdError, match="thread-switch was not measured"):
+        bench_cpu.measure(tmp_path, beside=False)
+
+
+def test_a_table_without_linux_is_not_written():
+    arguments = cli.parse(["bench", "cpu", "--write", "--no-linux"])
+    with pytest.raises(UsageError, match="--no-linux"):
+        bench.execute(arguments)
+
+
+def unpacked(archive: bytes) -> dict[str, tuple[int, bytes]]:
+    """An archive "newc" as the kernel reads it: {name: (mode, content)}."""
+    found, at = {}, 0
+    while True:
+        assert archive[at : at + 6] == b"070701"
+        fields = [int(archive[at + 6 + 8 * i : at + 14 + 8 * i], 16) for i in range(13)]
+        name = archive[at + 110 : at + 110 + fields[11] - 1].decode()
+        at = -(-(at + 110 + fields[11]) // 4) * 4
+        if name == "TRAILER!!!":
+            return found
+        found[name] = (fields[1], archive[at : at + fields[6]])
+        at = -(-(at + fields[6]) // 4) * 4
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 4097])
+def test_a_ram_disk_is_what_the_kernel_reads(tmp_path, size):
+    program = tmp_path / "program"
+    program.write_bytes(b"x" * size)
+    assert unpacked(linux_guest.ram_disk({"init": program})) == {"init": (0o100755, b"x" * size)}
+
+
+def test_a_kernel_that_is_there_is_not_fetched(tmp_path, monkeypatch):
+    monkeypatch.setattr(linux_guest, "_provide", lambda *unused: pytest.fail("it was fetched"))
+    (tmp_path / linux_guest.FOLDER).mkdir()
+    (tmp_path / linux_guest.FOLDER / "vmlinuz-6.1.0-1-cloud-amd64").write_bytes(b"kernel")
+    assert linux_guest.version(linux_guest.kernel(tmp_path)) == "6.1.0-1-cloud-amd64"
