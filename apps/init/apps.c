@@ -18,6 +18,7 @@
 #include "orphans.h"
 #include "peers.h"
 #include "plan.h"
+#include "rings.h"
 
 #define SECOND     UINT64_C(1000000000)
 #define SETTLED_NS (10 * SECOND)
@@ -44,7 +45,7 @@ static void start(uint32_t i)
 
     app->again = 0;
     app->wish = WISH_RULE;
-    app->env = child_start(bundle, &app->told, &app->image_base);
+    app->env = child_start(bundle, &app->told, ring_empty(i), &app->image_base);
     if (!app->env.n)
         return;
     slices_give(i);
@@ -167,6 +168,7 @@ void apps_start(const char *checked)
     plan_make(&plan, bundle_apps(bundle), app_count, &machine);
     if (!peers_make(bundle_apps(bundle), app_count))
         printf("There is no memory for the directory: who asks for it is not started.\n");
+    rings_make(bundle, bundle_apps(bundle), app_count);
     for (uint32_t i = 0; i < app_count; i++) {
         apps[i].told = bundle_apps(bundle)[i];
         if (plan.lacks[i])

@@ -67,16 +67,25 @@ static void place(struct build *b, uint64_t address, frame_t frame, uint32_t per
         check(b, exo_pt_map(table, address >> EXO_PAGE_SHIFT & 511, frame, perm));
 }
 
-/* The directory stays ours: the child is granted it. */
-static void place_directory(struct build *b)
+/* A page that stays ours: the child is granted it. */
+static void share(struct build *b, frame_t frame, uint64_t address, uint32_t perm)
 {
-    frame_t table = table_for(b, EXO_DIRECTORY_ADDRESS);
-    int64_t grant = b->error ? 0 : exo_page_grant(peers_frame(), b->env, EXO_READ, 0);
+    frame_t table = table_for(b, address);
+    int64_t grant = b->error ? 0 : exo_page_grant(frame, b->env, perm, 0);
 
     check(b, grant);
     if (!b->error)
-        check(b, exo_grant_map((grant_t){(uint32_t)grant}, table,
-                               EXO_DIRECTORY_ADDRESS >> EXO_PAGE_SHIFT & 511, EXO_READ));
+        check(b, exo_grant_map((grant_t){(uint32_t)grant}, table, address >> EXO_PAGE_SHIFT & 511,
+                               perm));
+}
+
+/* So does the ring. */
+static void place_ring(struct build *b, struct ring ring)
+{
+    uint64_t bytes = ring.at ? sizeof(*ring.at) + ring.bytes : 0;
+
+    for (uint64_t at = 0; at < bytes && !b->error; at += EXO_PAGE_SIZE)
+        share(b, vm_frame((uint64_t)ring.at + at), EXO_TRACE_ADDRESS + at, EXO_WRITE);
 }
 
 /* A page of ours with this content at `offset`, zero elsewhere. */
@@ -167,7 +176,7 @@ static void place_start(struct build *b, const char *bundle, const struct bundle
 }
 
 static void set_up(struct build *b, const char *bundle, const struct bundle_app *app,
-                   const struct elf_plan *plan, uint64_t image_base)
+                   const struct elf_plan *plan, struct ring ring, uint64_t image_base)
 {
     uint64_t label[2] = {0};
 
@@ -184,7 +193,8 @@ static void set_up(struct build *b, const char *bundle, const struct bundle_app 
     if (right_given(bundle, app, "tables"))
         check(b, exo_env_set(b->env, EXO_ENV_SET_RIGHTS, EXO_RIGHT_TABLES, 0));
     if (right_given(bundle, app, "directory"))
-        place_directory(b);
+        share(b, peers_frame(), EXO_DIRECTORY_ADDRESS, EXO_READ);
+    place_ring(b, ring);
     if (b->error)
         return;
     check(b, exo_env_set(b->env, EXO_ENV_SET_ROOT, b->root.n, 0));
@@ -276,7 +286,8 @@ static uint64_t draw(void)
     return word;
 }
 
-env_t child_start(const char *bundle, const struct bundle_app *app, uint64_t *image_base)
+env_t child_start(const char *bundle, const struct bundle_app *app, struct ring ring,
+                  uint64_t *image_base)
 {
     struct elf_plan plan;
     const char *wrong =
@@ -298,7 +309,7 @@ env_t child_start(const char *bundle, const struct bundle_app *app, uint64_t *im
     }
     struct build b = {.env = {(uint32_t)env}};
     check(&b, exo_env_set(b.env, EXO_ENV_SET_FLOOR, child_pages(&plan), 0));
-    set_up(&b, bundle, app, &plan, *image_base);
+    set_up(&b, bundle, app, &plan, ring, *image_base);
     if (!b.error)
         return b.env;
     printf("%s is not started: %s\n", app->name, exo_error_text(b.error));

@@ -5,6 +5,7 @@
 
 #include "../../uefi/elf.h"
 #include "bundle.h"
+#include "rings.h"
 #include "types.h"
 
 /* Frames that stay init's own whatever the applications want: stack, tables, windows. */
@@ -17,10 +18,11 @@
 #define CHILD_FILTERS 16u
 
 /*
- * Build and run the application, its image at a place drawn now. Its name, or EXO_ENV_SELF if that
+ * Build and run the application, its image at a place drawn now, with this ring. Its name, or EXO_ENV_SELF if that
  * could not be done; the reason has then been printed and nothing is left of it.
  */
-env_t child_start(const char *bundle, const struct bundle_app *app, uint64_t *image_base);
+env_t child_start(const char *bundle, const struct bundle_app *app, struct ring ring,
+                  uint64_t *image_base);
 
 /* The frames that child_start takes for this program where it was placed; what it asks for when it
  * runs is not in it. */

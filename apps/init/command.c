@@ -19,6 +19,7 @@
 #include "child.h"
 #include "libos.h"
 #include "line.h"
+#include "rings.h"
 
 #define MS          UINT64_C(1000000)
 #define SEND_NS     MS          /* until the port is asked again to take more */
@@ -27,13 +28,14 @@
 #define DEADLINE_MS 60000u      /* at most */
 #define WORDS       4u          /* of a command, at most */
 #define TAG_MAX     12u
+#define TRACE_BYTES 1024u /* of events in a row of an answer; it fits REPLY_MAX many times */
 
 static bool is_open;
 static char tag[TAG_MAX + 1] = "0";
 
 /* A command that takes time. */
 static struct {
-    enum { IDLE, SHRINK, RESTART } what;
+    enum { IDLE, SHRINK, RESTART, TRACE } what;
     struct app *app;
     env_t env;
     uint32_t pages;              /* wanted back */
@@ -41,6 +43,7 @@ static struct {
     uint32_t unused, given_back; /* of these: not used when asked, and free before the deadline */
     uint64_t deadline;           /* ns */
     uint32_t restarts;
+    struct ring_copy trace; /* `first` is the next that is to be sent */
 } job;
 
 #define ANSWER(format, ...) line_print("#%s " format "\n", tag, ##__VA_ARGS__)
@@ -240,6 +243,65 @@ static void set_quota(char **words, uint32_t count)
     }
 }
 
+/* --- trace --------------------------------------------------------------------------------- */
+
+/* Bytes as hexadecimal digits, in an answer's row. */
+static void answer_bytes(const char *what, const void *bytes, uint32_t count)
+{
+    static char digits[2 * TRACE_BYTES + 1];
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t byte = ((const uint8_t *)bytes)[i];
+        digits[2 * i] = "0123456789abcdef"[byte >> 4];
+        digits[2 * i + 1] = "0123456789abcdef"[byte & 15];
+    }
+    digits[2 * count] = '\0';
+    ANSWER("app %s=%s", what, digits);
+}
+
+static void trace(char **words, uint32_t count)
+{
+    struct app *app = named(words[1]);
+    const struct exo_trace *ring;
+
+    (void)count;
+    if (!app)
+        return;
+    if (!ring_copy((uint32_t)(app - apps), &job.trace)) {
+        ANSWER("error %s is not traced; its table in the machine file needs the key `trace`.",
+               words[1]);
+        return;
+    }
+    job.what = TRACE;
+    job.app = app;
+    ring = job.trace.ring;
+    ANSWER("app name=%s state=%s cpu=0 hz=%" PRId64 " boot=%" PRId64 " size=%u first=%" PRIu64
+           " end=%" PRIu64 " when=%" PRIu64,
+           words[1], state_of(app), exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_TSC_HZ),
+           exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_BOOT_TSC), job.trace.size, job.trace.first,
+           job.trace.end, job.trace.when);
+    for (uint32_t i = 0; i < MIN(ring->names, EXO_TRACE_NAMES); i++)
+        answer_bytes("mark", ring->name[i], sizeof(ring->name[i]));
+}
+
+/* One row each time the last one has been sent. */
+static void trace_go_on(void)
+{
+    struct ring_copy *copy = &job.trace;
+    uint64_t most = TRACE_BYTES / sizeof(*copy->ring->events);
+    uint64_t at = copy->first % copy->size, count = MIN(copy->end - copy->first, most);
+
+    count = MIN(count, copy->size - at); /* a row does not go round */
+    if (count) {
+        answer_bytes("events", &copy->ring->events[at],
+                     (uint32_t)(count * sizeof(*copy->ring->events)));
+        copy->first += count;
+        return;
+    }
+    job.what = IDLE;
+    ANSWER("ok %s is traced.", job.app->told.name);
+}
+
 /* --- what takes time ------------------------------------------------------------------------ */
 
 /*
@@ -296,6 +358,7 @@ static const struct {
     {"kill", "kill APP", 2, kill_app},
     {"restart", "restart APP", 2, restart_app},
     {"quota", "quota APP PAGES MILLISECONDS", 4, set_quota},
+    {"trace", "trace APP", 2, trace},
 };
 
 static bool tag_ok(const char *word)
@@ -331,7 +394,8 @@ static void run(char *line)
             commands[i].run(words, count);
         return;
     }
-    ANSWER("error There is no such command; there are list, describe, kill, restart, quota.");
+    ANSWER(
+        "error There is no such command; there are list, describe, kill, restart, quota, trace.");
 }
 
 static void next_line(char *line, enum line what)
@@ -371,6 +435,8 @@ static bool answered(void)
         return false;
     since = 0;
     line_drop();
+    if (job.what == TRACE)
+        job.what = IDLE;
     return true;
 }
 
@@ -386,6 +452,10 @@ uint64_t command_serve(void)
         restart_go_on();
     if (!answered())
         return time_ns() + SEND_NS;
+    if (job.what == TRACE) {
+        trace_go_on();
+        return time_ns();
+    }
     if (job.what != IDLE)
         return time_ns() + LOOK_NS;
     enum line what = line_read(line);

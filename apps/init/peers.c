@@ -11,8 +11,6 @@
 #include "directory.h"
 #include "libos.h"
 
-#define RIGHTS "FREEHOLD_RIGHTS="
-
 static struct exo_directory *page;
 
 /* Is `word` one of the words, with commas between them? */
@@ -26,14 +24,20 @@ static bool holds(const char *words, const char *word)
     return false;
 }
 
-bool right_given(const char *bundle, const struct bundle_app *app, const char *right)
+const char *setting_of(const char *bundle, const struct bundle_app *app, const char *name)
 {
     const char *at = bundle + app->strings_offset, *end = at + app->strings_size;
+    size_t length = strlen(name);
 
     for (uint32_t i = 0; at < end; i++, at += strlen(at) + 1)
-        if (i >= app->argc && !strncmp(at, RIGHTS, strlen(RIGHTS)))
-            return holds(at + strlen(RIGHTS), right);
-    return false;
+        if (i >= app->argc && !strncmp(at, name, length) && at[length] == '=')
+            return at + length + 1;
+    return NULL;
+}
+
+bool right_given(const char *bundle, const struct bundle_app *app, const char *right)
+{
+    return holds(setting_of(bundle, app, "FREEHOLD_RIGHTS"), right);
 }
 
 bool peers_make(const struct bundle_app *apps, uint32_t count)

@@ -6,6 +6,9 @@
 #include "bundle.h"
 #include "types.h"
 
+/* What a machine file sets for it, as its program finds it; NULL: nothing. */
+const char *setting_of(const char *bundle, const struct bundle_app *app, const char *name);
+
 /* Rights that a machine file gives, as its key `rights` has them. */
 bool right_given(const char *bundle, const struct bundle_app *app, const char *right);
 

@@ -74,7 +74,8 @@ struct exo_trace {
     uint64_t written; /* events so far */
     uint64_t names;   /* that its marks have; number n, from 1 on, is name[n - 1] */
     char name[EXO_TRACE_NAMES][EXO_TRACE_NAME_MAX];
-    struct exo_trace_event events[] __attribute__((aligned(EXO_PAGE_SIZE)));
+    uint8_t unused[EXO_PAGE_SIZE - 48 - EXO_TRACE_NAMES * EXO_TRACE_NAME_MAX];
+    struct exo_trace_event events[];
 };
 
 _Static_assert(sizeof(struct exo_trace_event) == 16, "no hidden padding");

@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "tests" / "fuzz"))
 
 from freehold_lib import elf, machine, toml_lines  # noqa: E402
 from freehold_lib.abi import number, policies  # noqa: E402
-from freehold_lib.machine import MachineError, load, mac_text, system_memory  # noqa: E402
+from freehold_lib.machine import MachineError, load, mac_text, rings_memory, system_memory  # noqa: E402
 from machine import run as fuzz_machines  # noqa: E402
 from machine_files import KEYS  # noqa: E402
 
@@ -240,6 +240,12 @@ WRONG = {
     "quantum unit": (11, 'quantum = "4"', 'www: `quantum` is "4"; write a whole number and one of the units ns, us, ms, s, as in "10us".'),
     "quantum type": (11, "quantum = 4", "www: `quantum` must be a string, not a number."),
     "good quantum": (11, 'quantum = "50us"', None),
+    "trace": (11, 'trace = "12K"', "www: `trace` is 12K; it is a power of two from 4K to 256K."),
+    "small trace": (11, 'trace = "2K"', "www: `trace` is 2K; it is a power of two from 4K to 256K."),
+    "large trace": (11, 'trace = "512K"', "www: `trace` is 512K; it is a power of two from 4K to 256K."),
+    "no trace": (11, 'trace = "0K"', "www: `trace` is 0 bytes; it is a power of two from 4K to 256K."),
+    "trace unit": (11, "trace = 4096", 'www: `trace` is 4096 without a unit; write for example "4096M"'),
+    "trace as a setting": (8, 'environment = { FREEHOLD_TRACE = "1" }', "www: `environment` sets FREEHOLD_TRACE; use the key `trace` instead."),
     "quantum as a setting": (8, 'environment = { FREEHOLD_QUANTUM = "1" }', "www: `environment` sets FREEHOLD_QUANTUM; use the key `quantum` instead."),
     "address": (12, 'address = "10.0.2"', 'www: `address` is "10.0.2", which is no address; write for example "10.0.2.15/24" or "dhcp".'),
     "address 6": (12, 'address = "fe80::1/64"', 'www: `address` is "fe80::1/64", which is no address;'),
@@ -514,6 +520,14 @@ def test_before_a_build_any_policy_may_be_meant(tmp_path):
     file.write_text(GOOD.replace('"fifo"', '"Mine"'))
     with pytest.raises(MachineError, match="`sched` is \"Mine\"; choose one of central, "):
         load(file, None)
+
+
+def test_a_trace_is_a_setting_and_takes_memory(read):
+    apps = read(changed(11, 'trace = "64K"')).apps
+    assert "FREEHOLD_TRACE=65536" in apps[0].settings and not apps[1].trace
+    assert not [text for text in apps[1].settings if "TRACE" in text]
+    page = number("EXO_PAGE_SIZE")
+    assert rings_memory([0, 0]) == 0 and rings_memory([4096, 0, 65536]) == 3 * page + 4096 + 2 * 65536
 
 
 def test_the_quantum_is_a_setting(read):

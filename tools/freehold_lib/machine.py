@@ -44,6 +44,7 @@ RESERVED_NAMES = ("exo", "uefi", "init")
 RESERVED_SETTINGS = {
     "FREEHOLD_SCHED": "sched",
     "FREEHOLD_QUANTUM": "quantum",
+    "FREEHOLD_TRACE": "trace",
     "FREEHOLD_ADDRESS": "address",
     "FREEHOLD_GATEWAY": "gateway",
     "FREEHOLD_RIGHTS": "rights",
@@ -61,6 +62,12 @@ def system_memory(memory: int) -> int:
     return (10 << 20) + memory // 64
 
 
+def rings_memory(sizes: list[int]) -> int:
+    """What init takes for rings of these sizes (apps/init/rings.c): each with a head, and one copy."""
+    page = number("EXO_PAGE_SIZE")
+    return sum(page + size for size in [*sizes, max(sizes, default=0)] if size)
+
+
 _NAME = re.compile(r"[a-z0-9-]+")
 _MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 _FORWARD = re.compile(r"(tcp|udp)/([0-9]{1,5}):([0-9]{1,5})")
@@ -72,7 +79,7 @@ _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MACHINE_KEYS = ("name", "memory", "cpus")
 _CONTROL_KEYS = ("serial",)
 _APP_KEYS = (
-    ("name", "image", "arguments", "environment", "memory", "slices", "sched", "quantum")
+    ("name", "image", "arguments", "environment", "memory", "slices", "sched", "quantum", "trace")
     + ("address", "gateway", "mac", "restart", "forward", "rights", "ports", "environments")
 )
 
@@ -104,6 +111,7 @@ class App:
     slices: int
     sched: str
     quantum: int | None  # ns; None: the policy's own
+    trace: int  # bytes of events that its ring holds; 0: it is not traced
     address: IPv4Interface | str | None  # or DHCP
     gateway: IPv4Address | None
     mac: int | None  # None: no network
@@ -129,6 +137,8 @@ class App:
         made = {"FREEHOLD_SCHED": self.sched}
         if self.quantum:
             made["FREEHOLD_QUANTUM"] = str(self.quantum)
+        if self.trace:
+            made["FREEHOLD_TRACE"] = str(self.trace)
         if self.address:
             made["FREEHOLD_ADDRESS"] = str(self.address)
         if self.gateway:
@@ -326,12 +336,13 @@ class _Reader:
         self.share_out("environments", least - 2 - len(apps), apps, tables)
         page = number("EXO_PAGE_SIZE")
         wanted = sum(app["pages"] or 0 for app in apps) * page
+        rings = rings_memory([app["trace"] or 0 for app in apps])
         images = sum(self.stored(name) for name in {app["image"] for app in apps if app["image"]})
-        if memory and system_memory(memory) + images + wanted > memory:
+        if memory and system_memory(memory) + images + wanted + rings > memory:
             machine.wrong(
                 "memory",
                 f"is {size_text(memory)}, but the applications want {size_text(wanted)} together, their "
-                f"images {size_text(images)}, and firmware and system up to "
+                f"images {size_text(images)}, {f'their traces {size_text(rings)}, ' if rings else ''}and firmware and system up to "
                 f"{size_text(system_memory(memory))}",
             )
 
@@ -385,6 +396,7 @@ class _AppReader:
         app |= {"arguments": self.arguments(), "environment": self.environment()}
         app["sched"] = self.sched(app["image"])
         app["quantum"] = table.duration("quantum", None, QUANTUM_MIN, QUANTUM_MAX)
+        app["trace"] = self.trace()
         app["restart"] = table.choice("restart", tuple(RESTARTS), DEFAULT_RESTART)
         app["rights"] = self.rights()
         app["address"] = self.address()
@@ -472,6 +484,14 @@ class _AppReader:
             self.table.wrong(None, f"needs the key `sched`: its program has the policies {', '.join(found)}")
             return None
         return self.table.choice("sched", found or policies(), DEFAULT_POLICY)
+
+    def trace(self) -> int | None:
+        size = self.table.size("trace", 0)
+        least, most = number("EXO_TRACE_MIN"), number("EXO_TRACE_MAX")
+        if "trace" in self.table.values and size is not None and (not least <= size <= most or size & (size - 1)):
+            self.table.wrong("trace", f"is {size_text(size)}; it is a power of two from {size_text(least)} to {size_text(most)}")
+            return None
+        return size
 
     def arguments(self) -> tuple[str, ...]:
         arguments = self.table.strings("arguments")

@@ -42,7 +42,8 @@ int fake_printf(const char *format, ...)
 /* A "bundle" for child_start: strings, then the image. */
 static char bundle[EXO_PAGE_SIZE + IMAGE];
 static struct bundle_app app;
-static uint64_t base; /* of the last image that was placed */
+static struct ring ring; /* that it is given */
+static uint64_t base;    /* of the last image that was placed */
 
 struct program_file {
     Elf64_Ehdr header;
@@ -90,7 +91,7 @@ static void boot(void)
 static env_t start(void)
 {
     fake_said[0] = 0;
-    return child_start(bundle, &app, &base);
+    return child_start(bundle, &app, ring, &base);
 }
 
 /* The leaf entry of an address of the child, 0: none. */
@@ -405,6 +406,43 @@ static void test_directory(void)
     tap_ok(clean && name.n && failed > 30, "each of %d calls fails once: nothing is left", failed);
 }
 
+/* A traced one finds its ring, which is init's and stays so. */
+static void test_ring(void)
+{
+    boot();
+    ring = (struct ring){vm_alloc(2, EXO_DATA), EXO_PAGE_SIZE};
+    uint32_t first = vm_frame((uint64_t)ring.at).n, pages = fake_init->used[EXO_R_PAGES];
+    ring.at->magic = EXO_TRACE_MAGIC;
+    env_t name = start();
+    struct env *child = mock_env(name.n);
+    bool there = child && !*fake_said;
+    for (uint32_t i = 0; i < 2; i++) {
+        uint64_t entry = there ? leaf(child, EXO_TRACE_ADDRESS + i * EXO_PAGE_SIZE) : 0;
+        there &= PTE_FRAME(entry) == first + i && entry & PTE_WRITE && entry & PTE_NX;
+    }
+    tap_ok(there && !leaf(child, EXO_TRACE_ADDRESS + 2 * EXO_PAGE_SIZE),
+           "a traced one finds the ring that it was given, to be written, and nothing behind it");
+    tap_ok(there && child->used[EXO_R_PAGES] == pages_of(0, DATA, 0x1800),
+           "which costs it no page");
+    CALL(fake_init, ENV_KILL, name.n, 9);
+    tap_ok(child_reclaim(name) && !inv_all() && !fake_init->used[EXO_R_GRANTS] &&
+               fake_init->used[EXO_R_PAGES] == pages && ring.at->magic == EXO_TRACE_MAGIC,
+           "when it ends the ring is init's, with all that is in it");
+    int failed = 0;
+    bool clean = true;
+    for (int n = 1;; n++) {
+        fake_fail_at = n;
+        name = start();
+        if (fake_fail_at)
+            break;
+        failed++;
+        clean &= !name.n && !inv_all() && fake_init->used[EXO_R_PAGES] == pages &&
+                 !fake_init->used[EXO_R_GRANTS];
+    }
+    tap_ok(clean && name.n && failed > 30, "each of %d calls fails once: nothing is left", failed);
+    ring = (struct ring){NULL, 0};
+}
+
 static void test_busy(void)
 {
     boot();
@@ -464,7 +502,7 @@ static void test_random(void)
         }
         app.pages = 14 + (uint32_t)tap_random() % 40;
         fake_said[0] = 0;
-        env_t name = child_start(room, &app, &base);
+        env_t name = child_start(room, &app, (struct ring){0}, &base);
         if (!name.n) {
             refused++;
             broken += !strstr(fake_said, "www is not started: ");
@@ -493,6 +531,7 @@ int main(void)
     test_failing_calls();
     test_rights();
     test_directory();
+    test_ring();
     test_busy();
     test_broken_image();
     test_random();

@@ -53,7 +53,7 @@ FIXED = (
     ("mac", "`mac`"),
     ("allow", "what it may bind (`address`, `mac`, `ports`)"),
     ("restart", "`restart`"),
-    ("strings", "what it is started with (`arguments`, `environment`, `sched`, `quantum`, `address`, `gateway`, `rights`)"),
+    ("strings", "what it is started with (`arguments`, `environment`, `sched`, `quantum`, `trace`, `address`, `gateway`, `rights`)"),
 )
 
 

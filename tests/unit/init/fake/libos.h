@@ -77,12 +77,21 @@ static inline int64_t exo_info(uint32_t what, uint64_t which, uint32_t index)
     return call_info(fake_init, what, which, index);
 }
 
-/* Memory of init's is a frame of the mock's. */
+/* Memory of init's is frames of the mock's, one behind the other. */
 static inline void *vm_alloc(uint32_t pages, uint32_t type)
 {
-    int64_t frame = CALL(fake_init, PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, type);
-
-    return frame < 0 || pages != 1 ? NULL : machine_frame((frame_t){(uint32_t)frame});
+    for (uint32_t first = MOCK_KERNEL; first + pages <= frame_count; first++) {
+        uint32_t free = 0;
+        while (free < pages && frames[first + free].type == EXO_FREE)
+            free++;
+        if (free < pages)
+            continue;
+        for (uint32_t i = 0; i < pages; i++)
+            if (CALL(fake_init, PAGE_ALLOC, EXO_ENV_SELF, first + i, type) < 0)
+                return NULL;
+        return machine_frame((frame_t){first});
+    }
+    return NULL;
 }
 
 static inline frame_t vm_frame(uint64_t address)
@@ -105,6 +114,8 @@ static inline void critical_enter(void)
 static inline void critical_exit(void)
 {
 }
+
+uint64_t time_tsc(void);
 
 extern uint64_t fake_random;
 

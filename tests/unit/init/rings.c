@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rings.c - init's rings for traced applications: which settings make one, and what a copy holds
+ * whatever the application does to its ring meanwhile.
+ */
+#include "rings.h"
+
+#include <pthread.h>
+
+#include "libos.h"
+
+#undef printf
+
+enum { APPS = 4, SIZE = EXO_PAGE_SIZE / 16, COPIES = 3000 };
+
+struct env *fake_init;
+int fake_fail_at;
+uint64_t fake_random;
+char fake_said[4096];
+const struct exo_start *libos_start_info;
+
+int fake_printf(const char *format, ...)
+{
+    va_list arguments;
+    size_t used = strlen(fake_said);
+
+    va_start(arguments, format);
+    int length = vsnprintf(fake_said + used, sizeof(fake_said) - used, format, arguments);
+    va_end(arguments);
+    return length;
+}
+
+uint64_t time_tsc(void)
+{
+    return 1;
+}
+
+static char bundle[4096];
+static struct bundle_app apps[APPS];
+
+/* An application of this name with one argument that looks like the setting, and this setting. */
+static void app_with(uint32_t i, const char *name, const char *setting)
+{
+    char *at = bundle + i * 256;
+
+    memset(&apps[i], 0, sizeof(apps[i]));
+    strcpy(apps[i].name, name);
+    apps[i].strings_offset = i * 256;
+    apps[i].argc = 2;
+    apps[i].envc = 1;
+    apps[i].strings_size = (uint32_t)(snprintf(at, 128, "%s", name) + 1);
+    at += apps[i].strings_size;
+    apps[i].strings_size += (uint32_t)(snprintf(at, 64, "FREEHOLD_TRACE=4096") + 1);
+    apps[i].strings_size +=
+        (uint32_t)(snprintf(bundle + i * 256 + apps[i].strings_size, 64, "%s", setting) + 1);
+}
+
+static void test_settings(void)
+{
+    static const char *const bad[] = {"",     "0",     "4095",   "4097",  "2048",
+                                      "8191", "4096x", "524288", "-4096", "99999999999999999999"};
+    char setting[64], want[200];
+    bool refused = true;
+
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        fake_init = mock_boot();
+        uint32_t pages = fake_init->used[EXO_R_PAGES];
+        snprintf(setting, sizeof(setting), "FREEHOLD_TRACE=%s", bad[i]);
+        app_with(0, "www", setting);
+        fake_said[0] = 0;
+        rings_make(bundle, apps, 1);
+        snprintf(want, sizeof(want), "www is not traced: its ring cannot have %s bytes.\n", bad[i]);
+        refused &=
+            !strcmp(fake_said, want) && !ring_empty(0).at && fake_init->used[EXO_R_PAGES] == pages;
+    }
+    tap_ok(refused, "sizes that no ring has are refused, and it is told");
+
+    fake_init = mock_boot();
+    fake_said[0] = 0;
+    uint32_t pages = fake_init->used[EXO_R_PAGES];
+    app_with(0, "small", "FREEHOLD_TRACE=4096");
+    app_with(1, "none", "A=1");
+    app_with(2, "large", "FREEHOLD_TRACE=8192");
+    rings_make(bundle, apps, 3);
+    tap_ok(!*fake_said && fake_init->used[EXO_R_PAGES] == pages + 2 + 3 + 3,
+           "each gets its ring and a page for its head, and one copy serves all");
+    struct ring_copy copy;
+    tap_ok(!ring_empty(1).at && !ring_copy(1, &copy), "an argument is no setting");
+    struct ring ring = ring_empty(2);
+    tap_ok(ring.bytes == 8192 && ring.at->magic == EXO_TRACE_MAGIC && ring.at->size == 512,
+           "a ring says how many events there is room for");
+    app_with(0, "huge", "FREEHOLD_TRACE=262144");
+    app_with(1, "small", "FREEHOLD_TRACE=4096");
+    fake_said[0] = 0;
+    rings_make(bundle, apps, 2);
+    tap_ok(!strcmp(fake_said, "huge is not traced: there is no memory for its ring.\n"
+                              "small is not traced: there is no memory for its ring.\n") &&
+               !ring_empty(0).at && !ring_empty(1).at,
+           "when there is no memory for a copy it is told, and nobody is traced");
+}
+
+static void write_event(struct exo_trace *ring, uint64_t number)
+{
+    struct exo_trace_event *event = &ring->events[number % SIZE];
+
+    __atomic_store_n(&event->time, number, __ATOMIC_RELAXED);
+    __atomic_store_n(&event->what, ~number, __ATOMIC_RELAXED);
+    __atomic_store_n(&ring->written, number + 1, __ATOMIC_RELEASE);
+}
+
+/* Are all events of the copy those that were written under these numbers? */
+static bool copy_is_whole(const struct ring_copy *copy)
+{
+    for (uint64_t n = copy->first; n < copy->end; n++) {
+        const struct exo_trace_event *event = &copy->ring->events[n % copy->size];
+        if (event->time != n || event->what != ~n)
+            return false;
+    }
+    return copy->end - copy->first < copy->size;
+}
+
+static void test_copy(struct exo_trace *ring)
+{
+    struct ring_copy copy;
+    bool good = ring_copy(0, &copy) && !copy.first && !copy.end;
+
+    for (uint64_t n = 0; n < 3 * SIZE; n++) {
+        write_event(ring, n);
+        good &= ring_copy(0, &copy) && copy_is_whole(&copy) && copy.end == n + 1 &&
+                copy.first == (n + 1 < SIZE ? 0 : n + 2 - SIZE);
+    }
+    tap_ok(good, "a copy has all that was written, but for what may be overwritten just now");
+
+    static const uint64_t nonsense[] = {UINT64_MAX, UINT64_MAX - 1, 1ull << 63, 1ull << 40};
+    for (unsigned i = 0; i < sizeof(nonsense) / sizeof(*nonsense); i++) {
+        ring->written = nonsense[i];
+        ring->size = (uint32_t)nonsense[i];
+        good &= ring_copy(0, &copy) && copy.end - copy.first < SIZE && copy.size == SIZE;
+    }
+    tap_ok(good, "whatever is written over its head: there are never more than it has room for");
+}
+
+static volatile bool over;
+
+static void *writer(void *argument)
+{
+    for (uint64_t n = 0; !over; n++)
+        write_event(argument, n);
+    return NULL;
+}
+
+/* The application goes on, on another CPU. */
+static void test_overrun(struct exo_trace *ring)
+{
+    pthread_t thread;
+    struct ring_copy copy;
+    uint64_t moved = 0, last = 0;
+    bool good = !pthread_create(&thread, NULL, writer, ring);
+
+    for (int i = 0; good && (i < COPIES || moved < 2); i++) {
+        good &= ring_copy(0, &copy) && copy_is_whole(&copy);
+        moved += copy.end != last;
+        last = copy.end;
+    }
+    over = true;
+    pthread_join(thread, NULL);
+    tap_ok(good, "nothing in a copy was overwritten while it was copied");
+}
+
+int main(void)
+{
+    test_settings();
+    fake_init = mock_boot();
+    app_with(0, "www", "FREEHOLD_TRACE=4096");
+    rings_make(bundle, apps, 1);
+    test_copy(ring_empty(0).at);
+    test_overrun(ring_empty(0).at);
+    return tap_done();
+}
