@@ -27,12 +27,11 @@
 /* `thread` is the id of the thread that it is about (its low 16 bits), 0: none. */
 enum exo_trace_kind {
     EXO_TRACE_NONE = 0,
-    EXO_TRACE_CREATED = 1, /* argument: its whole id; who made it runs */
-    EXO_TRACE_ENQUEUED =
-        2,                 /* it can run; detail: enum exo_trace_why, argument: who runs, 0: none */
-    EXO_TRACE_RUNS = 3,    /* it was picked; argument: how many others could run */
-    EXO_TRACE_YIELDS = 4,  /* it gave the CPU up and can run */
-    EXO_TRACE_BLOCKED = 5, /* argument: low bits of the address that it waits for, 0: time alone */
+    EXO_TRACE_CREATED = 1,  /* argument: its whole id; who made it runs */
+    EXO_TRACE_ENQUEUED = 2, /* it can run; detail: enum exo_trace_why, argument: who runs */
+    EXO_TRACE_RUNS = 3,     /* it was picked; argument: how many others could run */
+    EXO_TRACE_YIELDS = 4,   /* it gave the CPU up and can run */
+    EXO_TRACE_BLOCKED = 5,  /* argument: low bits of the address that it waits for, 0: time alone */
     EXO_TRACE_ENDED = 6,
     EXO_TRACE_IDLE = 7,    /* no thread can run: the CPU is given back */
     EXO_TRACE_AWAKE = 8,   /* and it is back; argument: EXO_UP_... */

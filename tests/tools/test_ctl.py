@@ -262,7 +262,7 @@ def test_apply_what_only_a_restart_changes(described, machine, monkeypatch, caps
     run = Run(folder)
     run.remember("qemu", {}, started.outside)
     running = machine({"describe": said, "quota echo 128 2000": b"#TAG ok smaller\n"})
-    monkeypatch.setattr(ctl, "_socket", lambda run: running.path)
+    monkeypatch.setattr(ctl, "control_socket", lambda run: running.path)
     (folder / "m.toml").write_text(text(after).replace('"1M"', '"512K"'))
     status = cli.main(["ctl", "--build", str(folder), "apply", str(folder / "m.toml")])
     answer = capsys.readouterr()

@@ -33,6 +33,16 @@ def number(name: str) -> int:
 
 
 @functools.cache
+def bits(prefix: str) -> dict[int, str]:
+    """{number of the bit: what it means} of flags of exo/abi that are written `(1u << n)`."""
+    found = {}
+    for header in sorted(HEADERS.glob("*.h")):
+        flags = re.findall(rf"^#define\s+{prefix}_([A-Z_]+)\s+\(1u << ([0-9]+)\)", header.read_text(encoding="utf-8"), re.M)
+        found |= {int(bit): name.lower().replace("_", " ") for name, bit in flags}
+    return found
+
+
+@functools.cache
 def policies() -> tuple[str, ...]:
     """The schedulers that libos brings along: one file each."""
     return tuple(sorted(file.stem for file in POLICIES.glob("*.c")))

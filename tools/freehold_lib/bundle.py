@@ -48,12 +48,17 @@ def build_bundle(machine: Machine, build_folder: Path | str, output: Path | str)
 def build_machine_image(
     machine_path: Path | str, build_folder: Path | str, output: Path | str, *, fixed: bool = False
 ) -> Machine:
-    """Check a machine file and write the disk image that boots it. Returns the machine.
+    """Check a machine file and write the disk image that boots it. Returns the machine."""
+    machine = load(machine_path, Path(build_folder))
+    write_machine_image(machine, Path(build_folder), output, fixed=fixed)
+    return machine
+
+
+def write_machine_image(machine: Machine, build: Path, output: Path | str, *, fixed: bool = False) -> None:
+    """The disk image that boots a checked machine.
 
     With `fixed` kernel and applications lie at the same addresses at each start: for a debugger alone.
     """
-    build = Path(build_folder)
-    machine = load(machine_path, build)
     with tempfile.TemporaryDirectory(prefix="freehold-") as folder:
         bundle = build_bundle(machine, build, Path(folder) / "bundle.bin")
         files = {
@@ -66,7 +71,6 @@ def build_machine_image(
             files["freehold/fixed"] = Path(folder) / "fixed"
             files["freehold/fixed"].write_text("The loader does not draw places.\n")
         build_image(output, files)
-    return machine
 
 
 def bundle_bytes(machine: Machine, build: Path) -> bytes:

@@ -14,7 +14,7 @@ import sys
 import traceback
 
 from .bundle import BundleError
-from .commands import bench, clean, ctl, fuzz, gdb, image, logs, mutate, run, sched, setup, size, test
+from .commands import bench, clean, ctl, fuzz, gdb, image, logs, mutate, run, sched, setup, size, test, trace
 from .errors import FreeholdError
 from .machine import MachineError
 
@@ -28,6 +28,7 @@ COMMANDS = {
     "logs": logs,
     "ctl": ctl,
     "sched": sched,
+    "trace": trace,
     "size": size,
     "bench": bench,
     "setup": setup,
@@ -54,6 +55,7 @@ examples:
   tools/freehold sched compare fifo central --workload tests/sched/workloads/bimodal.toml
                                           try scheduling policies on a workload, on the host
   tools/freehold bench cpu                count instructions, beside a Linux guest
+  tools/freehold trace                    what its threads did and when, as a picture
   tools/freehold ctl list                 what runs on it, and what each application holds
 
 exit status: 0 done, 1 something failed, 2 the command line is wrong, 130 Ctrl-C, 143 SIGTERM

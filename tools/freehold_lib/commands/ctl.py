@@ -64,9 +64,9 @@ def describe(parser: argparse.ArgumentParser) -> None:
     )
     actions.add_parser("list", help="what runs: state, memory, slices, queues, grants, gates, filters, CPU time")
     for name, text in (("kill", "end an application; it stays ended"), ("restart", "end it and start it anew")):
-        actions.add_parser(name, help=text).add_argument("app", type=_name, metavar="APP")
+        actions.add_parser(name, help=text).add_argument("app", type=app_name, metavar="APP")
     quota = actions.add_parser("quota", help="change how much memory an application may have")
-    quota.add_argument("app", type=_name, metavar="APP")
+    quota.add_argument("app", type=app_name, metavar="APP")
     quota.add_argument("pages", type=_pages, metavar="PAGES", help="pages of 4 KiB, or a size as 512K or 4M")
     apply = actions.add_parser("apply", help="make memory quotas as a changed machine file has them")
     apply.add_argument("file", type=Path, metavar="FILE.toml")
@@ -100,7 +100,7 @@ def _add_place(parser: argparse.ArgumentParser, default: str | None) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     machine = load(arguments.file, arguments.build) if arguments.action == "apply" else None
     run = Run(arguments.build)
-    with Control(arguments.device or _socket(run)) as control:
+    with Control(arguments.device or control_socket(run)) as control:
         if arguments.action == "list":
             answer = control.ask("list", PATIENCE)
             print("\n".join(table(answer.rows)))
@@ -197,7 +197,7 @@ def _quota(control: Control, app: str, pages: int, deadline: float) -> Answer:
     return control.ask(f"quota {app} {pages} {round(deadline * 1000)}", PATIENCE + deadline)
 
 
-def _socket(run: Run) -> Path:
+def control_socket(run: Run) -> Path:
     if run.control.is_socket():
         return run.control
     if run.process is None:
@@ -208,7 +208,7 @@ def _socket(run: Run) -> Path:
     )
 
 
-def _name(text: str) -> str:
+def app_name(text: str) -> str:
     if not re.fullmatch(r"[a-z0-9-]{1,15}", text):
         raise argparse.ArgumentTypeError(f"'{text}' is no application's name")
     return text

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * traced.c - threads that do what tests/boot/test_trace.py knows, in the order of the policy fifo; with
+ * the argument "busy" two that never give way, under one that preempts; with "cost" it says in time stamp
+ * ticks what events cost. Then it waits to be looked at, or, with "end", ends.
+ */
+#include "trace.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "libos.h"
+
+#define BUSY_NS 20000000u
+
+static sem_t turn;
+static unsigned work, hello;
+
+static void *second(void *unused)
+{
+    (void)unused;
+    libos_trace_mark(hello, 7);
+    sem_wait(&turn);
+    libos_trace_begin(work);
+    libos_trace_end(work);
+    return NULL;
+}
+
+static void script(void)
+{
+    pthread_t thread;
+    unsigned all = libos_trace_name("script");
+
+    work = libos_trace_name("work");
+    hello = libos_trace_name("hello");
+    libos_trace_begin(all);
+    sem_init(&turn, 0, 0);
+    pthread_create(&thread, NULL, second, NULL);
+    sched_yield(); /* it runs until it waits */
+    sem_post(&turn);
+    sched_yield(); /* and to its end */
+    pthread_join(thread, NULL);
+    nanosleep(&(struct timespec){.tv_nsec = 3000000}, NULL);
+    libos_trace_end(all);
+}
+
+static void *spin(void *unused)
+{
+    while (thread_ran_ns() < BUSY_NS)
+        ;
+    return unused;
+}
+
+static void busy(void)
+{
+    pthread_t threads[2];
+
+    for (int i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, spin, NULL);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+}
+
+/* The cheapest of many: the others had an interrupt, or found a page that was not there. */
+static uint64_t cheapest(void (*what)(void))
+{
+    uint64_t least = UINT64_MAX;
+
+    for (int i = 0; i < 1000; i++) {
+        uint64_t before = time_tsc();
+        what();
+        uint64_t ticks = time_tsc() - before;
+        if (ticks < least)
+            least = ticks;
+    }
+    return least;
+}
+
+static void nothing(void)
+{
+}
+
+static void yield(void)
+{
+    sched_yield();
+}
+
+static void mark(void)
+{
+    libos_trace_mark(hello, 1);
+}
+
+/* One thread alone gives way to itself: two events. */
+static void cost(void)
+{
+    uint64_t base = cheapest(nothing);
+
+    hello = libos_trace_name("hello");
+    printf("yield %lu mark %lu\n", cheapest(yield) - base, cheapest(mark) - base);
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "script";
+
+    if (!strcmp(what, "cost"))
+        cost();
+    else if (!strcmp(what, "busy"))
+        busy();
+    else
+        script();
+    printf("done\n");
+    if (argc > 2)
+        return 0;
+    for (;;)
+        sleep(3600);
+}

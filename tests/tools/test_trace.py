@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: MIT
+"""Traces: rings are read or refused with a sentence, every event is found again in the JSON, spans nest."""
+
+import json
+import os
+import pathlib
+import random
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("FREEHOLD_BUILD", ROOT / "build"))
+sys.path.insert(0, str(ROOT / "tools"))
+
+from freehold_lib.abi import number  # noqa: E402
+from freehold_lib.commands.trace import traced  # noqa: E402
+from freehold_lib.errors import UsageError  # noqa: E402
+from freehold_lib.machine import load  # noqa: E402
+from freehold_lib.trace import EVENT, NEW, PREEMPTED, WOKEN, Kind, TraceError, read  # noqa: E402
+from freehold_lib.trace_json import text  # noqa: E402
+from freehold_lib.trace_picture import picture  # noqa: E402
+from freehold_lib.trace_tracks import part_of  # noqa: E402
+
+HZ, BOOT = 2_000_000_000, 1000
+MARK = number("EXO_TRACE_NAME_MAX")
+
+
+def rows(events, *, first=0, names=(), state="running", when=None, **head):
+    """The machine's answer; an event is (ns, kind, thread, detail, argument)."""
+    data = b"".join(
+        EVENT.pack(BOOT + 2 * ns, argument, thread, kind, detail) for ns, kind, thread, detail, argument in events
+    )
+    last = max([event[0] for event in events], default=0)
+    when = BOOT + 2 * (last + 100) if when is None else when
+    head = {"name": "app", "state": state, "cpu": 0, "hz": HZ, "boot": BOOT, "size": 4096, "first": first,
+            "end": first + len(events), "when": when} | head  # fmt: skip
+    made = [{key: str(value) for key, value in head.items() if value is not None}]
+    made += [{"mark": name.ljust(MARK, b"\0").hex()} for name in names]
+    made += [{"events": data[at : at + 1024].hex()} for at in range(0, len(data), 1024)]
+    return made
+
+
+def e(ns, kind, thread=0, detail=0, argument=0):
+    return (ns, kind, thread, detail, argument)
+
+
+# Two threads: what each line does is said by the tracks that are expected below.
+SCRIPT = [
+    e(10, Kind.CREATED, 1, 0, 1), e(11, Kind.ENQUEUED, 1, NEW, 0), e(20, Kind.RUNS, 1),
+    e(25, Kind.CREATED, 2, 0, 2), e(26, Kind.ENQUEUED, 2, NEW, 1), e(30, Kind.YIELDS, 1),
+    e(31, Kind.RUNS, 2, 0, 1), e(35, Kind.BEGIN, 2, 1), e(40, Kind.UPCALL, 2, 0, 8),
+    e(45, Kind.ENQUEUED, 2, PREEMPTED, 2), e(46, Kind.RUNS, 1, 0, 1), e(50, Kind.BLOCKED, 1, 0, 0x1234),
+    e(51, Kind.RUNS, 2), e(55, Kind.UPCALL, 2, 0, 1), e(56, Kind.RESUME, 2), e(57, Kind.MARK, 2, 2, 9),
+    e(58, Kind.END, 2, 1), e(59, Kind.BLOCKED, 2), e(60, Kind.IDLE), e(70, Kind.AWAKE, 0, 0, 64),
+    e(71, Kind.ENQUEUED, 1, WOKEN, 0), e(72, Kind.RUNS, 1), e(75, Kind.ENQUEUED, 2, WOKEN, 1), e(80, Kind.ENDED, 1),
+    e(81, Kind.RUNS, 2),
+]  # fmt: skip
+NAMES = (b"work", b"here")
+
+
+def spans(track):
+    """(begin, end, name) of a track, in the order in which they end, and the points in it."""
+    open_since, found, points = [], [], []
+    for step in track.steps:
+        if step.what == "B":
+            open_since.append(step)
+        elif step.what == "E":
+            begun = open_since.pop()
+            assert begun.name == step.name and begun.ns <= step.ns
+            found.append((begun.ns, step.ns, step.name))
+        else:
+            points.append((step.ns, step.name, step.more))
+    assert not open_since
+    return found, points
+
+
+def test_tracks_tell_what_was():
+    part = part_of(read("app", rows(SCRIPT, names=NAMES)))
+    tracks = {track.title: spans(track) for track in part.tracks}
+    assert list(tracks) == ["vCPU 0", "main", "thread 2", "thread 2, of itself"]
+    assert tracks["vCPU 0"] == ([
+        (20, 30, "main"), (40, 45, "timer"), (31, 45, "thread 2"), (46, 50, "main"), (55, 56, "fault"),
+        (51, 59, "thread 2"), (60, 70, "idle"), (72, 80, "main"), (81, 181, "thread 2"),
+    ], [])  # fmt: skip
+    assert tracks["main"] == ([
+        (11, 20, "ready"), (20, 30, "runs"), (30, 46, "ready"), (46, 50, "runs"), (50, 71, "blocked"),
+        (71, 72, "ready"), (72, 80, "runs"),
+    ], [(10, "made", "")])  # fmt: skip
+    assert tracks["thread 2"] == ([
+        (26, 31, "ready"), (31, 45, "runs"), (45, 51, "ready"), (51, 59, "runs"), (59, 75, "blocked"), (75, 81, "ready"),
+        (81, 181, "runs"),
+    ], [(25, "made", "")])  # fmt: skip
+    assert tracks["thread 2, of itself"] == ([(35, 58, "work")], [(57, "here", "9")])
+
+
+def held_against(ring, part):
+    """The JSON of a part, parsed: strictly nested, in order, and every event of the ring is in it at its time."""
+    loaded = json.loads(text([part]))
+    assert loaded["otherData"] == {"lost": {part.title: part.lost}}
+    stacks, last, seen = {}, {}, {}
+    for event in loaded["traceEvents"]:
+        if event["ph"] == "M":
+            continue
+        track = event["pid"], event["tid"]
+        assert event["ts"] >= last.get(track, 0)
+        last[track] = event["ts"]
+        stack = stacks.setdefault(track, [])
+        if event["ph"] == "B":
+            stack.append(event["name"])
+        elif event["ph"] == "E":
+            assert stack.pop() == event["name"]
+        else:
+            assert event["ph"] == "i"
+        told = event.get("args", {}).get("event")
+        if told is not None:
+            assert seen.setdefault(told, event["ts"]) == event["ts"]
+    assert not any(stacks.values())
+    assert seen == {event.number: event.ns / 1000 for event in ring.events}
+    return loaded
+
+
+def test_json_has_every_event_and_nests():
+    ring = read("app", rows(SCRIPT, names=NAMES))
+    loaded = held_against(ring, part_of(ring))
+    assert {e["args"]["name"] for e in loaded["traceEvents"] if e["name"] == "thread_name"} >= {"main", "thread 2"}
+    woken = [e for e in loaded["traceEvents"] if e.get("args", {}).get("what") == "woken by main"]
+    assert len(woken) == 1 and woken[0]["ts"] == 0.075
+
+
+def machine_events(rng, count):
+    """What a machine of up to ten threads could tell, drawn at random."""
+    now, events, state, running, upcall, fresh = 0, [], {}, None, False, 1
+    begun = {}
+
+    def add(kind, thread=0, detail=0, argument=0):
+        nonlocal now
+        now += rng.choice((0, 1, 1, 50, 1000))
+        events.append(e(now, kind, thread & 0xFFFF, detail, argument))
+
+    while len(events) < count:
+        ready = [t for t, s in state.items() if s == "ready"]
+        blocked = [t for t, s in state.items() if s == "blocked"]
+        if len(state) < 10 and fresh & 0xFFFF not in {thread & 0xFFFF for thread in state} and rng.random() < 0.1:
+            add(Kind.CREATED, fresh, 0, fresh)
+            add(Kind.ENQUEUED, fresh, NEW, running or 0)
+            state[fresh], begun[fresh] = "ready", []
+            fresh += rng.choice((1, 1, 0x8000))
+        elif fresh & 0xFFFF in {thread & 0xFFFF for thread in state}:
+            fresh += 1
+        elif running is None:
+            if ready:
+                running = rng.choice(ready)
+                state[running] = "runs"
+                add(Kind.RUNS, running, 0, len(ready) - 1)
+            else:
+                add(Kind.IDLE)
+                add(Kind.AWAKE, 0, 0, 64)
+                for thread in blocked[:1]:
+                    add(Kind.ENQUEUED, thread, WOKEN, 0)
+                    state[thread] = "ready"
+        else:
+            what = rng.choice(["yield", "block", "end", "preempt", "wake", "upcall", "begin", "end mark", "mark", "wild end"])
+            if upcall and what not in ("preempt", "wake"):
+                add(Kind.RESUME, running)
+                upcall = False
+            elif what == "wake" and blocked:
+                thread = rng.choice(blocked)
+                add(Kind.ENQUEUED, thread, WOKEN, running)
+                state[thread] = "ready"
+            elif what == "upcall":
+                add(Kind.UPCALL, running, 0, rng.choice((1, 8, 2, 0)))
+                upcall = True
+            elif what == "begin":
+                begun[running].append(rng.randint(0, 4))
+                add(Kind.BEGIN, running, begun[running][-1])
+            elif what == "end mark" and begun[running]:
+                add(Kind.END, running, begun[running].pop())
+            elif what == "wild end":
+                add(Kind.END, running, rng.randint(0, 255))
+            elif what == "mark":
+                add(Kind.MARK, running, rng.randint(0, 255), rng.getrandbits(32))
+            elif what in ("yield", "preempt", "block", "end"):
+                if what == "yield":
+                    add(Kind.YIELDS, running)
+                elif what == "preempt":
+                    add(Kind.ENQUEUED, running, PREEMPTED, running & 0xFFFFFFFF)
+                elif what == "block":
+                    add(Kind.BLOCKED, running, 0, rng.getrandbits(32))
+                else:
+                    add(Kind.ENDED, running)
+                    state.pop(running)
+                if what != "end":
+                    state[running] = "blocked" if what == "block" else "ready"
+                running, upcall = None, False
+    return events[:count]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_story_nests_wherever_the_ring_begins(seed):
+    """The ring has gone round: it begins in the middle of everything."""
+    rng = random.Random(seed)
+    story = machine_events(rng, 3000)
+    ring = read("app", rows(story))
+    held_against(ring, part_of(ring))
+    for first in [1, 2, 3, *rng.sample(range(4, 2990), 20)]:
+        ring = read("app", rows(story[first:], first=first))
+        held_against(ring, part_of(ring))
+
+
+def test_a_ring_without_events_and_one_that_ended():
+    part = part_of(read("app", rows([])))
+    assert [track.title for track in part.tracks] == ["vCPU 0"] and not part.tracks[0].steps
+    part = part_of(read("app", rows(SCRIPT[:3], state="stopped")))
+    assert spans(part.tracks[0])[0] == [(20, 20, "main")], "after its last event nothing is known of it"
+
+
+DAMAGED = {
+    "no head": ([], "its head does not say `cpu`"),
+    "another's": (rows(SCRIPT, name="other"), "asked for the trace of app and sent that of other"),
+    "no rate": (rows(SCRIPT, hz=0), "its head contradicts itself"),
+    "rate missing": (rows(SCRIPT, hz=None), "its head does not say `hz`"),
+    "negative": (rows(SCRIPT, first=-1), "its head does not say `first`"),
+    "end before first": (rows(SCRIPT, first=50, end=49), "its head contradicts itself"),
+    "more than fit": (rows(SCRIPT, size=4), "its head contradicts itself"),
+    "cut short": (rows(SCRIPT)[:-1], r"is cut short: 0 bytes of events have come, not 400\."),
+    "too much": (rows(SCRIPT) + rows(SCRIPT)[-1:], r"is cut short: 800 bytes"),
+    "half a digit": (rows(SCRIPT)[:-1] + [{"events": "abc"}], "other characters than digits"),
+    "not a digit": (rows(SCRIPT)[:-1] + [{"events": "zz"}], "other characters than digits"),
+    "kind 0": (rows([e(1, 0)]), r"event 0 is of no known kind \(0\)"),
+    "kind": (rows([*SCRIPT, e(99, 77)]), r"event 25 is of no known kind \(77\)"),
+    "time goes back": (rows([*SCRIPT, e(3, Kind.IDLE)]), "event 25 is not in the order of time"),
+    "before the boot": (rows([e(-1, Kind.IDLE)]), "event 0 is not in the order of time"),
+    "from the future": (rows(SCRIPT, when=BOOT + 160), "event 24 is not in the order of time"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_damaged_rings_are_refused(case):
+    answer, sentence = DAMAGED[case]
+    with pytest.raises(TraceError, match=sentence) as told:
+        read("app", answer)
+    assert re.fullmatch(r"[A-Z][^\n]*\.", str(told.value))
+
+
+IMPOSSIBLE = {
+    "nobody": ([e(1, Kind.RUNS, 1)], "thread 1 runs, but it was never made"),
+    "two at a time": ([*SCRIPT[:5], e(90, Kind.RUNS, 2)], "thread 2 runs, but it cannot: the CPU is not free"),
+    "runs twice": ([*SCRIPT[:5], e(90, Kind.RUNS, 1)], "thread 1 runs, but it is runs"),
+    "twice made": ([*SCRIPT[:2], e(90, Kind.CREATED, 1, 0, 1)], "but it is there already"),
+    "woken awake": ([*SCRIPT[:5], e(90, Kind.ENQUEUED, 2, WOKEN)], "thread 2 can run, but it is ready"),
+    "blocks unseen": ([*SCRIPT[:5], e(90, Kind.BLOCKED, 2)], "thread 2 waits, but it does not run"),
+    "idle and runs": ([*SCRIPT[:3], e(90, Kind.IDLE)], "but it runs"),
+    "awake": ([e(1, Kind.AWAKE)], "but it was not idle"),
+    "resume": ([*SCRIPT[:3], e(90, Kind.RESUME, 1)], "but it was not interrupted"),
+    "upcall in upcall": ([*SCRIPT[:3], e(90, Kind.UPCALL, 1), e(91, Kind.UPCALL, 1)], "cannot be interrupted now"),
+    "runs after its end": ([*SCRIPT[:3], e(90, Kind.ENDED, 1), e(91, Kind.RUNS, 1)], "but it is ended"),
+}
+
+
+@pytest.mark.parametrize("case", IMPOSSIBLE)
+def test_what_cannot_be_is_refused(case):
+    events, sentence = IMPOSSIBLE[case]
+    with pytest.raises(TraceError, match=sentence) as told:
+        part_of(read("app", rows(events)))
+    assert re.fullmatch(r"The trace of app is damaged: [^\n]*\.", str(told.value))
+
+
+def test_noise_is_refused_or_read():
+    """Whatever an application writes into its ring: a trace, or a sentence."""
+    rng = random.Random(4)
+    refused = 0
+    for _ in range(3000):
+        events = list(SCRIPT)
+        for _ in range(rng.randint(1, 3)):
+            at = rng.randrange(len(events))
+            ns, kind, thread, detail, argument = events[at]
+            events[at] = rng.choice([
+                (ns, rng.randrange(16), thread, detail, argument), (ns, kind, rng.randrange(4), detail, argument),
+                (ns, kind, thread, rng.randrange(256), argument), (ns, kind, thread, detail, rng.getrandbits(32)),
+                (rng.randrange(100), kind, thread, detail, argument),
+            ])  # fmt: skip
+        try:
+            ring = read("app", rows(events, first=rng.choice((0, 0, 7)), names=NAMES))
+            held_against(ring, part_of(ring))
+        except TraceError:
+            refused += 1
+    assert 300 < refused < 2900
+
+
+def test_names_of_marks_are_shown_as_far_as_they_can_be():
+    events = [*SCRIPT[:3], e(90, Kind.MARK, 1, 1), e(91, Kind.MARK, 1, 2), e(92, Kind.MARK, 1, 9)]
+    part = part_of(read("app", rows(events, names=(b"<a&b>\"\n", b"\xff\xfe\x01"))))
+    (track,) = [track for track in part.tracks if track.kind == "own"]
+    assert [step.name for step in track.steps] == ['<a&b>"?', "\ufffd\ufffd?", "unnamed"]
+    json.loads(text([part]))
+    ElementTree.fromstring(picture([part], 0, 200, "<t>"))
+
+
+def test_the_picture_shows_what_was():
+    part = part_of(read("app", rows(SCRIPT, names=NAMES)))
+    root = ElementTree.fromstring(picture([part], 10, 181, "a title"))
+    texts = [each.text for each in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"a title", "app", "vCPU 0", "main", "thread 2", "thread 2, of itself"} <= set(texts)
+    bars = [each for each in root.iter("{http://www.w3.org/2000/svg}rect") if each.find("{http://www.w3.org/2000/svg}title") is not None]
+    runs = [each for each in bars if each[0].text == "thread 2"]
+    left, width = float(runs[0].get("x")), float(runs[0].get("width"))
+    scale = (1000 - 150 - 20) / 171
+    assert abs(left - (150 + 21 * scale)) < 0.1 and abs(width - 14 * scale) < 0.1
+    assert {"work", "timer", "fault", "here 9"} <= {each.text for each in root.iter("{http://www.w3.org/2000/svg}title")}
+
+
+def test_a_long_trace_stays_a_small_picture():
+    events = SCRIPT[:3] + [
+        step
+        for at in range(100, 40_000, 20)
+        for step in (e(at, Kind.YIELDS, 1), e(at + 1, Kind.RUNS, 1))
+    ]
+    part = part_of(read("app", rows(events)))
+    assert sum(len(track.steps) for track in part.tracks) > 8000
+    drawn = picture([part], 0, 40_200, "long")
+    assert len(drawn) < 200_000 and drawn.count("<rect") > 1000, "no bar for each, and not one for all"
+
+
+def test_the_layout_is_that_of_the_header(tmp_path):
+    """The struct of Python and the C agree."""
+    program = tmp_path / "layout.c"
+    program.write_text(
+        '#include <stddef.h>\n#include <stdio.h>\n#include "trace_ring.h"\n#define AT(f) offsetof(struct exo_trace_event, f)\n'
+        'int main(void) { printf("%zu %zu %zu %zu %zu %zu", sizeof(struct exo_trace_event), AT(time), AT(argument),'
+        " AT(thread), AT(kind), AT(detail)); }\n"
+    )
+    subprocess.run(["cc", f"-I{ROOT / 'exo/abi'}", "-o", tmp_path / "layout", program], check=True)
+    said = subprocess.run([tmp_path / "layout"], check=True, capture_output=True, text=True).stdout
+    one = EVENT.pack(1, 2, 3, 4, 5)
+    assert said == f"{len(one)} {one.index(1)} {one.index(2)} {one.index(3)} {one.index(4)} {one.index(5)}"
+
+
+def test_which_applications_are_traced():
+    machine = load(ROOT / "machines/demo.toml", None)
+    names = [app.name for app in machine.apps]
+    assert {app.name for app in traced(machine, []).apps if app.trace} == set(names) and traced(machine, []).control
+    assert [app.name for app in traced(machine, names[:1]).apps if app.trace] == names[:1]
+    with pytest.raises(UsageError, match=f"no application nobody; it has {', '.join(names)}"):
+        traced(machine, ["nobody"])

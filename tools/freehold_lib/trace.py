@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""Rings of events (exo/abi/trace_ring.h) as they come from a machine, checked before anything is made of them.
+
+An application writes its ring itself, so nothing in it is taken for granted: what cannot be is refused
+with a sentence, TraceError.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+import struct
+from dataclasses import dataclass
+
+from .abi import number
+from .control import Control
+from .errors import FreeholdError
+
+EVENT = struct.Struct("<QIHBB")  # struct exo_trace_event; tests/tools/test_trace.py compares it with the C
+PATIENCE = 20.0
+BYTES_A_SECOND = 115200 / 10 / 2 / 2  # two digits a byte; half of the speed of the line is enough
+
+
+class TraceError(FreeholdError):
+    """What came is no trace; the text is a sentence for the user."""
+
+
+Kind = enum.IntEnum(
+    "Kind",
+    {
+        name: number(f"EXO_TRACE_{name}")
+        for name in ("CREATED", "ENQUEUED", "RUNS", "YIELDS", "BLOCKED", "ENDED", "IDLE", "AWAKE")
+        + ("UPCALL", "RESUME", "BEGIN", "END", "MARK")
+    },
+)
+NEW, WOKEN, PREEMPTED = (number(f"EXO_TRACE_{name}") for name in ("NEW", "WOKEN", "PREEMPTED"))
+
+
+@dataclass(frozen=True)
+class Event:
+    number: int
+    ns: int  # since boot
+    kind: Kind
+    thread: int  # as in the ring: the low bits of its id
+    detail: int
+    argument: int
+
+
+@dataclass(frozen=True)
+class Ring:
+    """What one vCPU of an application had to tell."""
+
+    name: str
+    cpu: int
+    lost: int  # events before the first one that is here
+    events: tuple[Event, ...]
+    names: tuple[str, ...]  # of marks: number n is names[n - 1]
+    ended_ns: int  # up to here it is known what was
+
+    def mark(self, event: Event) -> str:
+        return self.names[event.detail - 1] if 0 < event.detail <= len(self.names) else "unnamed"
+
+
+def collect(control: Control, app: str, most: int) -> Ring:
+    """What the ring of `app`, of at most so many bytes, holds now. ControlError: the machine refuses."""
+    return read(app, control.ask(f"trace {app}", PATIENCE + most / BYTES_A_SECOND).rows)
+
+
+def read(app: str, rows: list[dict[str, str]]) -> Ring:
+    """A ring from the rows of the machine's answer (apps/init/command.c)."""
+    head = rows[0] if rows else {}
+    values = {key: _whole(app, head, key) for key in ("cpu", "hz", "boot", "size", "first", "end", "when")}
+    if head.get("name") != app:
+        raise TraceError(f"The machine was asked for the trace of {app} and sent that of {head.get('name', 'nobody')}.")
+    if not values["hz"] or not 0 <= values["end"] - values["first"] <= values["size"]:
+        raise TraceError(f"The trace of {app} is damaged: its head contradicts itself.")
+    names = tuple(_name(_bytes(app, row["mark"])) for row in rows if "mark" in row)
+    data = b"".join(_bytes(app, row["events"]) for row in rows if "events" in row)
+    wanted = (values["end"] - values["first"]) * EVENT.size
+    if len(data) != wanted:
+        raise TraceError(f"The trace of {app} is cut short: {len(data)} bytes of events have come, not {wanted}.")
+
+    def ns(ticks: int) -> int:
+        return (ticks - values["boot"]) * 10**9 // values["hz"]
+
+    events = []
+    before = 0
+    for index, (time, argument, thread, kind, detail) in enumerate(EVENT.iter_unpack(data), values["first"]):
+        if kind not in Kind._value2member_map_:
+            raise TraceError(f"The trace of {app} is damaged: event {index} is of no known kind ({kind}).")
+        if time < max(before, values["boot"]) or time > values["when"]:
+            raise TraceError(f"The trace of {app} is damaged: event {index} is not in the order of time.")
+        before = time
+        events.append(Event(index, ns(time), Kind(kind), thread, detail, argument))
+    alive = head.get("state") == "running"
+    last = ns(values["when"]) if alive or not events else events[-1].ns
+    return Ring(app, values["cpu"], values["first"], tuple(events), names, last)
+
+
+def _whole(app: str, head: dict[str, str], key: str) -> int:
+    if not re.fullmatch("[0-9]{1,20}", head.get(key, "")):
+        raise TraceError(f"The trace of {app} is damaged: its head does not say `{key}`.")
+    return int(head[key])
+
+
+def _bytes(app: str, digits: str) -> bytes:
+    try:
+        return bytes.fromhex(digits)
+    except ValueError:
+        raise TraceError(f"The trace of {app} is damaged: there are other characters than digits in it.") from None
+
+
+def _name(raw: bytes) -> str:
+    """As it can stand in a picture, whatever the application wrote."""
+    text = raw.split(b"\0")[0].decode("utf-8", "replace")
+    return "".join(c if c.isprintable() else "?" for c in text) or "unnamed"
