@@ -44,12 +44,12 @@ static void null_call(void)
 }
 
 static volatile bool over;
-static volatile uint64_t left_at;
+static volatile uint64_t *left_at; /* when the other yielded last */
 
 static void *other_thread(void *argument)
 {
     while (!over) {
-        left_at = stamp();
+        *left_at = stamp();
         sched_yield();
     }
     return argument;
@@ -67,7 +67,7 @@ static void thread_switch(void)
     calls = info(EXO_ENV_CALLS);
     for (uint32_t i = 0; i < rounds; i++) {
         sched_yield();
-        samples[i] = stamp() - left_at;
+        samples[i] = stamp() - *left_at;
     }
     calls = info(EXO_ENV_CALLS) - calls - 1;
     over = true;
@@ -140,24 +140,25 @@ static void gates(void)
     tell("gate", rounds, 1);
 }
 
-/* The peer does the same: a round is to it and back. */
+/* From before the peer's yield to after ours. */
 static void yields(uint64_t what, const char *name)
 {
     ask(what);
     if (what == YIELD)
         critical_enter();
-    for (uint32_t i = 0; i < 8; i++)
+    while (!*left_at)
         exo_yield();
     for (uint32_t i = 0; i < rounds; i++) {
-        uint64_t from = stamp();
-        exo_yield();
-        samples[i] = stamp() - from;
+        uint64_t before = *left_at;
+        while (*left_at == before) /* the next slice may be ours as well */
+            exo_yield();
+        samples[i] = stamp() - *left_at;
     }
     exo_notify(peer, STOP);
     if (what == YIELD)
         critical_exit();
     notify_wait(0);
-    tell(name, rounds, 2);
+    tell(name, rounds, 1);
 }
 
 /* Critical. Sleep until there are bits, and take them. */
@@ -206,6 +207,7 @@ static int measure(const char *name, const char *before)
 {
     while (before && peer_find(before).n != EXO_ENV_SELF)
         notify_wait(MS);
+    left_at = vm_alloc(1, EXO_DATA);
     measure_nothing(rounds);
     null_call();
     thread_switch();
@@ -216,6 +218,8 @@ static int measure(const char *name, const char *before)
     while ((peer = peer_find(name)).n == EXO_ENV_SELF || !(gate = gate_find(peer, 1)).n)
         notify_wait(MS);
     exo_notify_allow(peer, 1);
+    share_offer(peer, 1, (const void *)left_at, 1, EXO_WRITE);
+    *left_at = 0;
     gates();
     yields(YIELD, "yield");
     yields(YIELD_UPCALL, "yield-upcall");
@@ -241,13 +245,19 @@ static void on_call(void *argument, env_t caller, struct exo_words *words)
 
 static void yield_until_stopped(void)
 {
-    while (!control->notified)
+    while (!control->notified) {
+        *left_at = stamp();
         exo_yield();
+    }
     control->notified = 0;
 }
 
 static void serve(uint64_t what)
 {
+    uint32_t pages;
+
+    if (!left_at)
+        left_at = share_map(peer, 1, EXO_WRITE, &pages);
     if (what == YIELD || what == WAKE)
         critical_enter();
     if (what == YIELD || what == YIELD_UPCALL)

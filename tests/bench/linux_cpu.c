@@ -24,6 +24,11 @@
 static uint32_t rounds;
 static char *page;
 
+static void *shared(void)
+{
+    return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
 static void null_call(void)
 {
     for (uint32_t i = 0; i < rounds; i++) {
@@ -35,15 +40,27 @@ static void null_call(void)
 }
 
 static volatile bool over;
-static volatile uint64_t left_at;
+static volatile uint64_t *left_at; /* when the other yielded last, in shared memory */
 
 static void *other_thread(void *argument)
 {
     while (!over) {
-        left_at = stamp();
+        *left_at = stamp();
         sched_yield();
     }
     return argument;
+}
+
+/* From before the other's sched_yield() to after ours. The scheduler may stay with who yields: then
+ * it is called again. */
+static void yields(void)
+{
+    for (uint32_t i = 0; i < rounds; i++) {
+        uint64_t before = *left_at;
+        while (*left_at == before)
+            sched_yield();
+        samples[i] = stamp() - *left_at;
+    }
 }
 
 static void thread_switch(void)
@@ -52,13 +69,7 @@ static void thread_switch(void)
 
     if (pthread_create(&thread, NULL, other_thread, NULL))
         return;
-    sched_yield();
-    for (uint32_t i = 0; i < rounds; i++) {
-        uint64_t before = left_at;
-        while (left_at == before) /* the scheduler may stay with who yields */
-            sched_yield();
-        samples[i] = stamp() - left_at;
-    }
+    yields();
     over = true;
     pthread_join(thread, NULL);
     tell("thread-switch", rounds, 1);
@@ -145,21 +156,15 @@ static void pipes(void)
     tell("gate", rounds, 1);
 }
 
-static void yields(void)
+static void process_switch(void)
 {
+    over = false;
     pid_t peer = fork();
-
-    while (peer == 0)
-        sched_yield();
-    for (uint32_t i = 0; i < 8; i++)
-        sched_yield();
-    for (uint32_t i = 0; i < rounds; i++) {
-        uint64_t from = stamp();
-        sched_yield();
-        samples[i] = stamp() - from;
-    }
+    if (peer == 0)
+        other_thread(NULL);
+    yields();
     peer_end(peer);
-    tell("yield", rounds, 2);
+    tell("yield", rounds, 1);
 }
 
 static void wait_for(volatile uint32_t *word, uint32_t value)
@@ -174,11 +179,10 @@ static void set(volatile uint32_t *word, uint32_t value)
     syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-/* A word in shared memory that says whose turn it is: the quickest that there is. */
+/* A word that says whose turn it is: the quickest that there is. */
 static void wakes(void)
 {
-    volatile uint32_t *turn =
-        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    volatile uint32_t *turn = shared();
     pid_t peer = fork();
 
     while (peer == 0) {
@@ -199,13 +203,14 @@ int main(int argc, char **argv)
 {
     rounds = argc > 1 ? (uint32_t)atoi(argv[1]) : 0;
     if (rounds && rounds <= SAMPLES_MAX) {
+        left_at = shared();
         measure_nothing(rounds);
         null_call();
         thread_switch();
         fault();
         protect();
         pipes();
-        yields();
+        process_switch();
         wakes();
     }
     printf("bench ended\n");
