@@ -4,6 +4,7 @@
  *
  * Offsets of struct exo_context and exo_control: exo/abi/control.h, asserted in upcall.c.
  */
+#include "kept.inc"
 #include "offsets.h"
 
         .text
@@ -78,37 +79,32 @@ resume_flags:
         jmp *resume_frame+0(%rip)
 resume_to:
 
-/* switch_out(&sp): save what a function must keep, then schedule on the resident stack. */
+/* switch_out(saved): save what a function must keep, then schedule on the resident stack. */
         .globl switch_out
 switch_out:
-        push %rbp
-        push %rbx
-        push %r12
-        push %r13
-        push %r14
-        push %r15
-        sub $8, %rsp
-        stmxcsr (%rsp)
-        fnstcw 4(%rsp)
-        mov %rsp, (%rdi)
+        PUSH_KEPT
+        stmxcsr S_MXCSR(%rdi)
+        fnstcw S_X87(%rdi)
+        mov %rsp, S_SP(%rdi)
         mov $STACK_TOP-16, %esp
         xor %ebp, %ebp
         call thread_schedule
 
-/* switch_in(sp): the other half. */
+/* switch_in(saved): the other half. */
         .globl switch_in
 switch_in:
-        mov %rdi, %rsp
-        ldmxcsr (%rsp)
-        fldcw 4(%rsp)
-        add $8, %rsp
-        pop %r15
-        pop %r14
-        pop %r13
-        pop %r12
-        pop %rbx
-        pop %rbp
+        mov S_SP(%rdi), %rsp
+        ldmxcsr S_MXCSR(%rdi)
+        fldcw S_X87(%rdi)
+        POP_KEPT
         ret
+
+/* Where the frame of a preempted thread leads: its stack is the thread's record. */
+        .globl thread_restart
+thread_restart:
+        mov $STACK_TOP-16, %esp
+        xor %ebp, %ebp
+        call thread_restarted
 
 /* run_on(stack, function, argument) */
         .globl run_on

@@ -83,8 +83,12 @@ enum vm_why vm_why(uint64_t address, uint64_t error);
 
 /* --- cpu_clock.c: time stamps that stand still while this application does not have the CPU */
 uint64_t cpu_clock(void);
+/* For those who read it themselves (yield.S): the time stamp less `elsewhere`, if `slices` of the
+ * control page is this after the stamp was read; else it has to be asked for. */
+extern uint64_t cpu_clock_slices, cpu_clock_elsewhere;
 
 /* --- scheduling.c */
+extern uint64_t sched_quantum; /* sched_quantum_ns in ticks */
 void thread_init(void);
 struct thread *thread_find(int id);               /* NULL: there is none */
 bool thread_look_due(uint64_t own);               /* is it time for thread_look? */
@@ -102,7 +106,6 @@ unsigned thread_wake(const void *address, uint32_t bits, unsigned count); /* cri
 void thread_wake_one(struct thread *thread); /* critical; it is BLOCKED */
 /* Critical: of those that are BLOCKED for `address`, the one that came before `after`, NULL: the last. */
 struct thread *thread_waiting(const void *address, const struct thread *after);
-void thread_yield(void);    /* critical */
 void thread_give_way(void); /* critical: the policy says anew who runs */
 void thread_charge(void);   /* critical: ran_ns of the RUNNING one is up to date */
 uint64_t thread_ran_ns(void);
@@ -110,7 +113,6 @@ _Noreturn void thread_exit(void);
 void thread_events(uint32_t reasons); /* critical */
 bool thread_must_switch(void);        /* critical */
 void thread_preempt(void);            /* upcall: current's registers are in control->saved */
-_Noreturn void thread_resume_saved(const struct exo_context *context);
 unsigned thread_count(void);
 
 /* --- gate.c */
@@ -120,8 +122,8 @@ uint32_t gate_wait(uint64_t deadline); /* critical: the same, and the call `wait
 
 /* --- entry.S */
 void upcall_entry(void);
-void switch_out(uint64_t *save_sp); /* returns when switched in again */
-_Noreturn void switch_in(uint64_t sp);
+void switch_out(struct thread_saved *saved); /* returns when switched in again */
+_Noreturn void switch_in(const struct thread_saved *saved);
 _Noreturn void resume_full(const struct exo_context *context);
 _Noreturn void run_on(uint64_t stack, void (*function)(void *), void *argument);
 

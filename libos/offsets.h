@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* offsets.h - numbers of the contract for the assembler; upcall.c asserts each. */
+/* offsets.h - numbers for the assembler; upcall.c asserts those of the contract, switching.c the others. */
 #ifndef LIBOS_OFFSETS_H
 #define LIBOS_OFFSETS_H
 
@@ -25,7 +25,26 @@
 #define CONTROL   0x3fe00000
 #define DISABLED  16
 #define PENDING   24
+#define SLICES    216
 #define STACK_TOP 0x3ff00000
 #define CALL_INFO 23
+
+/* struct thread_saved */
+#define S_SP    0
+#define S_MXCSR 8
+#define S_X87   12
+
+/* struct thread */
+#define T_SP         T_SAVED + S_SP
+#define T_MXCSR      T_SAVED + S_MXCSR
+#define T_X87        T_SAVED + S_X87
+#define T_SAVED      176
+#define T_FS         192
+#define T_STATE      152
+#define T_RAN        936
+#define T_SLICE_FROM 944
+
+#define READY        1
+#define RUNNING      2
 
 #endif

@@ -13,7 +13,7 @@
  *   C3  A thread is in the policy's hands from `enqueue` or `yield` to the `pick_next` or `dequeue`
  *       that takes it out, and is READY exactly as long.
  *   C4  `pick_next` returns NULL only when no thread is in the policy's hands: no CPU is left idle.
- *   C5  `ran_ns` of a running thread is up to date in every call that is about it. It counts what
+ *   C5  `ran_ns` of a running thread is up to date in every call (but `yield_next`) that is about it. It counts what
  *       the thread had of a CPU, not the time in which the CPU was another application's.
  *
  * Who breaks C3 or C4, or lets a thread wait past the bound though `starves` is not set, is found
@@ -30,6 +30,14 @@
 
 #define SCHED_CPUS 64u        /* CPUs of one application, numbered from 0 */
 #define NOT_URGENT UINT64_MAX /* `urgency` and `inherited` of a thread that is in no hurry */
+
+/* What a function must keep is pushed on the stack; these are the rest. */
+struct thread_saved {
+    uint64_t sp;
+    uint32_t mxcsr;
+    uint16_t x87; /* control word */
+};
+#define KEPT_WORDS 6 /* registers below the address at which it goes on */
 
 enum thread_state { THREAD_FREE, THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED };
 
@@ -56,10 +64,11 @@ struct thread {
     enum thread_state state;
     char name[16];
 
-    /* Registers while it does not run: all of them if it was preempted, else on its stack. */
-    bool preempted;
-    uint64_t sp, fs_base;
+    /* Registers while it does not run (switching.c): on its stack, or here if it was preempted. */
+    struct thread_saved saved;
+    uint64_t fs_base; /* as musl has set it */
     struct exo_context context;
+    uint64_t restart; /* ends a frame whose other words are the last of `context` */
     uint8_t fpu[512] __attribute__((aligned(16)));
 
     /* Why it is BLOCKED. */
@@ -71,10 +80,13 @@ struct thread {
 
     /* For watch.c. */
     struct thread *all_next; /* list of all records, FREE ones too */
-    uint32_t runs, runs_seen, waits;
+    uint64_t slice_seen;     /* slice_from at the last look */
+    uint32_t waits;
 
-    uint64_t switched_in; /* time stamp on the application's own clock (cpu_clock) */
-    int *clear_tid;       /* zeroed and woken when the thread ends */
+    /* Ticks of the application's own clock (cpu_clock). */
+    uint64_t ran;        /* what it had; while it runs, less the reading at which it got the CPU */
+    uint64_t slice_from; /* when its slice began, or the last that it had */
+    int *clear_tid;      /* zeroed and woken when the thread ends */
     uint64_t stack_low, stack_high;
     uint64_t unmap_base, unmap_size; /* of a detached thread that has ended */
 };
@@ -116,6 +128,10 @@ struct sched {
 
     /* `running` calls sched_yield(): it is in the policy's hands again. */
     void (*yield)(struct thread *running);
+
+    /* `yield` and `pick_next` in one step, for the quickest switch that there is; `ran_ns` is not up to
+     * date. Only for a policy that leaves slice_ns 0. NULL: libos calls the two. */
+    struct thread *(*yield_next)(struct thread *running);
 
     /* `running` blocks, or has ended. NULL: the policy need not know. */
     void (*leave)(struct thread *running, bool ended);

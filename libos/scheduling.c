@@ -11,7 +11,7 @@
 #include "libos.h"
 #include "watch.h"
 
-uint64_t sched_quantum_ns;
+uint64_t sched_quantum_ns, sched_quantum;
 
 static uint64_t look_at; /* on the application's own clock */
 
@@ -50,6 +50,7 @@ void thread_init(void)
         libos_exit(2);
     }
     sched_quantum_ns = quantum && policy->quantum_ns ? number_of(quantum) : policy->quantum_ns;
+    sched_quantum = time_ticks(sched_quantum_ns);
     look_at = cpu_clock() + time_ticks(WATCH_NS);
     policy_start(policy);
 }

@@ -284,10 +284,7 @@ long libos_syscall(long n, long a, long b, long c, long d, long e, long f)
     case SYS_clock_nanosleep:
         return clock_sleep(a, b, (const struct timespec *)c);
     case SYS_sched_yield:
-        critical_enter();
-        thread_yield();
-        critical_exit();
-        return 0;
+        return sched_yield();
     case SYS_sched_setparam:
         return priority_set((int)a, (const struct sched_param *)b);
     case SYS_set_tid_address:

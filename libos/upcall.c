@@ -19,6 +19,7 @@ AT(exo_context, rflags, RFLAGS);
 AT(exo_context, rsp, RSP);
 AT(exo_control, disabled, DISABLED);
 AT(exo_control, pending, PENDING);
+AT(exo_control, slices, SLICES);
 _Static_assert(CONTROL == EXO_CONTROL_ADDRESS && STACK_TOP == EXO_STACK_TOP, "start.h says so");
 _Static_assert(CALL_INFO == EXO_CALL_INFO, "calls.toml says so");
 

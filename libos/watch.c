@@ -89,7 +89,7 @@ static struct watch_finding overdue(struct thread *all)
     struct watch_finding found = {WATCH_GOOD, NULL, 0};
 
     for (struct thread *at = all; at; at = at->all_next) {
-        if (at->state != THREAD_READY || at->runs != at->runs_seen)
+        if (at->state != THREAD_READY || at->slice_from != at->slice_seen)
             at->waits = 0;
         else if (++at->waits >= WATCH_TIMES) {
             found.verdict = WATCH_STARVED;
@@ -97,7 +97,7 @@ static struct watch_finding overdue(struct thread *all)
             found.count++;
             at->waits = 0; /* if it is as it should be, look again after as long */
         }
-        at->runs_seen = at->runs;
+        at->slice_seen = at->slice_from;
     }
     return found;
 }

@@ -6,7 +6,7 @@ usage: sources.py MUSL_FOLDER
 
 As musl's own Makefile: a file for the architecture replaces the portable one of the same name. Left
 out are the assembler files that contain a system call, for which libos/musl/thread.S stands in, the
-drawing of stack canaries (libos/canary.c), and what libos/meson.build compiles with other flags:
+drawing of stack canaries (libos/canary.c), sched_yield() (libos/yield.S), and what libos/meson.build compiles with other flags:
 the allocator, and what may have no canary because it sets the thread pointer.
 """
 
@@ -16,7 +16,7 @@ import sys
 ARCH = "x86_64"
 OURS = {
     "thread/clone", "thread/__set_thread_area", "thread/__unmapself", "thread/syscall_cp",
-    "signal/restore", "process/vfork", "env/__stack_chk_fail",
+    "signal/restore", "process/vfork", "env/__stack_chk_fail", "sched/sched_yield",
 }
 BEFORE_CANARIES = {"env/__init_tls", "env/__libc_start_main"}
 

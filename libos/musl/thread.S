@@ -2,6 +2,8 @@
 /*
  * thread.S - in the place of musl's assembler files that contain a system call.
  */
+#include "../offsets.h"
+
         .text
 
 /* long __clone(int (*f)(void *), void *stack, int flags, void *arg, int *parent_tid, void *tls,
@@ -14,6 +16,8 @@ __clone:
         .globl __set_thread_area
         .hidden __set_thread_area
 __set_thread_area:
+        mov thread_current(%rip), %rax
+        mov %rdi, T_FS(%rax)
         wrfsbase %rdi
         xor %eax, %eax
         ret

@@ -49,6 +49,11 @@ static void fifo_yield(struct thread *running)
     thread_list_append(&ready, running);
 }
 
+static struct thread *fifo_yield_next(struct thread *running)
+{
+    return thread_list_rotate(&ready, running);
+}
+
 static void fifo_dump(void (*print)(const char *line))
 {
     thread_list_dump(&ready, print);
@@ -65,5 +70,6 @@ const struct sched sched_fifo = {
     .tick = fifo_tick,
     .wakeup = fifo_wakeup,
     .yield = fifo_yield,
+    .yield_next = fifo_yield_next,
     .dump = fifo_dump,
 };

@@ -50,6 +50,11 @@ static void round_robin_yield(struct thread *running)
     thread_list_append(&ready, running);
 }
 
+static struct thread *round_robin_yield_next(struct thread *running)
+{
+    return thread_list_rotate(&ready, running);
+}
+
 static void round_robin_dump(void (*print)(const char *line))
 {
     thread_list_dump(&ready, print);
@@ -66,5 +71,6 @@ const struct sched sched_round_robin = {
     .tick = round_robin_tick,
     .wakeup = round_robin_wakeup,
     .yield = round_robin_yield,
+    .yield_next = round_robin_yield_next,
     .dump = round_robin_dump,
 };

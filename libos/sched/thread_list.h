@@ -7,6 +7,7 @@
 
 #include "policy.h"
 
+/* The `prev` of the first, the `next` of the last, and `last` of an empty list mean nothing. */
 struct thread_list {
     struct thread *first, *last;
 };
@@ -14,37 +15,36 @@ struct thread_list {
 /* To the end. */
 static inline void thread_list_append(struct thread_list *list, struct thread *thread)
 {
-    thread->next = NULL;
-    thread->prev = list->last;
-    if (list->last)
+    if (list->first)
         list->last->next = thread;
     else
         list->first = thread;
+    thread->prev = list->last;
     list->last = thread;
 }
 
 static inline void thread_list_prepend(struct thread_list *list, struct thread *thread)
 {
-    thread->prev = NULL;
-    thread->next = list->first;
     if (list->first)
         list->first->prev = thread;
     else
         list->last = thread;
+    thread->next = list->first;
     list->first = thread;
 }
 
 static inline void thread_list_remove(struct thread_list *list, struct thread *thread)
 {
-    if (thread->prev)
-        thread->prev->next = thread->next;
-    else
+    if (list->first == list->last) {
+        list->first = NULL;
+    } else if (thread == list->first) {
         list->first = thread->next;
-    if (thread->next)
-        thread->next->prev = thread->prev;
-    else
+    } else if (thread == list->last) {
         list->last = thread->prev;
-    thread->next = thread->prev = NULL;
+    } else {
+        thread->prev->next = thread->next;
+        thread->next->prev = thread->prev;
+    }
 }
 
 /* The first, taken out; NULL if the list is empty. */
@@ -57,10 +57,25 @@ static inline struct thread *thread_list_take(struct thread_list *list)
     return thread;
 }
 
+/* One to the end, and the first taken out: that one if the list is empty. */
+static inline struct thread *thread_list_rotate(struct thread_list *list, struct thread *thread)
+{
+    struct thread *first = list->first, *last = list->last;
+
+    if (!first)
+        return thread;
+    last->next = thread;
+    thread->prev = last;
+    list->last = thread;
+    list->first = first->next;
+    return first;
+}
+
 /* The names, in order. */
 static inline void thread_list_dump(const struct thread_list *list, void (*print)(const char *line))
 {
-    for (const struct thread *thread = list->first; thread; thread = thread->next)
+    for (const struct thread *thread = list->first; thread;
+         thread = thread == list->last ? NULL : thread->next)
         print(thread->name);
 }
 

@@ -104,7 +104,7 @@ void job_request(unsigned index)
     if (thread) {
         queue[index].free = thread->next_free;
         take(thread, request);
-        thread_ready(thread, thread->t.runs ? ENQUEUE_WOKEN : ENQUEUE_NEW);
+        thread_ready(thread, thread->runs ? ENQUEUE_WOKEN : ENQUEUE_NEW);
         return;
     }
     if (queue[index].count == queue[index].room) {
@@ -125,7 +125,7 @@ void job_request(unsigned index)
 void job_begin(struct sim_thread *thread)
 {
     take_own(thread, sim.now);
-    thread_ready(thread, thread->t.runs ? ENQUEUE_WOKEN : ENQUEUE_NEW);
+    thread_ready(thread, thread->runs ? ENQUEUE_WOKEN : ENQUEUE_NEW);
 }
 
 /* The thread of `cpu` has done its job. What it does next is either at hand, or it waits. */

@@ -13,6 +13,7 @@ enum sim_phase { PHASE_NONE, PHASE_SERVICE, PHASE_HOLD };
 struct sim_thread {
     struct thread t; /* first: a policy's thread is one of these */
     unsigned group;
+    unsigned runs; /* how often it got a CPU */
     uint64_t random;
 
     /* The job that it does. */

@@ -124,7 +124,8 @@ void cpu_dispatch(struct sim_cpu *cpu)
     sim.ready_count--;
     thread->t.state = THREAD_RUNNING;
     thread->t.cpu = cpu->number;
-    thread->t.runs++;
+    thread->t.slice_from = sim.now;
+    thread->runs++;
     cpu->since = sim.away ? sim.away_since : sim.now; /* others_turn adds how long that was */
     if (thread != cpu->last) {
         sim.result->switches++;

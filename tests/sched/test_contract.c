@@ -6,6 +6,8 @@
  */
 #include "example.h"
 
+#include <string.h>
+
 #define SEEDS 40u
 
 static struct sim_result result, again;
@@ -44,9 +46,59 @@ static void with_policy(const struct sched *policy)
     tap_ok(!differ && !same, "%s: the same seed gives the same, another another", policy->name);
 }
 
+#define YIELDERS 5u
+#define YIELDS   200u
+
+/* The ids in the order in which the policy lets them run who all yield at each turn, and one of whom is
+ * taken out in between and comes back. */
+static void yield_in_turn(const struct sched *policy, bool one_step, int *order)
+{
+    struct thread threads[YIELDERS] = {0};
+    struct thread *running;
+
+    policy->init();
+    for (unsigned i = 0; i < YIELDERS; i++) {
+        threads[i].id = (int)i + 1;
+        threads[i].state = THREAD_READY;
+        threads[i].params = SCHED_PARAMS;
+        policy->enqueue(&threads[i], ENQUEUE_NEW);
+    }
+    running = policy->pick_next(0);
+    for (unsigned i = 0; i < YIELDS; i++) {
+        struct thread *other = &threads[i % YIELDERS];
+        if (one_step) {
+            running = policy->yield_next(running);
+        } else {
+            policy->yield(running);
+            running = policy->pick_next(0);
+        }
+        order[i] = running->id;
+        if (i % 3 == 0 && other != running) {
+            policy->dequeue(other);
+            policy->enqueue(other, ENQUEUE_WOKEN);
+        }
+    }
+    while (policy->pick_next(0)) /* but the running one, alone, yields to itself */
+        ;
+    order[YIELDS] = (one_step ? policy->yield_next(running) : running)->id;
+}
+
+static void in_one_step(const struct sched *policy)
+{
+    int two[YIELDS + 1], one[YIELDS + 1];
+
+    yield_in_turn(policy, false, two);
+    yield_in_turn(policy, true, one);
+    tap_ok(!memcmp(one, two, sizeof(one)), "%s: yield_next does what yield and pick_next do",
+           policy->name);
+}
+
 int main(void)
 {
-    for (unsigned i = 0; i < sched_policy_count; i++)
+    for (unsigned i = 0; i < sched_policy_count; i++) {
         with_policy(sched_policies[i]);
+        if (sched_policies[i]->yield_next)
+            in_one_step(sched_policies[i]);
+    }
     return tap_done();
 }

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * yield.S - sched_yield() by the short way: from one thread to another in no more instructions than it
+ * takes, and without a call.
+ *
+ * It does what thread_yield_long and thread_schedule do where nothing beside that is to be done: the
+ * policy takes the one who yields and gives the next in one step, no slice of the CPU began, nobody
+ * traces, the timer need not be touched (switching.c X2, X4). Everything else goes there.
+ */
+#include "kept.inc"
+#include "offsets.h"
+
+        .text
+        .globl sched_yield
+sched_yield:
+        call go_away
+        /* Back, and upcalls are off. */
+        movq $0, CONTROL+DISABLED
+        cmpq $0, CONTROL+PENDING
+        jne 1f
+        xor %eax, %eax
+        ret
+1:      mov $CALL_INFO, %eax            /* any call delivers what was withheld */
+        syscall
+        xor %eax, %eax
+        ret
+
+go_away:
+        PUSH_KEPT                       /* the stack is in memory before upcalls go off */
+        movq $1, CONTROL+DISABLED
+        mov thread_current(%rip), %rdi
+        stmxcsr T_MXCSR(%rdi)
+        fnstcw T_X87(%rdi)
+        mov %rsp, T_SP(%rdi)
+        mov $STACK_TOP-16, %esp
+        /* cpu_clock() */
+        rdtsc
+        shl $32, %rdx
+        lea (%rdx, %rax), %rbx
+        sub cpu_clock_elsewhere(%rip), %rbx
+        mov CONTROL+SLICES, %rax
+        cmp yield_slices(%rip), %rax
+        jne long_way
+        add %rbx, T_RAN(%rdi)
+        movl $READY, T_STATE(%rdi)
+        call *yield_policy(%rip)
+        test %rax, %rax
+        jz wrong
+        cmpl $READY, T_STATE(%rax)
+        jne wrong
+        movl $RUNNING, T_STATE(%rax)
+        sub %rbx, T_RAN(%rax)
+        mov %rbx, T_SLICE_FROM(%rax)
+        mov %rax, thread_current(%rip)
+        mov T_FS(%rax), %rcx
+        wrfsbase %rcx
+        ldmxcsr T_MXCSR(%rax)
+        fldcw T_X87(%rax)
+        mov T_SP(%rax), %rsp
+        POP_KEPT
+        ret
+
+long_way:
+        xor %ebp, %ebp
+        call thread_yield_long
+
+wrong:
+        xor %ebp, %ebp
+        mov %rax, %rdi
+        call thread_yield_wrong
+
+        .section .note.GNU-stack,"",@progbits
