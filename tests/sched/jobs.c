@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * jobs.c - what the simulated threads do: jobs come, take CPU time, want locks, and are measured.
+ * jobs.c - what the simulated threads do: take jobs (work.c), compute, want locks.
  *
- *   J1  when jobs come, and how long they are, does not depend on the policy: each group (SIM_POISSON)
- *       or thread draws from numbers of its own
  *   J2  a lock that is free has no waiters
  */
 #include "machine.h"
@@ -11,18 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FOR_EVER (UINT64_MAX / 4)
-
-struct request {
-    uint64_t at_ns, length_ns;
-    bool is_long;
-};
-
 /* Of each group of SIM_POISSON. */
 static struct {
-    uint64_t random;
+    struct job_stream stream;
     struct sim_thread *free; /* threads without a job */
-    struct request *waiting; /* a ring of those that no thread has taken */
+    struct job *waiting;     /* a ring of those that no thread has taken */
     size_t first, count, room;
 } queue[SIM_GROUPS];
 
@@ -35,72 +26,27 @@ static const struct sim_group *group_of(const struct sim_thread *thread)
     return &sim.workload->group[thread->group];
 }
 
-/* --- what is measured ----------------------------------------------------------------------- */
-
-static void note(struct sim_series *series, uint64_t value)
-{
-    if (series->count == series->room) {
-        series->room = series->room ? series->room * 2 : 1024;
-        series->value = realloc(series->value, series->room * sizeof(*series->value));
-        if (!series->value)
-            abort();
-    }
-    series->value[series->count++] = value;
-}
-
-static void measure(struct sim_thread *thread)
-{
-    const struct sim_group *group = group_of(thread);
-    struct sim_group_result *result = &sim.result->group[thread->group];
-    uint64_t took = sim.now - thread->release_ns;
-
-    result->jobs++;
-    note(&result->latency[thread->is_long], took);
-    note(&result->slowdown, took * 100 / (thread->length_ns ? thread->length_ns : 1));
-    if (group->kind == SIM_PERIODIC && took > group->interval_ns)
-        result->missed++;
-}
-
 /* --- jobs begin and end ----------------------------------------------------------------------- */
 
-static uint64_t draw_length(const struct sim_group *group, uint64_t *random, bool *is_long)
+static void take(struct sim_thread *thread, struct job job)
 {
-    *is_long = group->long_share && draw(random) % 1000000 < group->long_share;
-    if (*is_long)
-        return group->long_ns;
-    return group->exponential ? draw_exponential(random, group->service_ns) : group->service_ns;
-}
-
-static void take(struct sim_thread *thread, struct request request)
-{
-    const struct sim_group *group = group_of(thread);
-
     thread->phase = PHASE_SERVICE;
-    thread->release_ns = request.at_ns;
-    thread->is_long = request.is_long;
-    thread->left_ns = request.length_ns ? request.length_ns : 1;
-    thread->length_ns = request.length_ns + (group->lock >= 0 ? group->hold_ns : 0);
+    thread->job = job;
+    thread->left_ns = job.length_ns ? job.length_ns : 1;
 }
 
 /* Its own next job, of a kind that has some, that came at `at_ns`. */
 static void take_own(struct sim_thread *thread, uint64_t at_ns)
 {
-    struct request request = {.at_ns = at_ns, .length_ns = FOR_EVER};
-
-    if (group_of(thread)->kind != SIM_BUSY)
-        request.length_ns = draw_length(group_of(thread), &thread->random, &request.is_long);
-    take(thread, request);
+    take(thread, job_own(group_of(thread), &thread->random, at_ns));
 }
 
 void job_request(unsigned index)
 {
-    const struct sim_group *group = &sim.workload->group[index];
-    struct request request = {.at_ns = sim.now};
+    struct job request = stream_take(&queue[index].stream, &sim.workload->group[index]);
     struct sim_thread *thread = queue[index].free;
 
-    request.length_ns = draw_length(group, &queue[index].random, &request.is_long);
-    events_add(sim.now + draw_exponential(&queue[index].random, group->interval_ns) + 1,
-               EVENT_REQUEST, index, 0);
+    events_add(queue[index].stream.next_ns, EVENT_REQUEST, index, 0);
     if (thread) {
         queue[index].free = thread->next_free;
         take(thread, request);
@@ -109,7 +55,7 @@ void job_request(unsigned index)
     }
     if (queue[index].count == queue[index].room) {
         size_t room = queue[index].room ? queue[index].room * 2 : 256;
-        struct request *longer = malloc(room * sizeof(*longer));
+        struct job *longer = malloc(room * sizeof(*longer));
         if (!longer)
             abort();
         for (size_t i = 0; i < queue[index].count; i++)
@@ -134,20 +80,10 @@ static void over(struct sim_cpu *cpu)
     struct sim_thread *thread = cpu->running;
     const struct sim_group *group = group_of(thread);
     unsigned index = thread->group;
-    uint64_t next = sim.now;
 
-    measure(thread);
+    job_done(group, &sim.result->group[index], &thread->job, sim.now);
     thread->phase = PHASE_NONE;
-    switch (group->kind) {
-    case SIM_BUSY:
-        abort(); /* its job has no end */
-    case SIM_PERIODIC:
-        next = thread->release_ns + group->interval_ns;
-        break;
-    case SIM_LOOP:
-        next = sim.now + draw_exponential(&thread->random, group->interval_ns);
-        break;
-    case SIM_POISSON:
+    if (group->kind == SIM_POISSON) {
         if (queue[index].count) {
             take(thread, queue[index].waiting[queue[index].first]);
             queue[index].first = (queue[index].first + 1) % queue[index].room;
@@ -159,6 +95,7 @@ static void over(struct sim_cpu *cpu)
         cpu_block(cpu);
         return;
     }
+    uint64_t next = job_after(group, &thread->random, &thread->job, sim.now);
     if (next <= sim.now) {
         take_own(thread, next);
         return;
@@ -263,7 +200,7 @@ static void start_thread(struct sim_thread *thread, unsigned index, unsigned num
     thread->t.all_next = sim.all;
     sim.all = &thread->t;
     thread->group = index;
-    thread->random = draw_seed(sim.workload->seed, thread->t.id);
+    thread->random = job_seed(sim.workload, thread->t.id - 1);
     if (sim.policy->set && sim.policy->set(&thread->t, &group->params)) {
         sim.result->group[index].refused++;
         if (sim.workload->admitted_only)
@@ -296,24 +233,10 @@ void jobs_start(void)
         const struct sim_group *group = &sim.workload->group[i];
         for (unsigned j = 0; j < group->count; j++)
             start_thread(next++, i, j);
-        queue[i].random = draw_seed(sim.workload->seed ^ 0x5eed, i);
+        stream_start(&queue[i].stream, sim.workload, i);
         if (group->kind == SIM_POISSON)
-            events_add(group->start_ns + draw_exponential(&queue[i].random, group->interval_ns),
-                       EVENT_REQUEST, i, 0);
+            events_add(queue[i].stream.next_ns, EVENT_REQUEST, i, 0);
     }
-}
-
-static int by_value(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-static void sort(struct sim_series *series)
-{
-    if (series->count)
-        qsort(series->value, series->count, sizeof(*series->value), by_value);
 }
 
 /* Jobs of SIM_PERIODIC whose deadline is over but which are not done count as missed. */
@@ -321,23 +244,14 @@ void jobs_finish(void)
 {
     for (unsigned i = 0; i < sim.threads; i++) {
         struct sim_thread *thread = &sim.thread[i];
-        const struct sim_group *group = group_of(thread);
         struct sim_group_result *result = &sim.result->group[thread->group];
-        bool first = !i || sim.thread[i - 1].group != thread->group;
-        result->cpu_ns += thread->t.ran_ns;
-        if (first || thread->t.ran_ns < result->least_cpu_ns)
-            result->least_cpu_ns = thread->t.ran_ns;
-        if (first || thread->t.ran_ns > result->most_cpu_ns)
-            result->most_cpu_ns = thread->t.ran_ns;
-        if (group->kind == SIM_PERIODIC && thread->phase != PHASE_NONE)
-            result->missed += (sim.now - thread->release_ns) / group->interval_ns;
+        thread_had(result, thread->t.ran_ns, !i || sim.thread[i - 1].group != thread->group);
+        if (thread->phase != PHASE_NONE)
+            job_cut(group_of(thread), result, &thread->job, sim.now);
     }
-    for (unsigned i = 0; i < sim.workload->groups; i++) {
-        sort(&sim.result->group[i].latency[0]);
-        sort(&sim.result->group[i].latency[1]);
-        sort(&sim.result->group[i].slowdown);
+    for (unsigned i = 0; i < sim.workload->groups; i++)
         free(queue[i].waiting);
-    }
+    result_sort(sim.workload, sim.result);
 }
 
 void sim_free(struct sim_result *result)
@@ -347,13 +261,5 @@ void sim_free(struct sim_result *result)
         free(result->group[i].latency[1].value);
         free(result->group[i].slowdown.value);
     }
-}
-
-uint64_t sim_quantile(const struct sim_series *series, uint32_t per_million)
-{
-    if (!series->count)
-        return 0;
-    /* The smallest value that at least that many do not exceed. */
-    size_t rank = (series->count * per_million + 999999) / 1000000;
-    return series->value[rank ? rank - 1 : 0];
+    free(result->cut.value);
 }

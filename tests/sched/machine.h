@@ -18,10 +18,8 @@ struct sim_thread {
 
     /* The job that it does. */
     enum sim_phase phase;
-    uint64_t left_ns;    /* of the phase */
-    uint64_t release_ns; /* when it came */
-    uint64_t length_ns;
-    bool is_long;
+    uint64_t left_ns; /* of the phase */
+    struct job job;
 
     uint64_t waits_since; /* for a lock */
     struct sim_thread *next_free, *next_waiting;
@@ -31,6 +29,7 @@ struct sim_cpu {
     unsigned number;
     bool ours;
     struct sim_thread *running, *last;
+    uint64_t picked_at;
     uint64_t since; /* its thread has made progress up to here; in the future while it switches */
     uint64_t slice_end, idle_since, round;
 };

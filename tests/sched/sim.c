@@ -126,6 +126,7 @@ void cpu_dispatch(struct sim_cpu *cpu)
     thread->t.cpu = cpu->number;
     thread->t.slice_from = sim.now;
     thread->runs++;
+    cpu->picked_at = sim.now;
     cpu->since = sim.away ? sim.away_since : sim.now; /* others_turn adds how long that was */
     if (thread != cpu->last) {
         sim.result->switches++;
@@ -144,6 +145,7 @@ void cpu_preempt(struct sim_cpu *cpu)
 
     cpu_account(cpu);
     sim.result->preemptions++;
+    series_note(&sim.result->cut, sim.now - cpu->picked_at);
     sim.running[cpu->number] = NULL;
     cpu->running = NULL;
     thread->t.state = THREAD_READY;

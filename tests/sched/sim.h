@@ -76,6 +76,8 @@ struct sim_result {
     struct watch_finding watch;
     uint64_t watch_ns;  /* when that was */
     const char *broken; /* what the policy did against its contract, NULL: nothing */
+    struct sim_series
+        cut; /* how long threads ran that were preempted, from when they were picked */
     struct sim_group_result group[SIM_GROUPS];
 };
 
@@ -84,7 +86,33 @@ void sim_run(const struct sim_workload *workload, const struct sched *policy, vo
              struct sim_result *result);
 void sim_free(struct sim_result *result);
 
-/* The value that `per_million` of the series do not exceed; 0 if it is empty. */
+/* --- work.c: jobs that come, and what is kept of those that are done */
+struct job {
+    uint64_t release_ns, length_ns; /* when it came; without what it does under a lock */
+    bool is_long;
+};
+struct job_stream {
+    uint64_t random, next_ns; /* when the next one comes */
+};
+/* The requests of a group of SIM_POISSON, in order. */
+void stream_start(struct job_stream *stream, const struct sim_workload *workload, unsigned group);
+struct job stream_take(struct job_stream *stream, const struct sim_group *group);
+/* A thread of another kind, counted from 0 over all groups: its numbers, its next job, and when that
+ * comes, which may be before now. */
+uint64_t job_seed(const struct sim_workload *workload, unsigned thread);
+struct job job_own(const struct sim_group *group, uint64_t *random, uint64_t release_ns);
+uint64_t job_after(const struct sim_group *group, uint64_t *random, const struct job *job,
+                   uint64_t now_ns);
+
+void series_note(struct sim_series *series, uint64_t value);
+void job_done(const struct sim_group *group, struct sim_group_result *result, const struct job *job,
+              uint64_t now_ns);
+/* At the end of the run it was not done. */
+void job_cut(const struct sim_group *group, struct sim_group_result *result, const struct job *job,
+             uint64_t now_ns);
+void thread_had(struct sim_group_result *result, uint64_t cpu_ns, bool is_first);
+void result_sort(const struct sim_workload *workload, struct sim_result *result);
+/* The value that `per_million` of a sorted series do not exceed; 0 if it is empty. */
 uint64_t sim_quantile(const struct sim_series *series, uint32_t per_million);
 
 /* --- draw.c: numbers that repeat */

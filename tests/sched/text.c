@@ -126,12 +126,15 @@ bool workload_read(void *file, struct sim_workload *workload, char *error, size_
     return !unfit(workload);
 }
 
+/* In lines of no more than EXO_CONSOLE_MAX characters. */
 static void write_series(FILE *file, const char *group, const char *what,
                          const struct sim_series *series)
 {
-    fprintf(file, "series %s %s %zu", group, what, series->count);
-    for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++)
+    for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++) {
+        if (i % 8 == 0)
+            fprintf(file, "%sseries %s %s %zu", i ? "\n" : "", group, what, series->count);
         fprintf(file, " %" PRIu32 ":%" PRIu64, quantiles[i], sim_quantile(series, quantiles[i]));
+    }
     fprintf(file, "\n");
 }
 
@@ -185,4 +188,6 @@ void result_write(void *to, const struct sim_workload *workload, const struct si
         }
         write_series(file, name, "slowdown", &r->slowdown);
     }
+    if (result->cut.count)
+        write_series(file, "-", "cut", &result->cut);
 }

@@ -17,7 +17,7 @@ from .process import output_of
 from .workload import Workload
 
 SIMULATOR = "tests/sched/simulate"
-SOURCES = ("main.c", "sim.c", "jobs.c", "events.c", "draw.c", "text.c")
+SOURCES = ("main.c", "sim.c", "jobs.c", "work.c", "events.c", "draw.c", "text.c")
 COMPILER = os.environ.get("CC", "cc")
 _OBJECT = re.compile(r"^const struct sched sched_([a-z][a-z0-9_]*) = \{", re.M)
 _PICKED = (("p50", 500_000), ("p90", 900_000), ("p99", 990_000), ("p99.9", 999_000), ("max", 1_000_000))
@@ -48,7 +48,7 @@ class Outcome:
                 made.groups[words[0]] = {name: int(value) for name, value in zip(words[1::2], words[2::2])}
             elif key == "series":
                 values = (word.split(":") for word in words[3:])
-                made.series[words[0], words[1]] = {int(share): int(value) for share, value in values}
+                made.series.setdefault((words[0], words[1]), {}).update((int(share), int(value)) for share, value in values)
                 made.counts[words[0], words[1]] = int(words[2])
             elif key == "broken":
                 made.complaint = made.complaint or " ".join(words)
