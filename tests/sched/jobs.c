@@ -167,6 +167,18 @@ static struct sim_thread *release(int of)
     return next;
 }
 
+/* `next` has the lock of who runs on `cpu`, which may be less urgent now than others that are ready, and
+ * so the policy is asked before it gets any further (futex_unlock_pi). */
+static bool gave_way(struct sim_cpu *cpu, struct sim_thread *next)
+{
+    uint64_t round = cpu->round;
+
+    thread_place(next);
+    if (cpu->round == round && !sim.workload->no_inheritance)
+        cpu_preempt(cpu);
+    return cpu->round != round;
+}
+
 void job_phase_over(struct sim_cpu *cpu)
 {
     struct sim_thread *thread = cpu->running;
@@ -178,10 +190,9 @@ void job_phase_over(struct sim_cpu *cpu)
     }
     if (thread->phase == PHASE_HOLD) {
         struct sim_thread *next = release(of);
-        over(cpu);
-        if (next && next->t.state == THREAD_READY)
-            thread_place(next);
-        return;
+        thread->phase = PHASE_UNLOCKED;
+        if (next && gave_way(cpu, next))
+            return;
     }
     over(cpu);
 }

@@ -8,7 +8,7 @@
 #include "inherit.h"
 #include "sim.h"
 
-enum sim_phase { PHASE_NONE, PHASE_SERVICE, PHASE_HOLD };
+enum sim_phase { PHASE_NONE, PHASE_SERVICE, PHASE_HOLD, PHASE_UNLOCKED };
 
 struct sim_thread {
     struct thread t; /* first: a policy's thread is one of these */
