@@ -203,7 +203,7 @@ static void start_thread(struct sim_thread *thread, unsigned index, unsigned num
 {
     const struct sim_group *group = &sim.workload->group[index];
 
-    snprintf(thread->t.name, sizeof(thread->t.name), "%.8s %u", group->name, (number + 1) % 100000);
+    thread_name(thread->t.name, sizeof(thread->t.name), group, number);
     thread->t.id = (int)(thread - sim.thread) + 1;
     thread->t.state = THREAD_BLOCKED;
     thread->t.inherited = NOT_URGENT;

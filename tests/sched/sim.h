@@ -104,6 +104,8 @@ struct job job_own(const struct sim_group *group, uint64_t *random, uint64_t rel
 uint64_t job_after(const struct sim_group *group, uint64_t *random, const struct job *job,
                    uint64_t now_ns);
 
+void thread_name(char *name, size_t size, const struct sim_group *group, unsigned number);
+
 void series_note(struct sim_series *series, uint64_t value);
 void job_done(const struct sim_group *group, struct sim_group_result *result, const struct job *job,
               uint64_t now_ns);

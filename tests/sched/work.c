@@ -8,6 +8,7 @@
  */
 #include "sim.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define FOR_EVER (UINT64_MAX / 4)
@@ -61,6 +62,11 @@ uint64_t job_after(const struct sim_group *group, uint64_t *random, const struct
     if (group->kind == SIM_PERIODIC)
         return job->release_ns + group->interval_ns;
     return now_ns + draw_exponential(random, group->interval_ns);
+}
+
+void thread_name(char *name, size_t size, const struct sim_group *group, unsigned number)
+{
+    snprintf(name, size, "%.8s %u", group->name, (number + 1) % 100000);
 }
 
 /* --- what is kept of them ---------------------------------------------------------------------- */

@@ -16,7 +16,9 @@ sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests/tools")]
 from freehold_lib import cli, sched_new, workload  # noqa: E402
 from freehold_lib.abi import policies  # noqa: E402
 from freehold_lib.commands import sched  # noqa: E402
+from freehold_lib.errors import FreeholdError  # noqa: E402
 from freehold_lib.machine import MachineError, load as load_machine  # noqa: E402
+from freehold_lib.sched_machine import Task, arguments, link, machine_file, read  # noqa: E402
 from freehold_lib.sched_run import SIMULATOR, Outcome, built_policies, simulate  # noqa: E402
 from tutorial_policy import applied  # noqa: E402
 
@@ -307,6 +309,63 @@ def test_what_the_simulator_says_is_read():
     assert outcome.policy == "x" and outcome.numbers == {"switches": 3} and outcome.groups["a"]["missed"] == 1
     assert outcome.series["a", "all"] == {0: 1, 1000000: 9} and outcome.counts["a", "all"] == 2
     assert outcome.complaint == "it is; after 2 ms the watch found that it has lost 2 thread(s); fifo took over"
+
+
+# --- run (what boots is in tests/boot/test_sched_machine.py) ----------------------------------------
+
+
+@pytest.fixture
+def one_cpu(small):
+    small.write_text(SMALL.replace("cpus = 2", "cpus = 1"))
+    return workload.load(small)
+
+
+def test_a_machine_is_told_the_same_workload(one_cpu, tmp_path):
+    """The simulator makes the same of the words that the application is given."""
+    words = "\n".join(arguments(one_cpu))
+    assert len(words) < 500 and "_ns 0" not in words
+    for number, text in enumerate((one_cpu.text, words)):
+        (tmp_path / str(number)).write_text(text)
+    said = [subprocess.run([BUILD / SIMULATOR, "central", tmp_path / name], capture_output=True, text=True, check=True).stdout for name in "01"]
+    assert said[0] == said[1] and "series web short" in said[0]
+
+
+def test_the_machine_of_a_workload(one_cpu, tmp_path):
+    file = tmp_path / "m.toml"
+    file.write_text(machine_file({"a": Task("edf", one_cpu), "b": Task("fifo", one_cpu, traced=True)}))
+    apps = load_machine(file, None).apps
+    assert [(app.name, app.sched, app.image, app.restart) for app in apps] == [("a", "edf", "workload", "never"), ("b", "fifo", "workload", "never")]
+    assert [app.arguments[:2] for app in apps] == [("table", "5000"), ("trace", "10050")]
+    assert all(app.pages * 4096 >= 2 * 16 * sum(group.jobs for group in one_cpu.groups) for app in apps)
+
+
+def test_what_a_machine_says_is_read():
+    log = "[exo] x\n[a] policy fifo\n[a] switches 3\n[a] event 7 cpu0 runs x 1\n[a] done\n[b] error: memory is out\n"
+    outcome, events = read(log, "a")
+    assert outcome.policy == "fifo" and outcome.numbers == {"switches": 3} and events == ["7 cpu0 runs x 1"]
+    with pytest.raises(FreeholdError, match="did not come to its end on the machine: memory is out$"):
+        read(log, "b")
+
+
+def test_a_policy_s_file_is_linked_for_the_machine(mine, tmp_path):
+    if not (BUILD / "tests/apps/workload.elf").is_file():
+        pytest.skip("the application is not built")
+    program, name = link(mine, BUILD, tmp_path / "linked")
+    text = program.read_bytes()
+    assert name == "mine" and b"freehold policy mine" in text and b"freehold policy central" not in text
+    mine.write_text(mine.read_text().replace("return ready.first != NULL;", "return redy.first;"))
+    with pytest.raises(FreeholdError, match="mine.c does not compile:\n"):
+        link(mine, BUILD, tmp_path / "linked")
+
+
+def test_what_cannot_run_on_a_machine(small, run):
+    status, _, error = run("run", "fifo", "--workload", small)
+    assert status == 2 and "small.toml is for 2 CPUs; an application has one so far. Set `cpus = 1`, or use sched sim." in error
+    small.write_text(SMALL.replace("cpus = 2", "cpus = 1").replace("threads = 3", "threads = 999"))
+    status, _, error = run("run", "fifo", "--workload", small)
+    assert status == 2 and "small.toml has 1256 threads; an application has at most 1000." in error
+    small.write_text(SMALL.replace("cpus = 2", "cpus = 1"))
+    assert run("run", "fife", "--workload", small)[0::2] == (2, "tools/freehold: There is no policy fife; did you mean fifo?\n")
 
 
 # --- docs/tutorial/02-scheduler.md ----------------------------------------------------------------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Runs of the simulator (tests/sched), what they say, and tables of it."""
+"""Runs of the simulator (tests/sched), what they and those of machines say, and tables of it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PICKED = (("p50", 500_000), ("p90", 900_000), ("p99", 990_000), ("p99.9", 999_0
 
 @dataclass
 class Outcome:
-    """What one run of the simulator said."""
+    """What one run said."""
 
     policy: str
     numbers: dict[str, int] = field(default_factory=dict)
@@ -72,16 +72,20 @@ def choose(name: str, simulator: Path, folder: Path) -> tuple[Path, str]:
     """The simulator that has the policy, and the policy's name in it. A name with / or .c is a file's."""
     if "/" in name or name.endswith(".c"):
         return _with_file(Path(name), folder)
-    known = built_policies(simulator)
+    known_policy(name, built_policies(simulator))
+    return simulator, name
+
+
+def known_policy(name: str, known: list[str]) -> None:
+    """UsageError unless there is that one."""
     if name not in known:
         close = difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}, and files that end in .c."
         raise UsageError(f"There is no policy {name}; {hint}")
-    return simulator, name
 
 
-def _with_file(file: Path, folder: Path) -> tuple[Path, str]:
-    """A simulator with the policy of that file, and fifo, which takes over if it is broken."""
+def only_policy(file: Path) -> str:
+    """The name of the policy that the file defines."""
     try:
         found = _OBJECT.findall(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -90,16 +94,27 @@ def _with_file(file: Path, folder: Path) -> tuple[Path, str]:
         raise UsageError(
             f"{file} must define one policy, with a line that begins `const struct sched sched_NAME = {{`; it has {len(found)}."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    table = folder / f"{found[0]}_table.c"
-    table.write_text(
-        f'#include "policy.h"\nextern const struct sched sched_{found[0]};\n'
-        f"const struct sched *const sched_policies[] = {{&sched_{found[0]}}};\nconst unsigned sched_policy_count = 1;\n"
+    return found[0]
+
+
+def table_of(name: str) -> str:
+    """C: the list of policies that has that one alone."""
+    return (
+        f'#include "policy.h"\nextern const struct sched sched_{name};\n'
+        f"const struct sched *const sched_policies[] = {{&sched_{name}}};\nconst unsigned sched_policy_count = 1;\n"
     )
-    libos, simulator = ROOT / "libos", folder / f"simulate_{found[0]}"
+
+
+def _with_file(file: Path, folder: Path) -> tuple[Path, str]:
+    """A simulator with the policy of that file, and fifo, which takes over if it is broken."""
+    found = only_policy(file)
+    folder.mkdir(parents=True, exist_ok=True)
+    table = folder / f"{found}_table.c"
+    table.write_text(table_of(found))
+    libos, simulator = ROOT / "libos", folder / f"simulate_{found}"
     sources = [file, table, libos / "inherit.c", libos / "watch.c"]
     sources += [ROOT / "tests/sched" / name for name in SOURCES]
-    if found[0] != "fifo":
+    if found != "fifo":
         sources.append(libos / "sched/fifo.c")
     includes = [f"-I{path}" for path in (libos, libos / "sched", ROOT / "exo/abi", ROOT / "tests/sched")]
     flags = ["-std=gnu11", "-O2", "-g", "-Wall", "-Wextra", "-Werror"]
@@ -174,10 +189,16 @@ def _labels(outcomes: list[Outcome], names: list[str]) -> list[str]:
     return [f"{name} !" if outcome.complaint else name for name, outcome in zip(names, outcomes)]
 
 
-def tables(workload: Workload, outcomes: list[Outcome], names: list[str]) -> list[str]:
+def machine_title(workload: Workload, outcome: Outcome) -> str:
+    """The same of a run on a machine, where a switch takes what it takes."""
+    took = outcome.numbers["switching_ns"] / max(outcome.numbers["switches"], 1)
+    return f"{workload.path.stem}: {duration_text(workload.duration)} on a machine, an instruction a nanosecond; a switch took {duration_text(took)}, seed {workload.seed}"
+
+
+def tables(workload: Workload, outcomes: list[Outcome], names: list[str], heading: str) -> list[str]:
     """Lines: a table for each series of latencies, one for shares if there are any, one for all else."""
     labels = _labels(outcomes, names)
-    lines = [title(workload)]
+    lines = [heading]
     for group, kind in series_of(workload, outcomes):
         what = f"{group}, latency" if kind == "all" else f"{group}, latency of {kind} requests"
         if kind == "all" and (group, "short") in series_of(workload, outcomes):

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * workload_log.c - stands between libos and the policy: what libos tells it and what it answers is
+ * passed on, and counted as the simulator counts it.
+ *
+ *   L1  all that is touched here is in memory before it is needed, and there is room for it: it is
+ *       called with upcalls off
+ *
+ * Compiled without FPU registers: an upcall leaves those of the thread that it interrupts alone.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "workload.h"
+
+#define EVENTS 40000u
+
+struct event_note {
+    uint64_t at_ns;
+    const struct thread *thread;
+    const char *what;
+};
+
+bool log_full;
+
+static const struct sched *inner;
+static struct sched outer;
+
+static struct event_note *events;
+static unsigned event_count;
+
+static const struct thread *last;
+static uint64_t picked_at, idle_since;
+static bool idle;
+
+void series_reserve(struct sim_series *series, uint64_t values)
+{
+    series->room = values;
+    series->value = malloc(values * sizeof(*series->value));
+    if (!series->value) {
+        printf("error: memory is out: a shorter workload fits\n");
+        exit(2);
+    }
+    memset(series->value, 0xff, values * sizeof(*series->value));
+}
+
+void series_keep(struct sim_series *series, uint64_t value)
+{
+    if (series->count == series->room)
+        log_full = true;
+    else
+        series->value[series->count++] = value;
+}
+
+static bool runs(int64_t now)
+{
+    return now >= 0 && now < (int64_t)workload.duration_ns;
+}
+
+static void note(int64_t now, const char *what, const struct thread *thread)
+{
+    if (!events || !runs(now))
+        return;
+    if (event_count == EVENTS)
+        log_full = true;
+    else
+        events[event_count++] = (struct event_note){(uint64_t)now, thread, what};
+}
+
+static void enqueue(struct thread *thread, enum enqueue_why why)
+{
+    int64_t now = now_ns();
+
+    if (why != ENQUEUE_PREEMPTED) {
+        note(now, "ready", thread);
+    } else if (runs(now)) {
+        result.preemptions++;
+        series_keep(&result.cut, (uint64_t)now - picked_at);
+    }
+    inner->enqueue(thread, why);
+}
+
+static struct thread *pick_next(unsigned cpu)
+{
+    struct thread *thread = inner->pick_next(cpu);
+    int64_t now = now_ns();
+
+    if (!runs(now))
+        return thread;
+    if (thread) {
+        result.switches += thread != last;
+        result.idle_ns += idle ? (uint64_t)now - idle_since : 0;
+        last = thread;
+        picked_at = (uint64_t)now;
+        note(now, "runs", thread);
+    } else if (!idle) {
+        idle_since = (uint64_t)now;
+    }
+    idle = !thread;
+    return thread;
+}
+
+static void leave(struct thread *running, bool ended)
+{
+    note(now_ns(), "waits", running);
+    if (inner->leave)
+        inner->leave(running, ended);
+}
+
+void log_start(bool wanted)
+{
+    uint64_t most = workload.duration_ns / 4000 + 1024;
+
+    series_reserve(&result.cut, most < 1u << 20 ? most : 1u << 20);
+    if (wanted && (events = malloc(EVENTS * sizeof(*events))))
+        memset(events, 0xff, EVENTS * sizeof(*events));
+    critical_enter();
+    inner = thread_policy;
+    outer = *inner;
+    outer.enqueue = enqueue;
+    outer.pick_next = pick_next;
+    outer.leave = leave;
+    outer.yield_next = NULL;
+    result.policy = inner->name;
+    thread_policy = &outer;
+    critical_exit();
+}
+
+void log_finish(void)
+{
+    if (idle)
+        result.idle_ns += workload.duration_ns - idle_since;
+    if (thread_policy != &outer)
+        result.broken = "the watch found it out, and the machine's log says what it found";
+}
+
+void log_write(void)
+{
+    for (unsigned i = 0; i < event_count; i++)
+        printf("event %" PRIu64 " cpu0 %s %s\n", events[i].at_ns, events[i].what,
+               events[i].thread->name);
+}

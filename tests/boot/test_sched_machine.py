@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""The workloads of the scheduling laboratory on the machine, in virtual time: an instruction takes a
+nanosecond (QEMU, -icount), so that nothing here depends on how fast the host is or what else it does.
+
+The firmware takes longer than all workloads together: there are two boots, each of which does several of them
+one after the other.
+"""
+
+from dataclasses import replace
+
+import pytest
+
+from conftest import ROOT
+from freehold_lib.abi import policies
+from freehold_lib.sched_machine import Task, run_together
+from freehold_lib.sched_run import SIMULATOR, shares, simulate
+from freehold_lib.workload import load
+
+WORKLOADS = ROOT / "tests/sched/workloads"
+SHORT, LONG = ("web", "short"), ("web", "long")
+P50, P999, MOST = 500_000, 999_000, 1_000_000
+
+
+def workload(name):
+    return load(WORKLOADS / f"{name}.toml")
+
+
+QUANTUM_50 = replace(workload("requests"), quantum=50_000)  # of those that `central` takes, the longest
+
+
+@pytest.fixture(scope="module")
+def measured(build):
+    """{task: what came of it}"""
+    tasks = {
+        "fifo": Task("fifo", workload("requests")),
+        "central": Task("central", QUANTUM_50),
+        "stride": Task("stride", workload("weights")),
+        "eevdf": Task("eevdf", workload("weights")),
+        "edf": Task("edf", workload("deadlines")),
+        "turns": Task("round_robin", workload("quantum")),
+    }
+    return {name: outcome for name, (outcome, _) in run_together(build, tasks).items()}
+
+
+def test_long_requests_do_not_hold_up_short_ones(measured, build):
+    """The same requests come as in the simulator, and the same comes of it: tenfold, at least."""
+    there = {"fifo": simulate(build / SIMULATOR, "fifo", workload("requests")), "central": simulate(build / SIMULATOR, "central", QUANTUM_50)}
+    for outcomes in (measured, there):
+        assert outcomes["fifo"].series[SHORT][P999] >= 10 * outcomes["central"].series[SHORT][P999]
+    for name in there:
+        for kind in (SHORT, LONG):
+            assert abs(measured[name].counts[kind] - there[name].counts[kind]) <= 20
+
+
+@pytest.mark.parametrize("policy", ["stride", "eevdf"])
+def test_shares_are_those_of_the_weights(measured, policy):
+    """Within 1 % of each over 10 s, of each thread."""
+    weights, outcome = workload("weights"), measured[policy]
+    assert weights.duration == 10 * 10**9
+    for due, had in shares(weights, outcome).values():
+        assert abs(had / due - 1) < 0.01
+    total = sum(group.weight * group.threads for group in weights.groups)
+    cpu = sum(numbers["cpu_ns"] for numbers in outcome.groups.values())
+    for group in weights.groups:
+        for most in ("least_cpu_ns", "most_cpu_ns"):
+            assert abs(outcome.groups[group.name][most] / (cpu * group.weight / total) - 1) < 0.01
+
+
+def test_no_deadline_is_missed(measured):
+    """100,000 periods of threads whose promise edf took."""
+    promised = [numbers for name, numbers in measured["edf"].groups.items() if name != "rest"]
+    assert sum(numbers["jobs"] for numbers in promised) >= 100_000
+    assert all(numbers["missed"] == 0 and numbers["refused"] == 0 for numbers in promised)
+    assert measured["edf"].groups["rest"]["cpu_ns"] > 10**9  # there was somebody to preempt
+
+
+def test_a_quantum_of_50_us_holds(measured):
+    """From when a thread is picked to when it is made to give way. None is longer than the quantum and what
+    a timer interrupt, an upcall and, at times, the end of the kernel's own slice take."""
+    cut = measured["turns"].series["-", "cut"]
+    assert measured["turns"].counts["-", "cut"] > 9000
+    assert 50_000 <= cut[P50] <= 53_000 and cut[MOST] <= 56_000, cut
+
+
+@pytest.fixture(scope="module")
+def traced(build):
+    """{policy: its events on the machine}"""
+    tasks = {policy.replace("_", "-"): Task(policy, workload("script"), traced=True) for policy in policies()}
+    done = run_together(build, tasks)
+    return {task.policy: done[name][1] for name, task in tasks.items()}
+
+
+@pytest.mark.parametrize("policy", policies())
+def test_simulator_and_machine_agree(traced, policy, build, tmp_path):
+    """The same events in the same order, who is ready, runs, waits; and that of the simulator does not
+    depend on what a switch takes."""
+    text = (WORKLOADS / "script.toml").read_text()
+    orders = []
+    for switch in ("1500ns", "0ns", "2500ns"):
+        assert 'switch = "1500ns"' in text
+        (tmp_path / "script.toml").write_text(text.replace('switch = "1500ns"', f'switch = "{switch}"'))
+        simulate(build / SIMULATOR, policy, load(tmp_path / "script.toml"), tmp_path / "events.txt")
+        orders.append(order((tmp_path / "events.txt").read_text().splitlines()))
+    assert orders[0] == orders[1] == orders[2] and len(orders[0]) >= 60
+    assert order(traced[policy]) == orders[0]
+
+
+def order(events):
+    return [event.split(" ", 1)[1] for event in events]
