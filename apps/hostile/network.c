@@ -268,7 +268,7 @@ static bool completed(uint32_t seen)
     while (__atomic_load_n(&complete->producer, __ATOMIC_ACQUIRE) == seen) {
         if (time_tsc() > deadline)
             return false;
-        exo_yield();
+        exo_yield((env_t){EXO_ENV_SELF});
     }
     return true;
 }

@@ -50,7 +50,7 @@
 /* Reasons for an upcall, bits of the mask in rdi. */
 #define EXO_UP_FAULT       (1u << 0) /* `fault` tells which */
 #define EXO_UP_SLICE_BEGIN (1u << 1) /* the CPU was away and is back */
-#define EXO_UP_SLICE_END   (1u << 2) /* reserved: the CPU is about to go */
+#define EXO_UP_SLICE_END   (1u << 2) /* the CPU goes in EXO_GRACE_NS: give it up (wants_end) */
 #define EXO_UP_TIMER       (1u << 3) /* the deadline given to `timer` has passed */
 #define EXO_UP_QUEUE       (1u << 4) /* a queue of this environment has news */
 #define EXO_UP_CHILD       (1u << 5) /* a child became a ZOMBIE */
@@ -119,6 +119,11 @@ struct exo_control {
     /* Written by the application, read once by gate_call: the time stamp at which it gives that call
      * up, 0: never. */
     uint64_t call_deadline;
+
+    /* Written by the application, read at each slice's end that leaves somebody waiting. Not 0: tell by
+     * EXO_UP_SLICE_END, EXO_GRACE_NS before the CPU goes; who has not given it up by `yield` or `wait`
+     * until then loses it all the same, and its next slice as well. */
+    uint64_t wants_end;
 
     /* Written by the kernel before EXO_UP_REVOKE and EXO_UP_REPOSSESSED and with each revoke_take. */
     struct exo_revocation revocation;

@@ -11,8 +11,9 @@
  *     read. Two reads are two moments; a number read there may be out of date when it is used, so the
  *     calls check all of it again: who takes a frame that looked FREE may find it BUSY.
  *   - Each field by itself is whole. Two fields of an entry are two reads.
- *   - An account is a copy, true at its time stamp `when`. While anybody runs, no copy is older than
- *     1 + EXO_MACHINE_ENVS (info) / EXO_ACCOUNTS_AT_ONCE slices.
+ *   - An account is a copy, true at its time stamp `when`. While slices begin, on any CPU, at least
+ *     every EXO_SLICE_NS, no copy is older than 1 + EXO_MACHINE_ENVS (info) / EXO_ACCOUNTS_AT_ONCE
+ *     slices. Who has a CPU alone begins none, however long it runs.
  *   - Fields called `kernel` mean nothing to readers and may change at any time.
  */
 #ifndef EXO_ABI_FACTS_H

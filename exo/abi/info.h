@@ -39,14 +39,15 @@ enum exo_info_machine {
     EXO_MACHINE_FREE,       /* free frames */
     EXO_MACHINE_TSC_HZ,     /* time stamp counter's rate */
     EXO_MACHINE_BOOT_TSC,   /* its value when wall_clock of boot_info held */
-    EXO_MACHINE_CPUS,       /* CPUs found */
+    EXO_MACHINE_CPUS,       /* CPUs that run applications */
     EXO_MACHINE_NICS,       /* NICs driven */
     EXO_MACHINE_IDLE_TICKS, /* time stamp ticks spent halted */
     EXO_MACHINE_ENVS,       /* slots for environments, the kernel's own slot 0 included */
     EXO_MACHINE_QUEUES,     /* network queues */
-    EXO_MACHINE_SLICES,     /* positions in the CPU's slice vector */
+    EXO_MACHINE_SLICES,     /* positions in the slice vector */
     EXO_MACHINE_OWNERS,     /* first frame of the table of frames (facts.h) */
     EXO_MACHINE_ACCOUNTS,   /* first frame of the table of accounts */
+    EXO_MACHINE_CPU_SLICES, /* of these positions, how many each CPU has: CPU n from n times that on */
 };
 
 enum exo_info_env {
@@ -116,7 +117,7 @@ enum exo_end {
     EXO_END_REVOKED, /* its parent wanted pages back and did not get them; how many are missing */
 };
 
-#define EXO_ABI_VERSION 5u
+#define EXO_ABI_VERSION 6u
 #define EXO_MAC_ANY     0x7fffffffffffffffull
 
 #endif

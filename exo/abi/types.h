@@ -137,13 +137,15 @@ enum exo_resource {
 #define EXO_ENVS          1024u    /* environments, the kernel's own slot 0 included */
 #define EXO_ENV_DEPTH     8u       /* ancestors of an environment, at most */
 #define EXO_QUEUES        1024u    /* network queues */
-#define EXO_SLICES        1024u    /* positions in the CPU's slice vector */
+#define EXO_CPUS          64u      /* CPUs */
+#define EXO_SLICES        1024u    /* positions in the slice vector, which CPUs share evenly */
 #define EXO_GRANTS        4096u    /* frames that are granted, slot 0 included, which is none */
 #define EXO_GATES         256u     /* gates */
 #define EXO_FILTERS       4096u    /* filters of all queues together */
 #define EXO_NOTIFIERS     8u       /* environments that may notify one */
 #define EXO_BLOCK_FRAMES  512u     /* frames of a block, and of what one entry of a PD spans */
 #define EXO_SLICE_NS      2000000u /* length of one slice: 2 ms */
+#define EXO_GRACE_NS      50000u   /* how long after its end a vCPU that was told may still run */
 #define EXO_QUEUE_BUFFERS 1024u    /* buffers of one queue */
 #define EXO_QUEUE_FRAMES  512u     /* frames that these lie in, two in one */
 #define EXO_BUFFER_SIZE   2048u    /* one buffer: half a frame */

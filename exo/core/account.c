@@ -4,7 +4,7 @@
  *
  *   A1  an account is what was true of its slot at `when`            account_tell writes it whole
  *   A2  it holds counts and names and no register contents            struct exo_account
- *   A3  while anybody runs each is written anew within env_count / EXO_ACCOUNTS_AT_ONCE + 1 slices
+ *   A3  while slices begin each is written anew within env_count / EXO_ACCOUNTS_AT_ONCE + 1 of them
  *
  * Copies, so that the records themselves, which hold registers, are not readable; some at a time, so
  * that a call costs nothing for it and a slice a fixed number of steps.

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cpu.c - who has the CPU, until when, and how it is told what happened meanwhile.
+ * cpu.c - who has each CPU, until when, and how it is told what happened meanwhile.
  *
- *   C1  time is given by walking the slice vector; positions of environments that cannot run are
- *       skipped, so nobody spins for an absent owner; the time of one that is in a call through a
- *       gate goes to whom it waits for                               inv_slice_ready
+ *   C1  a CPU's time is given by walking its part of the slice vector; positions of environments that
+ *       cannot run, or run on another CPU, are skipped, so nobody spins for an absent owner; the time
+ *       of one that is in a call through a gate goes to whom it waits for      inv_slice_ready
  *   C2  an environment in `wait` runs again as soon as a reason is pending: the check and the sleep
  *       are one step, so no wake-up is lost                         inv_cpu_waiting
  *   C3  never an upcall while `disabled` is set: reasons collect in `pending`
@@ -12,46 +12,48 @@
  *       registers, or an error while `disabled` is set
  *   C5  who is to be told of the time first is at the root of a tree in which each environment is a
  *       leaf: to find or change one takes a step a level, of which there are 10 for 1,000
- *       environments                                                 inv_cpu_expiry
+ *       environments. Each CPU has one, and an environment is in that of its home, where it runs or
+ *       ran last                                                    inv_cpu_expiry
  *   C6  what the control page says is read once and checked; at worst its own environment ends
+ *   C7  an environment runs on one CPU at a time                    inv_cpu_current
+ *   C8  a CPU that nobody else wants has no alarm at its slice's end; it is stirred as soon as
+ *       somebody does                                               inv_cpu_quiet
+ *   C9  who asked to be told of the end of its slices gets EXO_GRACE_NS more to give the CPU up by
+ *       itself; who does not loses its next slice: it never has more than it owns and was given
  */
 #include "account.h"
 #include "exo_handlers.h"
 #include "gate.h"
 #include "machine.h"
+#include "processor.h"
 #include "slice.h"
 #include "start.h"
 
-struct env *current;
-
-static uint32_t position;  /* in the slice vector */
-static struct env *payer;  /* its owner: `current`, or one that waits for `current` */
-static uint64_t slice_end; /* time stamp */
-static uint64_t since;     /* `current` has the CPU since then */
-static bool yielded;       /* `current` gave up the rest of its slice */
-uint64_t cpu_idle_ticks;
-
-/* Node i holds the earlier of nodes 2i and 2i + 1, node env_count + slot when that environment's timer
- * or deadline passes, UINT64_MAX: never. */
-uint64_t *cpu_expiry;
+struct processor *processors;
+uint32_t processor_count;
+uint64_t processors_quiet;
+uint64_t processors_stirred;
 
 #define EXPIRE_MAX 8u /* environments told of the time by one cpu_next; the rest by the next */
 #define ENDED_MAX  8u /* environments without a usable upcall ended by one cpu_next */
 
-void cpu_init(uint64_t *expiry)
+#define FORFEITS   8u /* positions passed over, as their owners had had more, by one cpu_next */
+
+void cpu_init(struct processor *table, uint32_t count, uint64_t *expiry)
 {
-    cpu_expiry = expiry;
-    current = payer = NULL;
-    position = 0;
-    slice_end = since = cpu_idle_ticks = 0;
-    yielded = false;
-    for (uint32_t i = 0; i < 2 * env_count; i++)
-        cpu_expiry[i] = UINT64_MAX;
+    processors = table;
+    processor_count = count;
+    processors_quiet = processors_stirred = 0;
+    for (uint32_t i = 0; i < count; i++, expiry += 2 * env_count) {
+        processors[i] = (struct processor){.number = i, .expiry = expiry};
+        for (uint32_t node = 0; node < 2 * env_count; node++)
+            expiry[node] = UINT64_MAX;
+    }
 }
 
-static uint64_t slice_ticks(void)
+static uint64_t ticks_of(uint32_t ns)
 {
-    return machine_tsc_hz / (1000000000u / EXO_SLICE_NS);
+    return machine_tsc_hz / (1000000000u / ns);
 }
 
 static bool env_can_run(const struct env *env)
@@ -71,14 +73,17 @@ static uint64_t env_expiry(const struct env *env)
     return timer < deadline ? timer : deadline;
 }
 
-static void expiry_set(uint32_t node, uint64_t first)
+static void expiry_set(struct env *env, uint64_t first)
 {
-    while (cpu_expiry[node] != first) {
-        cpu_expiry[node] = first;
+    uint64_t *expiry = processors[env->home].expiry;
+    uint32_t node = env_count + (uint32_t)(env - envs);
+
+    while (expiry[node] != first) {
+        expiry[node] = first;
         if (node == 1)
             return;
-        if (cpu_expiry[node ^ 1] < first)
-            first = cpu_expiry[node ^ 1];
+        if (expiry[node ^ 1] < first)
+            first = expiry[node ^ 1];
         node /= 2;
     }
 }
@@ -87,18 +92,21 @@ void cpu_consider(struct env *env)
 {
     bool ready = env_can_run(env);
 
-    if (env->ready != ready)
-        slice_ready_set(env, ready);
-    expiry_set(env_count + (uint32_t)(env - envs), env_expiry(env));
+    env_stir(env);
+    if (env->ready != ready) {
+        env->ready = ready;
+        slice_refresh(env);
+    }
+    expiry_set(env, env_expiry(env));
 }
 
 /* Raise what is due, at most EXPIRE_MAX of it. */
-static void timers_expire(uint64_t now)
+static void timers_expire(const struct processor *p, uint64_t now)
 {
-    for (uint32_t i = 0; i < EXPIRE_MAX && cpu_expiry[1] <= now; i++) {
+    for (uint32_t i = 0; i < EXPIRE_MAX && p->expiry[1] <= now; i++) {
         uint32_t node = 1;
         while (node < env_count)
-            node = 2 * node + (cpu_expiry[2 * node] > now);
+            node = 2 * node + (p->expiry[2 * node] > now);
         struct env *env = &envs[node - env_count];
         if (env->timer && env->timer <= now) {
             env->timer = 0;
@@ -115,41 +123,90 @@ static void timers_expire(uint64_t now)
     }
 }
 
-static void account(uint64_t now)
-{
-    if (current)
-        current->ticks += now - since;
-    else if (since) /* before the first decision it was the firmware's time */
-        cpu_idle_ticks += now - since;
-    since = now;
-}
-
 uint64_t cpu_ticks(const struct env *env)
 {
-    return env->ticks + (env == current ? machine_time() - since : 0);
+    return env->ticks + (env->on ? machine_time() - processors[env->on - 1].since : 0);
+}
+
+uint64_t cpu_idle_ticks(void)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < processor_count; i++)
+        sum += processors[i].idle_ticks;
+    return sum;
+}
+
+/* `env`, which may be nobody, has the CPU from now on. */
+static void cpu_give(struct processor *p, struct env *env, uint64_t now)
+{
+    struct env *before = p->current;
+
+    if (before)
+        before->ticks += now - p->since;
+    else if (p->since) /* before the first decision it was the firmware's time */
+        p->idle_ticks += now - p->since;
+    p->since = now;
+    if (env == before)
+        return;
+    p->current = env;
+    if (before) {
+        before->on = 0;
+        slice_refresh(before);
+    }
+    if (!env)
+        return;
+    if (env->home != p->number) {
+        expiry_set(env, UINT64_MAX);
+        env->home = (uint8_t)p->number;
+        expiry_set(env, env_expiry(env));
+    }
+    env->on = processor_on(p);
+    slice_refresh(env);
+}
+
+/* Does anybody else have a position here that is of use? Whoever runs has none that are. */
+static bool is_wanted(const struct processor *p)
+{
+    return slice_next(p->number, p->position) != SET_NONE;
+}
+
+/* The position whose turn it is, or SET_NONE. */
+static uint32_t turn_of(const struct processor *p)
+{
+    uint32_t at = p->position, next;
+
+    for (uint32_t i = 0; (next = slice_next(p->number, at)) != SET_NONE && i < FORFEITS; i++) {
+        struct env *owner = &envs[slice_owner[next]];
+        if (!owner->forfeits)
+            break;
+        owner->forfeits--;
+        at = next;
+    }
+    return next;
 }
 
 /* Go to the next position that is of use: its owner runs, or whom that one waits for. That which had
  * the CPU comes last. */
-static void slice_switch(uint64_t now)
+static void slice_switch(struct processor *p, uint64_t now)
 {
-    uint32_t next = set_after(&slice_ready, position);
-    struct env *before = current, *env = NULL;
+    struct env *before = p->current, *env = NULL;
 
-    payer = NULL;
-    if (next != SET_NONE) {
-        position = next;
-        payer = &envs[slice_owner[next]];
-        env = gate_runner(payer);
-    }
-    account(now);
-    if (before && before->ready && !yielded)
+    if (before && before->ready && !p->yielded)
         before->preempts++;
-    yielded = false;
-    current = env;
-    if (!env)
+    if (p->ending && !p->yielded && before)
+        before->forfeits = 1;
+    p->yielded = p->ending = false;
+    p->payer = NULL;
+    cpu_give(p, NULL, now);
+    uint32_t next = turn_of(p);
+    if (next == SET_NONE)
         return;
-    slice_end = now + slice_ticks();
+    p->position = next;
+    p->payer = &envs[slice_owner[next]];
+    env = gate_runner(p->payer);
+    cpu_give(p, env, now);
+    p->slice_end = now + ticks_of(EXO_SLICE_NS);
     env->slices_run++;
     if (env != before) {
         struct exo_control *control = machine_frame(env->control);
@@ -157,6 +214,40 @@ static void slice_switch(uint64_t now)
         control->slices = env->slices_run;
         control->preempts = env->preempts;
     }
+}
+
+/* The slice is over and somebody else waits: may `env` go on for its grace? It is told once. */
+static bool is_in_grace(struct processor *p, struct env *env, uint64_t now)
+{
+    const struct exo_control *control = machine_frame(env->control);
+
+    if (p->ending || !*(const volatile uint64_t *)&control->wants_end || !is_wanted(p))
+        return false;
+    p->ending = true;
+    p->slice_end = now + ticks_of(EXO_GRACE_NS);
+    env_pend(env, EXO_UP_SLICE_END);
+    return true;
+}
+
+/* Who goes on with the slice that is under way; NULL: nobody, it is over. */
+static struct env *slice_heir(struct processor *p, uint64_t now)
+{
+    struct env *env = p->payer && !p->yielded ? gate_runner(p->payer) : NULL;
+
+    if (!env || !env->ready || (env->on && env->on != processor_on(p)))
+        return NULL;
+    if (now < p->slice_end || (env == p->current && is_in_grace(p, env, now)))
+        return env;
+    return NULL;
+}
+
+void cpu_forget(const struct env *env)
+{
+    for (uint32_t i = 0; i < processor_count; i++)
+        if (processors[i].payer == env) {
+            processors[i].payer = NULL;
+            processor_stir(i);
+        }
 }
 
 static bool upcalls_off(const struct env *env)
@@ -213,44 +304,60 @@ static bool deliver(struct env *env)
     return true;
 }
 
-struct env *cpu_next(uint64_t now, uint64_t *alarm)
+/* Until when nothing but an interrupt changes what was decided. */
+static uint64_t alarm_of(struct processor *p)
+{
+    uint64_t bit = 1ull << p->number;
+
+    if (!is_wanted(p)) {
+        processors_quiet |= bit;
+        return p->expiry[1];
+    }
+    processors_quiet &= ~bit;
+    return p->slice_end < p->expiry[1] ? p->slice_end : p->expiry[1];
+}
+
+struct env *cpu_next(struct processor *p, uint64_t now, uint64_t *alarm)
 {
     uint32_t ended = 0;
 
-    timers_expire(now);
+    timers_expire(p, now);
     do {
-        struct env *env = payer && !yielded && now < slice_end ? gate_runner(payer) : NULL;
+        struct env *env = slice_heir(p, now);
         if (ended++ == ENDED_MAX) {
-            current = payer = NULL; /* the alarm, which is now, finds the others */
-        } else if (!env || !env->ready) {
-            slice_switch(now);
-        } else if (env != current) {
-            account(now);
-            current = env;
+            cpu_give(p, NULL, now); /* the alarm, which is now, finds the others */
+            p->payer = NULL;
+        } else if (!env) {
+            slice_switch(p, now);
+        } else if (env != p->current) {
+            cpu_give(p, env, now);
         }
-    } while (current && !deliver(current));
-    account_refresh(now, slice_ticks());
-    *alarm = ended > ENDED_MAX ? now : cpu_expiry[1];
-    if (current && slice_end < *alarm)
-        *alarm = slice_end;
-    return current;
+    } while (p->current && !deliver(p->current));
+    account_refresh(now, ticks_of(EXO_SLICE_NS));
+    *alarm = alarm_of(p);
+    if (ended > ENDED_MAX)
+        *alarm = now;
+    processors_stirred &= ~(1ull << p->number);
+    return p->current;
 }
 
-void cpu_fault(uint64_t vector, uint64_t error, uint64_t address)
+void cpu_fault(struct env *self, uint64_t vector, uint64_t error, uint64_t address)
 {
-    struct exo_control *control = machine_frame(current->control);
-
-    if (upcalls_off(current)) {
-        env_end(current, EXO_END_FAULT, (uint32_t)vector, address);
+    if (self->state != EXO_ENV_LIVE)
+        return; /* another CPU ended it on its way here */
+    struct exo_control *control = machine_frame(self->control);
+    if (upcalls_off(self)) {
+        env_end(self, EXO_END_FAULT, (uint32_t)vector, address);
         return;
     }
     control->fault = (struct exo_fault){vector, error, address};
-    env_pend(current, EXO_UP_FAULT);
+    env_pend(self, EXO_UP_FAULT);
 }
 
-void cpu_call(void)
+bool cpu_call(struct env *self)
 {
-    struct env *self = current;
+    if (self->state != EXO_ENV_LIVE)
+        return true; /* another CPU ended it on its way here */
     struct exo_context *c = &self->context;
     const uint64_t arguments[6] = {c->rdi, c->rsi, c->rdx, c->r10, c->r8, c->r9};
 
@@ -260,11 +367,23 @@ void cpu_call(void)
         env_pend(self, EXO_UP_FOREIGN); /* rax goes on holding the number, for `saved` */
     else
         c->rax = (uint64_t)result;
+    return processors_stirred || (self->pending && !upcalls_off(self));
 }
 
-int64_t call_yield(struct env *self)
+/* What is left of the slice goes to `to`, or to whoever is next. (Who has no CPU makes calls in tests.) */
+int64_t call_yield(struct env *self, struct env *to)
 {
-    yielded = true;
+    struct processor *p = self->on ? &processors[self->on - 1] : NULL;
+
+    if (to != self && (!to->ready || to->on))
+        return -EXO_E_BUSY;
+    if (!p)
+        return 0;
+    if (to == self)
+        p->yielded = true;
+    else
+        p->payer = to;
+    processor_stir(p->number);
     return 0;
 }
 

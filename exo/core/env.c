@@ -21,6 +21,7 @@
 #include "machine.h"
 #include "packet_filter.h"
 #include "packet_queue.h"
+#include "processor.h"
 #include "slice.h"
 #include "start.h"
 
@@ -327,6 +328,7 @@ void env_start(struct env *env, uint64_t rip, uint64_t rsp, uint64_t rdi)
 static void pending_is(struct env *env, uint32_t reasons)
 {
     env->pending = reasons;
+    env_stir(env);
     if (env->waiting)
         cpu_consider(env);
     if (env->control.n)
@@ -372,9 +374,10 @@ void env_end(struct env *env, enum exo_end why, uint32_t status, uint64_t addres
     env->state = EXO_ENV_ZOMBIE;
     env->waiting = false;
     cpu_consider(env);
+    cpu_forget(env);
     if (env->gate.callee)
         gate_call_end(env, -EXO_E_DIED);
-    slice_ready_set(env, false); /* who waits for it has its time again, to be told */
+    slice_refresh(env); /* who waits for it has its time again, to be told */
     env->end = why;
     env->end_status = status;
     env->end_rip = env->context.rip;
@@ -415,6 +418,8 @@ static void reclaim_table(uint32_t table)
 static int64_t frames_reclaim(struct env *env)
 {
     revoke_forget(env);
+    if (env->root.n) /* a CPU that has run nobody since still has it loaded */
+        machine_root_free(env->root);
     frame_unpin(&env->root);
     frame_unpin(&env->control);
     for (uint32_t i = 0, n; i < RECLAIM && (n = env->frames.first); i++) {
@@ -438,6 +443,8 @@ int64_t call_env_reclaim(struct env *self, struct env *env)
         env->state = EXO_ENV_ZOMBIE;
         env->end = EXO_END_KILLED;
     }
+    if (env->on)
+        return -EXO_E_BUSY;
     if (gate_reclaim(env) || orphans_hand_over(env, self) || slice_hand_over(env, self, RECLAIM))
         return 1;
     if (env->used[EXO_R_QUEUES]) {

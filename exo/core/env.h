@@ -2,8 +2,8 @@
 /*
  * env.h - environments and their virtual CPU.
  *
- * All kernel state is in tables sized at boot; one CPU, interrupts off in the
- * kernel: there are no locks yet.
+ * All kernel state is in tables sized at boot. One CPU at a time is in the core, with interrupts
+ * off: the machine sees to that (docs/design/locking.md).
  */
 #ifndef EXO_CORE_ENV_H
 #define EXO_CORE_ENV_H
@@ -77,13 +77,17 @@ struct env {
     struct exo_filter allow[EXO_ALLOWANCES];
 
     /* its vCPU */
-    struct exo_context context;     /* registers while not running; the trap entry saves here */
-    _Alignas(16) uint8_t fpu[512];  /* FXSAVE image, saved by the machine on a switch */
-    uint32_t pending;               /* reasons not yet delivered */
-    bool waiting;                   /* in `wait`: runs when pending or past the deadline */
-    bool ready;                     /* it can run: cpu_consider keeps it so */
-    uint64_t deadline;              /* of `wait` or of a call through a gate; 0: none */
-    uint64_t timer;                 /* of `timer`; 0: none */
+    struct exo_context context;    /* registers while not running; the trap entry saves here */
+    _Alignas(16) uint8_t fpu[512]; /* FXSAVE image, saved by the machine on a switch */
+    uint32_t pending;              /* reasons not yet delivered */
+    bool waiting;                  /* in `wait`: runs when pending or past the deadline */
+    bool ready;                    /* it can run: cpu_consider keeps it so */
+    uint8_t on;                    /* the CPU that runs it, by its number and 1; 0: none */
+    uint8_t home;                  /* number of the one that did last */
+    uint8_t loaded_on; /* the machine's: the CPU whose registers are newer than others' */
+    uint8_t forfeits;  /* 1: it overran its grace, and its next slice is passed over */
+    uint64_t deadline; /* of `wait` or of a call through a gate; 0: none */
+    uint64_t timer;    /* of `timer`; 0: none */
     env_t notifiers[EXO_NOTIFIERS]; /* whom it allowed to notify it */
     struct env_gate gate;
 
@@ -101,9 +105,6 @@ extern uint32_t env_count;
 
 /* Boot: `table` has room for `count` environments and is zero but, perhaps, for generations. */
 void env_init(struct env *table, uint32_t count);
-
-/* The environment whose registers are on the CPU, or NULL. Set by cpu_next. */
-extern struct env *current;
 
 /* Look up by name; NULL if there is none. EXO_ENV_SELF is `self`. */
 struct env *env_find(struct env *self, env_t name);
@@ -139,28 +140,17 @@ void revoke_forget(struct env *env);
 /* End `env`. Safe for the current one: the machine asks cpu_next afterwards. */
 void env_end(struct env *env, enum exo_end why, uint32_t status, uint64_t address);
 
-/* --- cpu.c: slices, waiting, upcalls; used by the machine's trap code ---------- */
-
-/*
- * Decide who runs now: accounts the time since the last decision, expires timers and deadlines,
- * moves along the slice vector at a slice's end, delivers upcalls (or the result of `wait`) into
- * env->context. Sets `current`. Returns NULL when nobody can run. *alarm gets the time stamp at
- * which the machine must call again at the latest (UINT64_MAX: no need).
- */
-struct env *cpu_next(uint64_t now, uint64_t *alarm);
+/* --- cpu.c: slices, waiting, upcalls (processor.h has what the machine calls) ------- */
 
 /* Whether `env` can run, or when it wants to be told of the time, may have changed. */
 void cpu_consider(struct env *env);
 
-/* cpu.c: the tree of times, its root at 1. */
-extern uint64_t *cpu_expiry;
+/* `env` has ended: no CPU's time is its own any more. */
+void cpu_forget(const struct env *env);
 
-/* Time stamp ticks that `env` had the CPU, and that nobody had it. */
+/* Time stamp ticks that `env` had a CPU, and that CPUs had nobody. */
 uint64_t cpu_ticks(const struct env *env);
-extern uint64_t cpu_idle_ticks;
-
-/* Boot and tests: nobody has run yet. `expiry` has room for two stamps an environment. */
-void cpu_init(uint64_t *expiry);
+uint64_t cpu_idle_ticks(void);
 
 /* console.c: one line in the log, "[label] line". */
 void console_line(const char *label, const char *line, uint32_t length);
@@ -168,12 +158,5 @@ void console_line(const char *label, const char *line, uint32_t length);
 /* channel.c: whose the channel is, set at boot, and, for the machine: bytes have come. */
 extern env_t channel_owner;
 void channel_arrived(void);
-
-/* `current` raised an exception: queue EXO_UP_FAULT or end it. Call cpu_next after. */
-void cpu_fault(uint64_t vector, uint64_t error, uint64_t address);
-
-/* Carry out call `number` for `current`, with arguments and result in its context. Call cpu_next
- * after. */
-void cpu_call(void);
 
 #endif

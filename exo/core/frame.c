@@ -113,8 +113,6 @@ void frame_disown(uint32_t n)
 {
     struct env *owner = &envs[frames[n].owner];
 
-    if (frames[n].type == EXO_PML4)
-        machine_root_free((frame_t){n});
     list_remove(frame_link, &owner->frames, n);
     owner->used[EXO_R_PAGES]--;
 }

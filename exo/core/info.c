@@ -27,10 +27,11 @@ static int64_t info_machine(uint32_t index)
         [EXO_MACHINE_BOOT_TSC] = (int64_t)machine_boot_tsc,
         [EXO_MACHINE_CPUS] = machine_cpus,
         [EXO_MACHINE_NICS] = nic_count,
-        [EXO_MACHINE_IDLE_TICKS] = (int64_t)cpu_idle_ticks,
+        [EXO_MACHINE_IDLE_TICKS] = (int64_t)cpu_idle_ticks(),
         [EXO_MACHINE_ENVS] = env_count,
         [EXO_MACHINE_QUEUES] = queue_count,
         [EXO_MACHINE_SLICES] = slice_count,
+        [EXO_MACHINE_CPU_SLICES] = slice_each,
         [EXO_MACHINE_OWNERS] = account_owners.n,
         [EXO_MACHINE_ACCOUNTS] = account_frame.n,
     };

@@ -24,7 +24,7 @@ void machine_fpu_init(uint8_t *image);
 #define MACHINE_TLB_ALL UINT64_MAX
 void machine_tlb_flush(frame_t root, uint64_t address);
 
-/* A root table is about to become a FREE frame: no CPU may go on using it. */
+/* The environment of this root table is being reclaimed: no CPU may go on using it, or anything below. */
 void machine_root_free(frame_t root);
 
 /* The time stamp counter. */

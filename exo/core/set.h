@@ -69,6 +69,24 @@ static inline uint32_t set_after(const struct set *set, uint32_t n)
     return 64 * w + (uint32_t)__builtin_ctzll(set->word[w]);
 }
 
+/* The smallest member that is at least `n` and below `end`, or SET_NONE. */
+static inline uint32_t set_from(const struct set *set, uint32_t n, uint32_t end)
+{
+    if (n >= end)
+        return SET_NONE;
+    uint32_t w = n / 64;
+    uint64_t word = set->word[w] & ~0ull << n % 64;
+    if (!word) {
+        uint64_t words = w + 1 < 64 ? set->some & ~0ull << (w + 1) : 0;
+        if (!words)
+            return SET_NONE;
+        w = (uint32_t)__builtin_ctzll(words);
+        word = set->word[w];
+    }
+    uint32_t found = 64 * w + (uint32_t)__builtin_ctzll(word);
+    return found < end ? found : SET_NONE;
+}
+
 /* All members of `part` come into `set`, or leave it: a step a word that has any. */
 static inline void set_put_all(struct set *set, const struct set *part, bool in)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * slice.c - who owns which position of the CPU's slice vector.
+ * slice.c - who owns which position of the slice vector, of which each CPU has its part.
  *
  *   S1  every position has one owner, and an environment's `slices` is how many
  *       it owns                                                   inv_slice_counts
  *   S2  `slice_ready` holds exactly the positions whose owner, or whom that one waits for in a
- *       call, can run: the next is found without looking at those that cannot
+ *       call, can run and does not: the next is found without looking at those that cannot
  *                                                                 inv_slice_ready
  *   S3  of those who wait for it an environment knows the positions, so that it wakes and sleeps
  *       with theirs however many they are                         inv_gate_time
@@ -13,9 +13,11 @@
 #include "slice.h"
 
 #include "exo_handlers.h"
+#include "processor.h"
 
 uint16_t *slice_owner;
 uint32_t slice_count;
+uint32_t slice_each;
 struct set slice_ready;
 
 /* The end of the chain of those that `env` waits for; `env` itself if it waits for nobody. */
@@ -29,7 +31,30 @@ static const struct env *end_of(const struct env *env)
 /* Is a position of use whose owner waits for `end`? Who has ended leaves callers to be told. */
 static bool is_of_use(const struct env *end)
 {
-    return end->ready || end->state == EXO_ENV_ZOMBIE;
+    return end->ready ? !end->on : end->state == EXO_ENV_ZOMBIE;
+}
+
+uint32_t slice_next(uint32_t cpu, uint32_t position)
+{
+    uint32_t first = cpu * slice_each, end = first + slice_each;
+    uint32_t next = set_from(&slice_ready, position + 1, end);
+
+    return next != SET_NONE ? next : set_from(&slice_ready, first, end);
+}
+
+/* CPUs that nobody wanted: does somebody now? */
+static void quiet_stir(void)
+{
+    for (uint32_t n = 0; processors_quiet && n < processor_count; n++)
+        if (processors_quiet >> n & 1 && slice_next(n, processors[n].position) != SET_NONE)
+            processor_stir(n);
+}
+
+static void ready_put_all(const struct set *part, bool in)
+{
+    set_put_all(&slice_ready, part, in);
+    if (in && part->some)
+        quiet_stir();
 }
 
 static void lent_put(const struct env *owner, uint32_t position, bool in)
@@ -50,15 +75,15 @@ static void slice_move(uint32_t position, struct env *to)
     set_add(&to->positions, position);
     lent_put(to, position, true);
     set_put(&slice_ready, position, is_of_use(end_of(to)));
+    quiet_stir();
 }
 
-void slice_ready_set(struct env *env, bool ready)
+void slice_refresh(struct env *env)
 {
-    env->ready = ready;
-    if (!env->gate.callee) { /* else it is its callee that counts */
-        set_put_all(&slice_ready, &env->positions, ready);
-        set_put_all(&slice_ready, &env->gate.lent, is_of_use(env));
-    }
+    if (env->gate.callee) /* then it is its callee that counts */
+        return;
+    ready_put_all(&env->positions, env->ready && !env->on);
+    ready_put_all(&env->gate.lent, is_of_use(env));
 }
 
 void slice_lend(struct env *env, bool lend)
@@ -69,18 +94,21 @@ void slice_lend(struct env *env, bool lend)
     }
     if (lend) {
         bool ready = is_of_use(end_of(env));
-        set_put_all(&slice_ready, &env->positions, ready);
-        set_put_all(&slice_ready, &env->gate.lent, ready);
+        ready_put_all(&env->positions, ready);
+        ready_put_all(&env->gate.lent, ready);
     }
 }
 
-void slice_init(uint16_t *owners, uint32_t count)
+void slice_init(uint16_t *owners, uint32_t cpus, uint32_t each)
 {
     slice_owner = owners;
-    slice_count = count;
+    slice_each = each;
+    slice_count = cpus * each;
     slice_ready = (struct set){0};
-    envs[ENV_KERNEL].slices = count;
-    for (uint32_t i = 0; i < count; i++) {
+    envs[ENV_KERNEL].slices = slice_count;
+    for (uint32_t i = 0; i < cpus; i++)
+        processors[i].position = i * each;
+    for (uint32_t i = 0; i < slice_count; i++) {
         slice_owner[i] = ENV_KERNEL;
         set_add(&envs[ENV_KERNEL].positions, i);
     }

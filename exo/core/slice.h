@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* slice.h - who owns which position of the CPU's slice vector. */
+/* slice.h - who owns which position of the slice vector, and which of them are of use. */
 #ifndef EXO_CORE_SLICE_H
 #define EXO_CORE_SLICE_H
 
 #include "env.h"
 
-/* Slot of the owner of each position; ENV_KERNEL: nobody. */
+/* Slot of the owner of each position; ENV_KERNEL: nobody. CPU n has `slice_each` of them, from n *
+ * slice_each on. */
 extern uint16_t *slice_owner;
-extern uint32_t slice_count;
+extern uint32_t slice_count, slice_each;
 
-/* Boot: `owners` has room for `count` positions. */
-void slice_init(uint16_t *owners, uint32_t count);
+/* Boot: `owners` has room for `each` positions a CPU. */
+void slice_init(uint16_t *owners, uint32_t cpus, uint32_t each);
 
-/* Positions that are of use: their owner, or whom it waits for, can run or is to be told that the call
- * has no answer. */
+/* Positions that are of use: their owner, or whom it waits for, can run and does not yet, or is to be
+ * told that the call has no answer. */
 extern struct set slice_ready;
 
-/* `env` can run from now on (env->ready), or no more. */
-void slice_ready_set(struct env *env, bool ready);
+/* The next of CPU `cpu` after `position`, from its first again; `position` itself last. Or SET_NONE. */
+uint32_t slice_next(uint32_t cpu, uint32_t position);
+
+/* `ready` or `on` of `env` has changed. */
+void slice_refresh(struct env *env);
 
 /*
  * `env` has begun to wait for env->gate.callee: its positions, and those lent to it, are lent on

@@ -7,7 +7,8 @@
 
 /* Slots, those that stand for nobody included; at most EXO_ENVS, EXO_QUEUES, ... */
 struct table_counts {
-    uint32_t envs, queues, slices, grants;
+    uint32_t envs, queues, slices, grants; /* slices: of each CPU */
+    uint32_t cpus;
 };
 
 /*

@@ -55,7 +55,7 @@
 
 uint64_t machine_tsc_hz;
 uint64_t machine_boot_tsc;
-uint32_t machine_cpus = 1;
+uint32_t machine_cpus = 1; /* smp_start counts the others */
 
 static volatile uint32_t *registers;
 static bool timer_counts, timers_known;
@@ -225,7 +225,6 @@ void apic_init(void)
               timer_counts ? "runs" : "stands still");
     timers_known = true;
     apic_enable();
-    machine_cpus = boot.cpu_count;
     klog("Time stamp counter %lu kHz, %s timer %s.", machine_tsc_hz / 1000,
          has_x2apic ? "x2APIC" : "xAPIC", has_tsc_deadline ? "with TSC deadline" : "one-shot");
 }

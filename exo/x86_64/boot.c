@@ -21,6 +21,7 @@ struct boot_info boot;
 extern char kernel_start[];
 struct cpu *boot_first(const struct boot_info *given);
 struct exo_context *boot_main(void);
+struct exo_context *cpu_join(void);
 
 /* What the loader says is believed, it is part of what we trust; versions can still differ. */
 static void check(const struct boot_info *given)
@@ -68,5 +69,6 @@ struct exo_context *boot_main(void)
     first_start();
     features_check();
     log_started();
-    return machine_enter();
+    smp_serve();
+    return cpu_join();
 }

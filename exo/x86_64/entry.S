@@ -65,6 +65,15 @@ cpu_start:
 1:      hlt                             /* it was given up; interrupts are off */
         jmp 1b
 
+/* What another CPU is given to do for ever: from here on it runs environments. rdi = its struct cpu. */
+        .globl cpu_serve
+cpu_serve:
+        cli
+        mov %rdi, %rsp
+        xor %ebp, %ebp
+        call cpu_join
+        jmp resume
+
 /* rsp points at the context; rcx and rsp of the user are saved by the caller. */
         .macro SAVE_REST
         mov %rbx, RBX(%rsp)

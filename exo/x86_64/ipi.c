@@ -7,11 +7,18 @@
 #include "machine.h"
 #include "x86_64.h"
 
-static const volatile void *forget_address; /* written before `asked` is counted up */
+/* What is asked by IPI_FORGET; written before `asked` is counted up. */
+static struct {
+    frame_t root; /* 0: the kernel's half, which is in all of them */
+    uint64_t address;
+} request;
 
-static void forget(const volatile void *address)
+static void do_forget(struct cpu *cpu)
 {
-    __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
+    if (request.root.n)
+        switch_forget(cpu, request.root, request.address);
+    else
+        __asm__ volatile("invlpg (%0)" : : "r"(request.address) : "memory");
 }
 
 uint64_t ipi_ask(struct cpu *cpu, enum ipi kind)
@@ -36,33 +43,70 @@ bool ipi_wait(const struct cpu *cpu, enum ipi kind, uint64_t count)
     return true;
 }
 
+void ipi_answer(void)
+{
+    struct cpu *cpu = this_cpu();
+    uint64_t asked = __atomic_load_n(&cpu->ipi[IPI_FORGET].asked, __ATOMIC_ACQUIRE);
+
+    if (asked == cpu->ipi[IPI_FORGET].done)
+        return; /* it was done while it waited for the lock */
+    do_forget(cpu);
+    __atomic_store_n(&cpu->ipi[IPI_FORGET].done, asked, __ATOMIC_RELEASE);
+}
+
 void ipi_take(enum ipi kind)
 {
     struct cpu *cpu = this_cpu();
-    uint64_t asked = __atomic_load_n(&cpu->ipi[kind].asked, __ATOMIC_ACQUIRE);
 
-    if (kind == IPI_FORGET)
-        forget(forget_address);
-    else
-        features_check(); /* IPI_WAKE: the interrupt has ended the halt */
+    if (kind == IPI_FORGET) {
+        ipi_answer();
+        return;
+    }
+    uint64_t asked = __atomic_load_n(&cpu->ipi[kind].asked, __ATOMIC_ACQUIRE);
+    features_check(); /* the interrupt itself has ended the halt, or brings the CPU to cpu_next */
     __atomic_store_n(&cpu->ipi[kind].done, asked, __ATOMIC_RELEASE);
+}
+
+static bool is_concerned(const struct cpu *cpu)
+{
+    return cpu_is_up(cpu) &&
+           (!request.root.n ||
+            __atomic_load_n(&cpu->loaded_root.n, __ATOMIC_RELAXED) == request.root.n);
+}
+
+/* Ask all that are concerned, do the same meanwhile, and wait. */
+static void forget_everywhere(void)
+{
+    struct cpu *self = this_cpu();
+    uint64_t awaited = 0;
+
+    for (uint32_t i = 0; i < cpu_count; i++)
+        if (cpus[i] != self && is_concerned(cpus[i])) {
+            ipi_ask(cpus[i], IPI_FORGET);
+            awaited |= 1ull << i;
+        }
+    do_forget(self);
+    for (; awaited; awaited &= awaited - 1) {
+        const struct cpu *cpu = cpus[__builtin_ctzll(awaited)];
+        if (!ipi_wait(cpu, IPI_FORGET, cpu->ipi[IPI_FORGET].asked))
+            panic("CPU %u (APIC id %u) was asked to forget what is at 0x%lx and did not answer "
+                  "within %u ms.",
+                  cpu->number, cpu->apic_id, request.address, IPI_PATIENCE_MS);
+    }
 }
 
 void cpus_forget(const volatile void *address)
 {
-    struct cpu *self = this_cpu();
+    request.root.n = 0;
+    request.address = (uint64_t)address;
+    forget_everywhere();
+}
 
-    forget_address = address;
-    for (uint32_t i = 0; i < cpu_count; i++)
-        if (cpus[i] != self && cpu_is_up(cpus[i]))
-            ipi_ask(cpus[i], IPI_FORGET);
-    forget(address); /* meanwhile */
-    for (uint32_t i = 0; i < cpu_count; i++)
-        if (cpus[i] != self && cpu_is_up(cpus[i]) &&
-            !ipi_wait(cpus[i], IPI_FORGET, cpus[i]->ipi[IPI_FORGET].asked))
-            panic("CPU %u (APIC id %u) was asked to forget what is at 0x%lx and did not answer "
-                  "within %u ms.",
-                  i, cpus[i]->apic_id, (uint64_t)address, IPI_PATIENCE_MS);
+void ipi_forget(frame_t root, uint64_t address)
+{
+    request.root = root;
+    request.address = address;
+    forget_everywhere();
 }
 
 void cpus_stop(void)

@@ -36,4 +36,18 @@ void cpus_stop(void);
 /* The interrupt. */
 void ipi_take(enum ipi kind);
 
+/*
+ * Have all CPUs that use the tables below `root` forget `address`, or (FORGET_ALL) every address, or
+ * (FORGET_ROOT) those tables: they go over to the kernel's own. For the holder of the lock.
+ */
+#define FORGET_ALL  UINT64_MAX
+#define FORGET_ROOT (UINT64_MAX - 1)
+void ipi_forget(frame_t root, uint64_t address);
+
+/* Do what this CPU was asked by IPI_FORGET, if anything, without the interrupt: while it waits. */
+void ipi_answer(void);
+
+/* switch.c: on this CPU. */
+void switch_forget(struct cpu *cpu, frame_t root, uint64_t address);
+
 #endif

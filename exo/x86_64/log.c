@@ -9,6 +9,7 @@
 #include "env.h"
 #include "machine.h"
 #include "ipi.h"
+#include "processor.h"
 #include "x86_64.h"
 
 #define LINE        256u
@@ -152,11 +153,12 @@ void panic(const char *format, ...)
         cpus_stop();
         console_line("exo", "PANIC: the kernel cannot go on.", 31);
         console_line("exo", line, (uint32_t)length);
-        if (cpu_count > 1 && this_cpu()->number)
-            klog("It was CPU %u, which runs no application.", this_cpu()->number);
-        else if (current)
-            klog("It was working for %s, which was at 0x%lx.", current->label,
-                 current->context.rip);
+        const struct processor *p = cpu_count ? this_cpu()->processor : NULL;
+        if (cpu_count > 1)
+            klog("It was CPU %u.", this_cpu()->number);
+        if (p && p->current)
+            klog("It was working for %s, which was at 0x%lx.", p->current->label,
+                 p->current->context.rip);
     }
     for (;;)
         __asm__ volatile("cli; hlt");

@@ -194,21 +194,23 @@ void memory_init(void)
 /* Tables for as many environments, queues and slices as 1/TABLES_SHARE of the memory holds. */
 void memory_tables(void)
 {
-    struct table_counts counts = {EXO_ENVS, EXO_QUEUES, EXO_SLICES, EXO_GRANTS};
+    struct table_counts counts = {EXO_ENVS, EXO_QUEUES, EXO_SLICES, EXO_GRANTS, machine_cpus};
     uint64_t frames_usable = 0, physical;
 
     for (uint32_t i = 0; i < boot.region_count; i++)
         frames_usable += boot.regions[i].count;
+    counts.slices /= machine_cpus;
     while (counts.envs > EXO_TABLES_LEAST &&
            tables_lay(NULL, &counts) > frames_usable * EXO_PAGE_SIZE / TABLES_SHARE) {
         counts.envs -= EXO_TABLES_LEAST;
-        counts.queues = counts.slices = counts.envs;
+        counts.queues = counts.envs;
+        counts.slices = counts.envs < counts.slices ? counts.envs : counts.slices;
         counts.grants = EXO_GRANTS / EXO_ENVS * counts.envs;
     }
     uint64_t bytes = tables_lay(NULL, &counts);
     tables_lay(boot_alloc((bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE, &physical), &counts);
     klog("Room for %u environments, %u network queues, %u slices: %lu KiB.", counts.envs,
-         counts.queues, counts.slices, bytes / 1024);
+         counts.queues, counts.cpus * counts.slices, bytes / 1024);
 }
 
 void memory_give_to_core(void)

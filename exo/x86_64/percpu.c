@@ -19,6 +19,7 @@ _Static_assert(CPU_TRAPS_AT + IST_STACKS * IST_STACK == CPU_BLOCK, "the block is
 
 struct cpu *cpus[EXO_BOOT_CPUS];
 uint32_t cpu_count;
+struct cpu *serving[EXO_CPUS];
 
 extern char kernel_start[], kernel_end[];
 

@@ -76,14 +76,16 @@ struct cpu {
 
     /* fixed after the CPU has started */
     uint32_t number, apic_id;
+    struct processor *processor; /* the core's part; NULL: it runs nobody */
     uint64_t gdt[8];
     struct tss tss;
 
     /* this CPU only */
-    frame_t loaded_root; /* in CR3; 0: the kernel's own */
-    env_t loaded_state;  /* whose FPU registers and bases are in the CPU; 0: nobody's */
-    uint64_t armed;      /* for when its timer is set */
-    uint64_t fired;      /* when its timer interrupted last */
+    frame_t loaded_root;  /* in CR3; 0: the kernel's own */
+    env_t loaded_state;   /* whose FPU registers and bases are in the CPU; 0: nobody's */
+    struct env *saves_to; /* who may have changed them since; NULL: they are saved */
+    uint64_t armed;       /* for when its timer is set */
+    uint64_t fired;       /* when its timer interrupted last */
 
     /* written by one CPU at a time, read by any: with __atomic builtins */
     uint32_t state; /* enum cpu_state */
@@ -102,6 +104,9 @@ static inline struct cpu *this_cpu(void)
 /* In the order of boot.cpus, the boot CPU first. Those that are left out stay here, with that state. */
 extern struct cpu *cpus[EXO_BOOT_CPUS];
 extern uint32_t cpu_count;
+
+/* By the core's numbers. */
+extern struct cpu *serving[EXO_CPUS];
 
 /* percpu.c: memory for one more CPU. Only at boot. */
 struct cpu *cpu_make(uint32_t apic_id);

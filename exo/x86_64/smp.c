@@ -10,13 +10,15 @@
  *       direct map from before the first CPU runs it until the last one has left it. Then all five
  *       frames go to applications; but if a CPU did not come, they stay as they are, for it could still
  *
- * The others know nothing of environments yet: they halt, answer what they are asked (ipi.h) and do what
- * they are given.
+ * Until smp_serve the others know nothing of environments: they halt, answer what they are asked (ipi.h)
+ * and do what they are given.
  */
 #include "smp.h"
 #include "io.h"
 #include "ipi.h"
+#include "lock.h"
 #include "machine.h"
+#include "processor.h"
 #include "speculation.h"
 #include "table.h"
 #include "trampoline.h"
@@ -57,6 +59,8 @@ extern const char trampoline_start[], trampoline_32[], trampoline_64[], trampoli
 extern uint64_t kernel_cr3;
 
 void cpu_start(void); /* entry.S */
+void cpu_serve(struct cpu *self);
+struct exo_context *cpu_join(void);
 _Noreturn void cpu_main(struct cpu *cpu);
 void cpu_idle(void);
 
@@ -200,8 +204,25 @@ void smp_start(void)
         smp_test();
     }
     for (uint32_t i = 0; i < cpu_count; i++)
-        up += cpu_is_up(cpus[i]);
+        if (cpu_is_up(cpus[i]))
+            serving[up++] = cpus[i];
+    machine_cpus = up;
     klog("%u of %u CPUs are up.", up, boot.cpu_count);
+}
+
+void smp_serve(void)
+{
+    for (uint32_t i = 0; i < machine_cpus; i++) {
+        serving[i]->processor = &processors[i];
+        if (i)
+            cpu_give(serving[i], cpu_serve);
+    }
+}
+
+struct exo_context *cpu_join(void)
+{
+    kernel_lock();
+    return machine_enter();
 }
 
 void cpu_give(struct cpu *cpu, void (*work)(struct cpu *self))

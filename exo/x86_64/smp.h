@@ -7,6 +7,8 @@
 
 /* Start all that the loader found, test them, say how many are up. The boot CPU, once. */
 void smp_start(void);
+/* Have them run environments. The boot CPU, which joins them by cpu_join; once. */
+void smp_serve(void);
 /* smp_test.c: those that are up, all of which have nothing to do. Leaves out what fails. */
 void smp_test(void);
 

@@ -10,8 +10,11 @@
  */
 #include "env.h"
 #include "io.h"
+#include "ipi.h"
+#include "lock.h"
 #include "machine.h"
 #include "percpu.h"
+#include "processor.h"
 #include "speculation.h"
 #include "start.h"
 #include "x86_64.h"
@@ -39,24 +42,28 @@ void machine_root_init(uint64_t *pml4)
         pml4[i] = kernel[i];
 }
 
+void switch_forget(struct cpu *cpu, frame_t root, uint64_t address)
+{
+    if (cpu->loaded_root.n != root.n)
+        return; /* nothing of it is remembered: without PCID a change of CR3 forgets */
+    if (address == FORGET_ROOT) {
+        cpu->loaded_root.n = 0;
+        write_cr3(kernel_cr3);
+    } else if (address == FORGET_ALL) {
+        write_cr3(read_cr3());
+    } else {
+        __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
+    }
+}
+
 void machine_root_free(frame_t root)
 {
-    struct cpu *cpu = this_cpu();
-
-    if (cpu->loaded_root.n != root.n)
-        return;
-    cpu->loaded_root.n = 0;
-    write_cr3(kernel_cr3);
+    ipi_forget(root, FORGET_ROOT);
 }
 
 void machine_tlb_flush(frame_t root, uint64_t address)
 {
-    if (this_cpu()->loaded_root.n != root.n)
-        return; /* nothing of it is remembered: without PCID a change of CR3 forgets */
-    if (address == MACHINE_TLB_ALL)
-        write_cr3(read_cr3());
-    else
-        __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
+    ipi_forget(root, address == MACHINE_TLB_ALL ? FORGET_ALL : address);
 }
 
 void machine_fpu_init(uint8_t *image)
@@ -73,12 +80,18 @@ void switch_init(void)
     kernel_cr3 = read_cr3() & ~0xfffull;
 }
 
+/* FPU registers go to memory when an environment leaves the CPU: it may go on elsewhere. */
+static void state_save(struct cpu *cpu)
+{
+    struct env *env = cpu->saves_to;
+
+    cpu->saves_to = NULL;
+    if (env)
+        __asm__ volatile("fxsave64 %0" : "=m"(env->fpu));
+}
+
 static void state_load(struct cpu *cpu, struct env *env)
 {
-    struct env *before = env_find(NULL, cpu->loaded_state);
-
-    if (before && before->state == EXO_ENV_LIVE)
-        __asm__ volatile("fxsave64 %0" : "=m"(before->fpu));
     /*
      * AMD's FXRSTOR leaves the last x87 instruction's addresses of before, if no exception is
      * pending (AMD64 manual vol. 2, 11.4.4): have them be ours.
@@ -90,6 +103,35 @@ static void state_load(struct cpu *cpu, struct env *env)
     __asm__ volatile("wrfsbase %0" : : "r"(env->context.fs_base));
     __asm__ volatile("wrgsbase %0" : : "r"(env->context.gs_base));
     cpu->loaded_state = env->name;
+    env->loaded_on = (uint8_t)cpu->number;
+}
+
+/* Is what this CPU holds of `env` what it had last? Not if it ran elsewhere since. */
+static bool state_is_loaded(const struct cpu *cpu, const struct env *env)
+{
+    return cpu->loaded_state.n == env->name.n && env->loaded_on == cpu->number;
+}
+
+/* Others must decide anew: after what was done here somebody has, or lacks, a reason to run. */
+static void others_stir(struct cpu *cpu)
+{
+    uint64_t stirred = processors_stirred & ~(1ull << cpu->processor->number);
+
+    processors_stirred = 0;
+    for (; stirred; stirred &= stirred - 1)
+        ipi_ask(serving[__builtin_ctzll(stirred)], IPI_WAKE);
+}
+
+/* Nobody is to run here: halt, or serve one interrupt if `more` is to be done. */
+static void stand_by(struct cpu *cpu, bool more)
+{
+    state_save(cpu);
+    kernel_unlock();
+    if (more)
+        cpu_breathe();
+    else
+        cpu_idle();
+    kernel_lock();
 }
 
 /* The environment that shall run, with interrupts served while none can. */
@@ -100,16 +142,19 @@ static struct env *choose(struct cpu *cpu)
 
     for (;;) {
         uint64_t now = rdtsc(), poll = nic_poll_pending(now, idle);
-        struct env *env = cpu_next(now, &alarm);
+        struct env *env = cpu_next(cpu->processor, now, &alarm);
+        if (processors_stirred)
+            others_stir(cpu);
         if (env && env->context.rip >= EXO_USER_END) {
-            cpu_fault(13, 0, 0); /* neither SYSRET nor IRET may see such an address */
-            cpu_breathe(); /* the next may be such a one as well: interrupts are not kept out */
+            cpu_fault(env, 13, 0, 0); /* neither SYSRET nor IRET may see such an address */
+            stand_by(cpu,
+                     true); /* the next may be such a one as well: interrupts are not kept out */
             continue;
         }
         idle = !env;
         bool more = (framebuffer_behind && log_catch_up(now, idle)) || poll != UINT64_MAX;
         if (idle && more) {
-            cpu_breathe();
+            stand_by(cpu, true);
             continue;
         }
         alarm = poll < alarm ? poll : alarm;
@@ -117,7 +162,7 @@ static struct env *choose(struct cpu *cpu)
             apic_alarm(cpu, now, alarm);
         if (env)
             return env;
-        cpu_idle();
+        stand_by(cpu, false);
     }
 }
 
@@ -126,14 +171,18 @@ struct exo_context *machine_enter(void)
     struct cpu *cpu = this_cpu();
     struct env *env = choose(cpu);
 
+    if (env != cpu->saves_to)
+        state_save(cpu);
     if (env->root.n != cpu->loaded_root.n) {
         cpu->loaded_root = env->root;
         write_cr3((uint64_t)env->root.n << EXO_PAGE_SHIFT);
     }
-    if (env->name.n != cpu->loaded_state.n) {
+    if (!state_is_loaded(cpu, env)) {
         state_load(cpu, env);
         speculation_switch();
         cpu->context = &env->context;
     }
+    cpu->saves_to = env;
+    kernel_unlock();
     return &env->context;
 }

@@ -6,8 +6,10 @@
 #include "io.h"
 #include "ipi.h"
 #include "irq.h"
+#include "lock.h"
 #include "machine.h"
 #include "percpu.h"
+#include "processor.h"
 #include "x86_64.h"
 
 #define EXCEPTIONS   32u
@@ -35,27 +37,50 @@ struct exo_context *trap_user(uint64_t vector, uint64_t error);
 void trap_in_kernel(uint64_t vector, const uint64_t *frame);
 void syscall_entry(void);
 
+/* Whom this CPU runs. Under the lock: before it was taken, another CPU may have ended it. */
+static struct env *running(void)
+{
+    return this_cpu()->processor->current;
+}
+
 struct exo_context *trap_call(void)
 {
-    cpu_call();
-    return machine_enter();
+    kernel_lock();
+    struct env *env = running();
+    if (cpu_call(env))
+        return machine_enter();
+    kernel_unlock();
+    return &env->context;
 }
 
 struct exo_context *trap_user(uint64_t vector, uint64_t error)
 {
+    uint64_t address = read_cr2();
+
+    if (vector == VECTOR_IPI + IPI_FORGET) {
+        irq_dispatch(vector);
+        return this_cpu()->context;
+    }
+    kernel_lock();
     if (vector >= EXCEPTIONS)
         irq_dispatch(vector);
     else if (vector == 2 || vector == 18)
         panic("The machine reports an error of its own (vector %lu).", vector);
     else
-        cpu_fault(vector, error, vector == PAGE_FAULT ? read_cr2() : 0);
+        cpu_fault(running(), vector, error, vector == PAGE_FAULT ? address : 0);
     return machine_enter();
 }
 
 void trap_in_kernel(uint64_t vector, const uint64_t *frame)
 {
+    if (vector == VECTOR_IPI + IPI_FORGET || vector == VECTOR_STOP) {
+        irq_dispatch(vector); /* its sender holds the lock */
+        return;
+    }
     if (vector >= EXCEPTIONS) {
+        kernel_lock();
         irq_dispatch(vector);
+        kernel_unlock();
         return;
     }
     if (vector == DEBUG && frame[2] == (uint64_t)syscall_entry)

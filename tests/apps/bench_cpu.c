@@ -147,11 +147,11 @@ static void yields(uint64_t what, const char *name)
     if (what == YIELD)
         critical_enter();
     while (!*left_at)
-        exo_yield();
+        exo_yield((env_t){EXO_ENV_SELF});
     for (uint32_t i = 0; i < rounds; i++) {
         uint64_t before = *left_at;
         while (*left_at == before) /* the next slice may be ours as well */
-            exo_yield();
+            exo_yield((env_t){EXO_ENV_SELF});
         samples[i] = stamp() - *left_at;
     }
     exo_notify(peer, STOP);
@@ -247,7 +247,7 @@ static void yield_until_stopped(void)
 {
     while (!control->notified) {
         *left_at = stamp();
-        exo_yield();
+        exo_yield((env_t){EXO_ENV_SELF});
     }
     control->notified = 0;
 }

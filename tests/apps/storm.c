@@ -136,7 +136,7 @@ CHILD static void bomb(uint32_t own_pt)
             start((env_t){(uint32_t)env}, n % 2 ? BOMB : SPIN, 0, pt);
         if (env >= 0)
             exo_slice_set(n % 64, (env_t){(uint32_t)env});
-        exo_yield();
+        exo_yield((env_t){EXO_ENV_SELF});
     }
 }
 

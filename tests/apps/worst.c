@@ -66,7 +66,7 @@ static void measure_frames(void)
     block[0] = FRAME(exo_block_alloc(SELF, ANY));
     for (uint32_t i = 0; i < BLOCKS; i++)
         batch[i] = (struct exo_operation){EXO_CALL_PAGE_FREE, {block[i].n}, 0};
-    exo_yield(); /* a slice's end in the middle would count, too */
+    exo_yield((env_t){EXO_ENV_SELF}); /* a slice's end in the middle would count, too */
     COST("batch", "free-64-blocks", exo_batch(scratch_frame, 0, BLOCKS));
     for (uint32_t i = 0; i < EXO_BATCH_MAX; i++)
         batch[i] =
@@ -121,7 +121,7 @@ static void measure_environment(void)
 
     exo_slice_set(1, env);
     while (!gate.n) {
-        exo_yield();
+        exo_yield((env_t){EXO_ENV_SELF});
         gate = gate_find(env, 0);
     }
     withhold();
@@ -196,7 +196,7 @@ static void measure_rest(void)
     COST("channel_write", "any", exo_channel_write(16, 0x6161616161616161, 0x6161616161616161));
     COST("timer", "set", exo_timer(time_tsc() + UINT64_C(1000000000000)));
     COST("timer", "cancel", exo_timer(0));
-    COST("yield", "nobody-else", exo_yield());
+    COST("yield", "nobody-else", exo_yield((env_t){EXO_ENV_SELF}));
     exo_wait(time_tsc() + 1000000); /* more bytes may come */
     COST("wait", "deadline-passed", exo_wait(1));
 }

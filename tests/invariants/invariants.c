@@ -12,6 +12,7 @@
 #include "machine.h"
 #include "nic.h"
 #include "packet_queue.h"
+#include "processor.h"
 #include "slice.h"
 #include "table.h"
 
@@ -413,21 +414,32 @@ static bool can_run(const struct env *env)
     return !env->waiting || (env->pending & ~(uint32_t)EXO_UP_SLICE_BEGIN);
 }
 
-const char *inv_cpu_waiting(uint64_t alarm)
+/* A position of this CPU whose owner, or whom it waits for, could run and has no CPU. */
+static bool is_idle_for_nothing(const struct processor *p)
 {
+    for (uint32_t i = p->number * slice_each; i < (p->number + 1) * slice_each; i++) {
+        const struct env *env = &envs[slice_owner[i]];
+        while (env->gate.callee && !can_run(env))
+            env = &envs[env->gate.callee];
+        if (can_run(env) && !env->on)
+            return true;
+    }
+    return false;
+}
+
+const char *inv_cpu_waiting(const struct processor *p, uint64_t alarm)
+{
+    REQUIRE(p->current || alarm <= machine_time() || !is_idle_for_nothing(p),
+            "nobody runs though somebody could");
+    REQUIRE(!p->current || can_run(p->current) || processors_stirred >> p->number & 1,
+            "an environment runs that waits");
     for (uint32_t slot = 1; slot < env_count; slot++) {
         const struct env *env = &envs[slot];
-        if (env->state != EXO_ENV_LIVE)
+        if (env->state != EXO_ENV_LIVE || env->home != p->number)
             continue;
-        const struct env *runner = env;
-        while (runner->gate.callee && !can_run(runner))
-            runner = &envs[runner->gate.callee];
-        REQUIRE(current || !can_run(runner) || !env->slices || alarm <= machine_time(),
-                "nobody runs though somebody could");
         REQUIRE(!env->timer || alarm <= env->timer, "the alarm comes after a timer");
         REQUIRE(!(env->waiting || env->gate.callee) || !env->deadline || alarm <= env->deadline,
                 "the alarm comes after a deadline");
-        REQUIRE(env != current || can_run(env), "an environment runs that waits");
     }
     return NULL;
 }
@@ -435,14 +447,15 @@ const char *inv_cpu_waiting(uint64_t alarm)
 const char *inv_all(void)
 {
     static const char *(*const all[])(void) = {
-        inv_frame_free,    inv_frame_lists,     inv_frame_pins,        inv_table_tree,
-        inv_table_leaves,  inv_table_counts,    inv_table_kernel_half, inv_env_states,
-        inv_env_quotas,    inv_env_tree,        inv_notify_names,      inv_slice_counts,
-        inv_gate_table,    inv_gate_calls,      inv_gate_depth,        inv_gate_time,
-        inv_slice_ready,   inv_cpu_expiry,      inv_queue_flights,     inv_queue_frames,
-        inv_filter_lists,  inv_filter_disjoint, inv_filter_allowed,    inv_group_under_way,
-        inv_grant_entries, inv_grant_counts,    inv_grant_lists,       inv_accounts,
-        inv_block_free,    inv_block_parts,     inv_revoke_list,       inv_revoke_floor};
+        inv_frame_free,     inv_frame_lists,     inv_frame_pins,        inv_table_tree,
+        inv_table_leaves,   inv_table_counts,    inv_table_kernel_half, inv_env_states,
+        inv_env_quotas,     inv_env_tree,        inv_notify_names,      inv_slice_counts,
+        inv_gate_table,     inv_gate_calls,      inv_gate_depth,        inv_gate_time,
+        inv_slice_ready,    inv_cpu_expiry,      inv_cpu_current,       inv_cpu_quiet,
+        inv_queue_flights,  inv_queue_frames,    inv_filter_lists,      inv_filter_disjoint,
+        inv_filter_allowed, inv_group_under_way, inv_grant_entries,     inv_grant_counts,
+        inv_grant_lists,    inv_accounts,        inv_block_free,        inv_block_parts,
+        inv_revoke_list,    inv_revoke_floor};
 
     for (uint32_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
         const char *wrong = all[i]();

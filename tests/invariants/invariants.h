@@ -26,6 +26,8 @@ const char *inv_notify_names(void);
 const char *inv_slice_counts(void);
 const char *inv_slice_ready(void);
 const char *inv_cpu_expiry(void);
+const char *inv_cpu_current(void);
+const char *inv_cpu_quiet(void);
 const char *inv_gate_table(void); /* invariants_gate.c */
 const char *inv_gate_calls(void);
 const char *inv_gate_depth(void);
@@ -45,8 +47,11 @@ const char *inv_block_parts(void);
 const char *inv_revoke_list(void);
 const char *inv_revoke_floor(void);
 
-/* After cpu_next gave `alarm`: nobody sleeps who has a reason to run, and no deadline is later. */
-const char *inv_cpu_waiting(uint64_t alarm);
+struct processor;
+
+/* After cpu_next gave `alarm` for `p`: it does not idle while somebody could run there, and no time of those
+ * whose home it is comes before. */
+const char *inv_cpu_waiting(const struct processor *p, uint64_t alarm);
 
 /* All of the above but the last; NULL or the first that fails. */
 const char *inv_all(void);

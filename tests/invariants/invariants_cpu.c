@@ -5,6 +5,7 @@
  */
 #include "env.h"
 #include "invariants.h"
+#include "processor.h"
 #include "slice.h"
 
 #define REQUIRE(condition, sentence)                                                               \
@@ -21,14 +22,16 @@ static bool set_is_sound(const struct set *set)
     return true;
 }
 
-/* The owner, or whom it waits for, can run; or it waits for one that has ended and is to be told. */
+/* The owner, or whom it waits for, can run and does not; or it waits for one that has ended and is to be
+ * told. */
 static bool is_of_use(uint32_t owner)
 {
     uint32_t end = owner;
 
     while (envs[end].gate.callee)
         end = envs[end].gate.callee;
-    return envs[end].ready || (end != owner && envs[end].state == EXO_ENV_ZOMBIE);
+    return (envs[end].ready && !envs[end].on) ||
+           (end != owner && envs[end].state == EXO_ENV_ZOMBIE);
 }
 
 const char *inv_slice_ready(void)
@@ -60,12 +63,39 @@ const char *inv_cpu_expiry(void)
         if (env->state == EXO_ENV_LIVE && (env->waiting || env->gate.callee) && env->deadline &&
             env->deadline < first)
             first = env->deadline;
-        REQUIRE(cpu_expiry[env_count + slot] == first, "an environment's next time is not known");
+        REQUIRE(env->home < processor_count, "an environment's home is no CPU");
+        for (uint32_t i = 0; i < processor_count; i++)
+            REQUIRE(processors[i].expiry[env_count + slot] == (i == env->home ? first : UINT64_MAX),
+                    "an environment's next time is not known, or at another CPU than its home");
     }
-    for (uint32_t i = 1; i < env_count; i++) {
-        uint64_t left = cpu_expiry[2 * i], right = cpu_expiry[2 * i + 1];
-        REQUIRE(cpu_expiry[i] == (left < right ? left : right),
-                "a node does not hold the earlier of its two times");
+    for (uint32_t cpu = 0; cpu < processor_count; cpu++)
+        for (uint32_t i = 1; i < env_count; i++) {
+            const uint64_t *expiry = processors[cpu].expiry;
+            uint64_t left = expiry[2 * i], right = expiry[2 * i + 1];
+            REQUIRE(expiry[i] == (left < right ? left : right),
+                    "a node does not hold the earlier of its two times");
+        }
+    return NULL;
+}
+
+const char *inv_cpu_current(void)
+{
+    for (uint32_t slot = 0; slot < env_count; slot++)
+        REQUIRE(!envs[slot].on || (envs[slot].on <= processor_count &&
+                                   processors[envs[slot].on - 1].current == &envs[slot]),
+                "an environment thinks that it has a CPU");
+    for (uint32_t i = 0; i < processor_count; i++)
+        REQUIRE(!processors[i].current || processors[i].current->on == i + 1,
+                "an environment has a CPU, or two, and does not know it");
+    return NULL;
+}
+
+const char *inv_cpu_quiet(void)
+{
+    for (uint32_t i = 0; i < slice_count; i++) {
+        uint64_t bit = 1ull << i / slice_each;
+        REQUIRE(!(processors_quiet & bit) || processors_stirred & bit || !set_has(&slice_ready, i),
+                "a CPU that nobody wanted is wanted and was not stirred");
     }
     return NULL;
 }

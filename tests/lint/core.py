@@ -9,7 +9,7 @@ import sys
 
 from common import ROOT
 
-LIMIT = 3000
+LIMIT = 3500
 NO_CODE = re.compile(r"\s*(//.*|/\*.*|\*.*)?$")
 
 lines = {

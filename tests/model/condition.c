@@ -410,7 +410,7 @@ const char *condition(const struct snapshot *before, uint32_t actor, uint32_t nu
     for (uint32_t i = 0; i < EXO_SLICES; i++)
         if (!slice_kept(&c, i, number, a))
             return "a call moved a slice that it did not name";
-    if (*IN(before, &current) != current)
+    if (on_cpu(IN(before, processors)) != on_cpu(processors))
         return "a call changed who has the CPU";
     return NULL;
 }

@@ -186,7 +186,7 @@ static const char *decide(void)
         if (envs[i].control.n)
             disabled[i] = ((struct exo_control *)machine_frame(envs[i].control))->disabled;
     }
-    struct env *env = cpu_next(world.now, &world.alarm);
+    struct env *env = cpu_next(&processors[0], world.now, &world.alarm);
     for (uint32_t i = 1; i < EXO_ENVS; i++)
         if (envs[i].upcalls - upcalls[i] > (disabled[i] ? 0 : 1))
             return "an upcall was nested";
@@ -194,7 +194,7 @@ static const char *decide(void)
         return "somebody runs who does not live";
     if (world.alarm <= world.now)
         return "the alarm is not in the future: something due was not done";
-    return inv_cpu_waiting(world.alarm);
+    return inv_cpu_waiting(&processors[0], world.alarm);
 }
 
 /* A batch that was stopped has carried out what comes before. */
@@ -255,7 +255,7 @@ static void step_again(const struct model *model, const struct step *step)
     int64_t result = step_take(model, step);
     step_print(model, step, result);
     if (model->cpu)
-        cpu_next(world.now, &world.alarm);
+        cpu_next(&processors[0], world.now, &world.alarm);
     world_normalise(&before, !model->order);
 }
 
@@ -353,7 +353,7 @@ static bool begin(const struct model *model)
             return false;
         }
         if (model->cpu)
-            cpu_next(world.now, &world.alarm);
+            cpu_next(&processors[0], world.now, &world.alarm);
         world_normalise(&parent, !model->order);
     }
     world_touched = UINT32_MAX;

@@ -30,8 +30,8 @@
 
 #include <string.h>
 
-/* Private to cpu.c and frame.c, made visible by shrink.py. */
-extern uint64_t slice_end, since, account_deadline;
+/* Private to account.c, env.c and frame.c, made visible by shrink.py. */
+extern uint64_t account_deadline;
 extern uint32_t slot_last, account_slot;
 extern struct list frames_free;
 
@@ -121,12 +121,13 @@ static void normalise_time(void)
         envs[slot].deadline = lives ? moved(envs[slot].deadline) : 0;
         envs[slot].revoke.deadline = moved(envs[slot].revoke.deadline);
     }
-    slice_end = moved(slice_end);
+    struct processor *p = &processors[0];
+    p->slice_end = moved(p->slice_end);
     for (uint32_t node = 0; node < 2 * EXO_ENVS; node++)
-        cpu_expiry[node] = moved(cpu_expiry[node]);
+        p->expiry[node] = moved(p->expiry[node]);
     world.alarm = moved(world.alarm);
-    since = world.now = WORLD_NOW;
-    cpu_idle_ticks = 0;
+    p->since = world.now = WORLD_NOW;
+    p->idle_ticks = 0;
     account_deadline = account_slot = 0;
     memset(accounts, 0, env_count * sizeof(*accounts)); /* only readers of memory look at them */
 }

@@ -131,13 +131,13 @@ static int64_t take_event(const struct step *step)
     case STEP_FAULT:
         if (!current)
             return STEP_IMPOSSIBLE;
-        cpu_fault(14, 0, 0x1234);
+        cpu_fault(current, 14, 0, 0x1234);
         return 0;
     case STEP_FOREIGN:
         if (!current)
             return STEP_IMPOSSIBLE;
         current->context.rax = STEP_NO_CALL;
-        cpu_call();
+        cpu_call(current);
         return 0;
     case STEP_NEWS:
         if (envs[a[0]].state != EXO_ENV_LIVE)
@@ -292,10 +292,10 @@ void step_print(const struct model *model, const struct step *step, int64_t resu
                a[2], a[3], STEP_FILTER_PLACE((uint32_t)a[1]), a[0]);
         break;
     case STEP_FAULT:
-        printf("    cpu_fault(14, 0, 0x1234);\n");
+        printf("    cpu_fault(current, 14, 0, 0x1234);\n");
         break;
     case STEP_FOREIGN:
-        printf("    current->context.rax = %u;\n    cpu_call();\n", STEP_NO_CALL);
+        printf("    current->context.rax = %u;\n    cpu_call(current);\n", STEP_NO_CALL);
         break;
     case STEP_BATCHED:
         printf("    ((struct exo_operation *)((char *)mock_control(&envs[%" PRIu64

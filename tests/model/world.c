@@ -21,7 +21,7 @@ static struct frame frame_table[WORLD_FRAMES];
 static struct exo_account account_table[EXO_ENVS];
 static struct block block_table[WORLD_FRAMES / WORLD_BLOCK + 1];
 static _Alignas(64) uint8_t tables[WORLD_TABLES];
-static const struct table_counts counts = {EXO_ENVS, EXO_QUEUES, EXO_SLICES, EXO_GRANTS};
+static const struct table_counts counts = {EXO_ENVS, EXO_QUEUES, EXO_SLICES, EXO_GRANTS, 1};
 
 /* --- the machine below the core ---------------------------------------------------- */
 
@@ -361,6 +361,6 @@ void world_boot(uint32_t frame_total)
     env_start(first, 0x400000, 0x500000, 0);
     ((struct exo_control *)machine_frame(first->control))->upcall_entry = 0x401000;
     ((struct exo_control *)machine_frame(first->control))->upcall_stack = 0x501000;
-    cpu_next(world.now, &world.alarm);
+    cpu_next(&processors[0], world.now, &world.alarm);
     inv_begin();
 }

@@ -21,11 +21,19 @@
 #include "nic.h"
 #include "packet_filter.h"
 #include "packet_queue.h"
+#include "processor.h"
 #include "slice.h"
 #include "table.h"
 #include "tables.h"
 
 #include <setjmp.h>
+
+/* There is one CPU. */
+static inline struct env *on_cpu(const struct processor *p)
+{
+    return p->current;
+}
+#define current         on_cpu(processors)
 
 #define WORLD_FRAMES    20u   /* at most */
 #define WORLD_KERNEL    4u    /* frames 0..3 are the kernel's */

@@ -247,7 +247,7 @@ def required(text: str, kind: str = "invariant") -> str:
 def conditional(text: str) -> str:
     """The model's frame condition, which finds the old state in entries.c and asserts."""
     text = re.sub(r"\.\w+ = \*?IN\(before, &?\w+\),\s*", "", text)
-    text = text.replace("*IN(before, &current)", "old_current")
+    text = text.replace("on_cpu(IN(before, processors))", "old_current")
     text = re.sub(rf"\bc->({'|'.join(TABLES)}|slice_owner)\[", r"old_\1[", text)
     text = re.sub(r"memcmp\(&(\S+), &(\S+), sizeof\([^)]*\)\)", r"!__CPROVER_equal(\1, \2)", text)
     text = re.sub(r"memcmp\(&(\S+), (\w+), sizeof\([^)]*\)\)", r"!__CPROVER_equal(\1, *\2)", text)

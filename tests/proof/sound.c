@@ -7,7 +7,6 @@
 #include "world.h"
 
 extern struct list frames_free; /* frame.c */
-extern uint32_t position;       /* cpu.c */
 extern struct set slots_free;   /* env.c */
 extern uint32_t slot_last;
 
@@ -178,6 +177,10 @@ void world_sound(void)
     environments();
     parents();
     sets();
-    REQUIRE(position < EXO_SLICES, "the CPU is outside its slice vector");
-    REQUIRE(!current || current->state != EXO_ENV_FREE, "nobody has the CPU");
+    REQUIRE(processors[0].position < EXO_SLICES, "the CPU is outside its slice vector");
+    REQUIRE(!(processors_quiet >> 1) && !(processors_stirred >> 1), "a CPU that is not there");
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++)
+        REQUIRE(envs[slot].on <= 1 && !envs[slot].home,
+                "an environment has a CPU that is not there");
+    REQUIRE(!on_cpu(processors) || on_cpu(processors)->state != EXO_ENV_FREE, "nobody has the CPU");
 }

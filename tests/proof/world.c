@@ -9,8 +9,6 @@
 /* Counters and clocks begin at 0: at 4 * 10^9 steps a second they get this far in 18 years. */
 #define COUNT_BITS 61
 
-extern uint64_t since; /* cpu.c */
-
 uint64_t machine_tsc_hz, machine_boot_tsc;
 uint32_t machine_cpus;
 
@@ -144,7 +142,7 @@ uint64_t machine_time(void)
     uint64_t now = nondet_word();
 
     if (WORLD_CALL == EXO_CALL_INFO)
-        __CPROVER_assume(now >= since && !(now >> COUNT_BITS));
+        __CPROVER_assume(now >= processors[0].since && !(now >> COUNT_BITS));
     return now;
 }
 
@@ -216,6 +214,7 @@ static uint16_t slice_table[EXO_SLICES];
 uint16_t old_slice_owner[EXO_SLICES];
 struct env *old_current;
 static struct exo_account account_table[EXO_ENVS];
+static struct processor processor, saved_processor;
 static uint64_t expiry_table[2 * EXO_ENVS], saved_expiry[2 * EXO_ENVS];
 
 /* --- the whole state ----------------------------------------------------------------- */
@@ -263,8 +262,8 @@ static void counts_small(void)
 {
     count_small(machine_tsc_hz);
     count_small(machine_boot_tsc);
-    count_small(cpu_idle_ticks);
-    count_small(since);
+    count_small(processors[0].idle_ticks);
+    count_small(processors[0].since);
     count_small(the_nic.unmatched);
     for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
         count_small(envs[slot].slices_run);
@@ -294,7 +293,12 @@ void world_arbitrary(void)
     queue_count = EXO_QUEUES;
     slice_count = EXO_SLICES;
     slice_owner = slice_table;
-    cpu_expiry = expiry_table;
+    processors = &processor;
+    processor_count = 1;
+    slice_each = EXO_SLICES;
+    __CPROVER_havoc_object(&processor);
+    processor.number = 0;
+    processor.expiry = expiry_table;
     __CPROVER_havoc_object(&slice_table);
     __CPROVER_havoc_object(&expiry_table);
     accounts = account_table;
@@ -317,7 +321,10 @@ void world_arbitrary(void)
         the_nic.stalled = (struct set){0};
     if (WORLD_CALL == EXO_CALL_INFO)
         counts_small();
-    current = nondet_bool() ? &envs[nondet_word() % EXO_ENVS] : NULL;
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++)
+        envs[slot].home = 0; /* there is one CPU, and the prover need not look for others */
+    processor.current = nondet_bool() ? &envs[nondet_word() % EXO_ENVS] : NULL;
+    processor.payer = nondet_bool() ? &envs[nondet_word() % EXO_ENVS] : NULL;
 }
 
 void world_save(struct snapshot *to)
@@ -331,7 +338,8 @@ void world_save(struct snapshot *to)
         old_slice_owner[i] = slice_table[i];
     for (uint32_t i = 0; i < 2 * EXO_ENVS; i++)
         saved_expiry[i] = expiry_table[i];
-    old_current = current;
+    saved_processor = processor;
+    old_current = processor.current;
     saved_stalled = the_nic.stalled;
     saved_unmatched = the_nic.unmatched;
 }
@@ -348,5 +356,5 @@ bool world_unchanged(const struct snapshot *since)
         same &= old_slice_owner[i] == slice_table[i];
     for (uint32_t i = 0; i < 2 * EXO_ENVS; i++)
         same &= saved_expiry[i] == expiry_table[i];
-    return same;
+    return same && __CPROVER_equal(saved_processor, processor);
 }

@@ -17,6 +17,7 @@
 #include "nic.h"
 #include "packet_filter.h"
 #include "packet_queue.h"
+#include "processor.h"
 #include "slice.h"
 #include "table.h"
 #include "entries.h"
@@ -34,6 +35,12 @@ struct snapshot {
 /* For condition.c: the old state, of which entries.h has the large tables, and what to look at. */
 extern uint16_t old_slice_owner[EXO_SLICES];
 extern struct env *old_current;
+
+/* There is one CPU. */
+static inline struct env *on_cpu(const struct processor *p)
+{
+    return p->current;
+}
 #define world_touched UINT32_MAX
 
 /* Anything at all, in every variable, frame and register. */

@@ -13,6 +13,7 @@ static struct env *boot_two(uint32_t of_second)
 
     for (uint32_t i = 0; i < of_second; i++)
         CALL(init, SLICE_SET, i * MOCK_SLICES / of_second, child->name.n);
+    mock_next();
     return child;
 }
 
@@ -21,7 +22,7 @@ static struct env *call(uint64_t number, uint64_t argument)
 {
     current->context.rax = number;
     current->context.rdi = argument;
-    cpu_call();
+    cpu_call(current);
     return mock_next();
 }
 
@@ -38,7 +39,7 @@ static void test_shares(void)
     uint64_t share = cpu_ticks(child) * 1000 / both;
     tap_ok(share >= 249 && share <= 251, "two that spin get 75%% and 25%% (%u per mille)",
            (unsigned)share);
-    tap_ok(child->preempts > 1000 && !cpu_idle_ticks, "each turn ended by the timer");
+    tap_ok(child->preempts > 1000 && !cpu_idle_ticks(), "each turn ended by the timer");
 }
 
 static void test_yield_keeps_shares(void)
@@ -74,7 +75,7 @@ static void test_idle(void)
     mock_now = deadline;
     tap_ok(mock_next() == child && (child->context.rax & EXO_UP_DEADLINE) && !child->waiting,
            "at the deadline wait returns DEADLINE");
-    tap_ok(cpu_idle_ticks == 10 * SLICE_TICKS, "the time between counts as idle");
+    tap_ok(cpu_idle_ticks() == 10 * SLICE_TICKS, "the time between counts as idle");
     call(EXO_CALL_WAIT, mock_now - 5);
     tap_ok(current == child && child->context.rax == EXO_UP_DEADLINE,
            "a deadline that has passed returns at once");
@@ -211,7 +212,7 @@ static void test_no_lost_wakeup(void)
         }
         init->context.rax = EXO_CALL_WAIT;
         init->context.rdi = 0;
-        cpu_call();
+        cpu_call(current);
         if (when == 2)
             env_pend(init, EXO_UP_QUEUE); /* between the call and the decision */
         mock_next();
@@ -298,13 +299,13 @@ static void test_faults(void)
     control->disabled = 0;
     control->upcall_entry = 0x401000;
     control->upcall_stack = 0x501000;
-    cpu_fault(14, 6, 0xdead000);
+    cpu_fault(current, 14, 6, 0xdead000);
     mock_next();
     tap_ok((init->context.rdi & EXO_UP_FAULT) && control->fault.vector == 14 &&
                control->fault.error == 6 && control->fault.address == 0xdead000,
            "a fault is an upcall that says what and where");
     init->context.rip = 0x402222;
-    cpu_fault(6, 0, 0);
+    cpu_fault(current, 6, 0, 0);
     mock_next();
     tap_ok(init->state == EXO_ENV_ZOMBIE && init->end == EXO_END_FAULT && init->end_status == 6 &&
                init->end_rip == 0x402222 && !current,
@@ -350,7 +351,7 @@ static void test_foreign(void)
         control->upcall_stack = 0x501ff8;
         init->context = before;
         uint64_t calls = init->calls;
-        cpu_call();
+        cpu_call(current);
         tap_ok(!memcmp(&init->context, &before, sizeof(before)) &&
                    control->pending == EXO_UP_FOREIGN && init->calls == calls + 1,
                "call 0x%lx changes no register and is a reason", (unsigned long)numbers[i]);
@@ -361,7 +362,7 @@ static void test_foreign(void)
                "and an upcall with the caller's registers in `saved`");
 
         init->context = before;
-        cpu_call();
+        cpu_call(current);
         bool kept = init->context.rip == before.rip && init->context.rbx == before.rbx;
         tap_ok(init->context.rax == (uint64_t)-EXO_E_CALL && kept && !init->pending,
                "with upcalls disabled it is the error CALL and no reason");
@@ -434,7 +435,7 @@ static void test_many_at_once(void)
         mock_now = mock_alarm > mock_now ? mock_alarm : mock_now;
         mock_next();
     }
-    tap_ok(!children_with(~0u) && !inv_all() && !inv_cpu_waiting(mock_alarm),
+    tap_ok(!children_with(~0u) && !inv_all() && !inv_cpu_waiting(&processors[mock_cpu], mock_alarm),
            "and the others when their turn comes (%u rounds)", rounds);
 }
 

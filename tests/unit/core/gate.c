@@ -18,7 +18,7 @@ static void enter(uint64_t number, const uint64_t a[6])
     c->r10 = a[3];
     c->r8 = a[4];
     c->r9 = a[5];
-    cpu_call();
+    cpu_call(current);
     mock_next();
 }
 #define ENTER(name, ...) enter(EXO_CALL_##name, (const uint64_t[6]){__VA_ARGS__})
@@ -56,9 +56,10 @@ static uint64_t gate_for(struct env *owner, struct env *caller, uint64_t tag)
 static bool until_runs(const struct env *env)
 {
     for (uint32_t i = 0; i < 2 * MOCK_SLICES && current != env; i++) {
-        if (mock_alarm == UINT64_MAX)
+        if (!processors_stirred && mock_alarm == UINT64_MAX)
             return false;
-        mock_now = mock_alarm;
+        if (!processors_stirred)
+            mock_now = mock_alarm;
         mock_next();
     }
     return current == env;
@@ -69,7 +70,7 @@ static bool sound(void)
     const char *wrong = inv_all();
 
     if (!wrong)
-        wrong = inv_cpu_waiting(mock_alarm);
+        wrong = inv_cpu_waiting(&processors[mock_cpu], mock_alarm);
     if (wrong)
         printf("# %s\n", wrong);
     return !wrong;

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-uint64_t mock_now, mock_alarm;
+uint64_t mock_now, mock_alarms[MOCK_CPUS];
+uint32_t mock_cpus = 1, mock_cpu;
 char mock_console[65536];
 uint32_t mock_console_used, mock_flushes, mock_logged;
 
@@ -19,11 +20,12 @@ uint32_t machine_cpus = 1;
 static uint8_t *ram;
 
 #define TLB_SIZE 64u
-static struct {
-    uint64_t address, entry;
-} tlb[TLB_SIZE];
-static uint32_t tlb_used;
-static uint32_t tlb_root;
+static struct tlb {
+    uint32_t root, used;
+    struct {
+        uint64_t address, entry;
+    } known[TLB_SIZE];
+} tlbs[MOCK_CPUS];
 
 /* A NIC that sends nothing before it is polled. */
 struct mock_packet mock_sent[MOCK_SENT];
@@ -142,17 +144,19 @@ void machine_fpu_init(uint8_t *image)
 void machine_tlb_flush(frame_t root, uint64_t address)
 {
     mock_flushes++;
-    for (uint32_t i = 0; root.n == tlb_root && i < tlb_used;)
-        if (address == MACHINE_TLB_ALL || tlb[i].address == address)
-            tlb[i] = tlb[--tlb_used];
-        else
-            i++;
+    for (struct tlb *tlb = tlbs; tlb < tlbs + MOCK_CPUS; tlb++)
+        for (uint32_t i = 0; root.n == tlb->root && i < tlb->used;)
+            if (address == MACHINE_TLB_ALL || tlb->known[i].address == address)
+                tlb->known[i] = tlb->known[--tlb->used];
+            else
+                i++;
 }
 
 void machine_root_free(frame_t root)
 {
-    if (root.n == tlb_root)
-        tlb_root = tlb_used = 0;
+    for (struct tlb *tlb = tlbs; tlb < tlbs + MOCK_CPUS; tlb++)
+        if (root.n == tlb->root)
+            *tlb = (struct tlb){0};
 }
 
 uint64_t machine_time(void)
@@ -215,7 +219,8 @@ void klog(const char *format, ...)
 /* The tables, empty; generations alone are kept, so that names of the machine before are stale. */
 static void tables_make(void)
 {
-    static const struct table_counts counts = {MOCK_ENVS, MOCK_QUEUES, MOCK_SLICES, MOCK_GRANTS};
+    const struct table_counts counts = {MOCK_ENVS, MOCK_QUEUES, MOCK_SLICES / mock_cpus,
+                                        MOCK_GRANTS, mock_cpus};
     static void *tables;
     uint32_t generations[MOCK_ENVS] = {0};
 
@@ -280,7 +285,10 @@ struct env *mock_boot(void)
     frame_add_free(MOCK_KERNEL, MOCK_FRAMES - MOCK_KERNEL);
     mock_now = 1000;
     mock_arrived_count = mock_left_count = mock_no_channel = 0;
-    mock_console_used = tlb_used = tlb_root = 0;
+    mock_console_used = mock_cpu = 0;
+    for (uint32_t i = 0; i < MOCK_CPUS; i++)
+        mock_alarms[i] = UINT64_MAX;
+    memset(tlbs, 0, sizeof(tlbs));
 
     struct env *first = env_first(MOCK_FRAMES - MOCK_KERNEL);
     int64_t root = CALL(first, PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_PML4);
@@ -297,12 +305,11 @@ struct env *mock_boot(void)
 
 struct env *mock_next(void)
 {
-    struct env *env = cpu_next(mock_now, &mock_alarm);
+    struct env *env = cpu_next(&processors[mock_cpu], mock_now, &mock_alarm);
+    struct tlb *tlb = &tlbs[mock_cpu];
 
-    if (env && env->root.n != tlb_root) {
-        tlb_root = env->root.n;
-        tlb_used = 0;
-    }
+    if (env && env->root.n != tlb->root)
+        *tlb = (struct tlb){.root = env->root.n};
     return env;
 }
 
@@ -366,6 +373,8 @@ int64_t mock_reclaim(struct env *parent, env_t name)
 {
     int64_t calls = 0, result;
 
+    if (mock_env(name.n) && mock_env(name.n)->on)
+        mock_next(); /* it was told, and lets go */
     do {
         result = CALL(parent, ENV_RECLAIM, name.n);
         calls++;
@@ -457,34 +466,38 @@ static uint64_t walk(uint32_t root, uint64_t address)
 
 bool mock_touch(uint64_t address)
 {
+    struct tlb *tlb = &tlbs[mock_cpu];
+
     address &= ~0xfffull;
     if (!current)
         return false;
-    for (uint32_t i = 0; i < tlb_used; i++)
-        if (tlb[i].address == address)
+    for (uint32_t i = 0; i < tlb->used; i++)
+        if (tlb->known[i].address == address)
             return true;
     uint64_t entry = walk(current->root.n, address);
     if (!entry)
         return false;
-    uint32_t at = tlb_used < TLB_SIZE ? tlb_used++ : (uint32_t)(address >> 12) % TLB_SIZE;
-    tlb[at].address = address;
-    tlb[at].entry = entry;
+    uint32_t at = tlb->used < TLB_SIZE ? tlb->used++ : (uint32_t)(address >> 12) % TLB_SIZE;
+    tlb->known[at].address = address;
+    tlb->known[at].entry = entry;
     return true;
 }
 
 bool mock_tlb_clean(void)
 {
-    for (uint32_t i = 0; i < tlb_used; i++)
-        if (walk(tlb_root, tlb[i].address) != tlb[i].entry)
-            return false;
+    for (const struct tlb *tlb = tlbs; tlb < tlbs + MOCK_CPUS; tlb++)
+        for (uint32_t i = 0; i < tlb->used; i++)
+            if (walk(tlb->root, tlb->known[i].address) != tlb->known[i].entry)
+                return false;
     return true;
 }
 
 bool mock_tlb_knows(uint32_t frame)
 {
-    for (uint32_t i = 0; i < tlb_used; i++)
-        if (PTE_FRAME(tlb[i].entry) == frame)
-            return true;
+    for (const struct tlb *tlb = tlbs; tlb < tlbs + MOCK_CPUS; tlb++)
+        for (uint32_t i = 0; i < tlb->used; i++)
+            if (PTE_FRAME(tlb->known[i].entry) == frame)
+                return true;
     return false;
 }
 
@@ -492,6 +505,7 @@ static struct {
     struct frame frames[MOCK_FRAMES];
     struct env envs[MOCK_ENVS];
     struct queue queues[MOCK_QUEUES];
+    struct processor processors[MOCK_CPUS];
     struct gate gates[GATE_TABLE];
     uint16_t slices[MOCK_SLICES];
     struct grant grants[MOCK_GRANTS];
@@ -528,7 +542,8 @@ void mock_snapshot(bool full)
 {
     memcpy(saved.frames, frames, sizeof(saved.frames));
     memcpy(saved.envs, envs, MOCK_ENVS * sizeof(*envs));
-    memcpy(saved.slices, slice_owner, sizeof(saved.slices));
+    memcpy(saved.processors, processors, mock_cpus * sizeof(*processors));
+    memcpy(saved.slices, slice_owner, slice_count * sizeof(*slice_owner));
     memcpy(saved.grants, grants, sizeof(saved.grants));
     memcpy(saved.blocks, blocks, sizeof(saved.blocks));
     saved.grants_free = grants_free;
@@ -549,7 +564,8 @@ bool mock_unchanged(bool full)
 {
     return !memcmp(saved.frames, frames, sizeof(saved.frames)) &&
            !memcmp(saved.envs, envs, MOCK_ENVS * sizeof(*envs)) &&
-           !memcmp(saved.slices, slice_owner, sizeof(saved.slices)) &&
+           !memcmp(saved.processors, processors, mock_cpus * sizeof(*processors)) &&
+           !memcmp(saved.slices, slice_owner, slice_count * sizeof(*slice_owner)) &&
            !memcmp(saved.grants, grants, sizeof(saved.grants)) &&
            !memcmp(saved.blocks, blocks, sizeof(saved.blocks)) &&
            saved.grants_free.first == grants_free.first &&

@@ -21,6 +21,7 @@
 #include "machine.h"
 #include "nic.h"
 #include "packet_filter.h"
+#include "processor.h"
 #include "slice.h"
 #include "table.h"
 
@@ -34,6 +35,15 @@
 #define MOCK_GRANTS 128u /* slot 0 included */
 
 extern uint64_t mock_now;
+
+/* How many CPUs the next machine has, 1 if nobody says so, and which of them is meant. */
+#define MOCK_CPUS 3u
+extern uint32_t mock_cpus, mock_cpu;
+static inline struct env *on_cpu(uint32_t cpu)
+{
+    return processors[cpu].current;
+}
+#define current on_cpu(mock_cpu)
 extern char mock_console[65536];
 extern uint32_t mock_console_used;
 extern uint32_t mock_flushes, mock_logged;
@@ -69,9 +79,10 @@ struct nic *mock_second_nic(void);
 /* Forget how often each slot was used: the names of the next machine are those of the first. */
 void mock_forget_names(void);
 
-/* cpu_next at mock_now; switches the TLB as a machine would. */
+/* cpu_next at mock_now, for CPU mock_cpu; switches its TLB as a machine would. */
 struct env *mock_next(void);
-extern uint64_t mock_alarm;
+extern uint64_t mock_alarms[MOCK_CPUS];
+#define mock_alarm (mock_alarms[mock_cpu])
 
 /* A call by `self`, through the generated dispatch. */
 int64_t mock_call(struct env *self, uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
@@ -106,9 +117,9 @@ struct exo_control *mock_control(const struct env *env);
 /* Reclaim a child to the end; the number of calls, or the error. */
 int64_t mock_reclaim(struct env *parent, env_t name);
 
-/* The running program touches `address`: the TLB remembers. False: it would fault. */
+/* The program that CPU mock_cpu runs touches `address`: its TLB remembers. False: it would fault. */
 bool mock_touch(uint64_t address);
-/* Does the TLB remember nothing but what the tables say now? */
+/* Do the TLBs remember nothing but what the tables say now? */
 bool mock_tlb_clean(void);
 bool mock_tlb_knows(uint32_t frame);
 

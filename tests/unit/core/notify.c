@@ -97,7 +97,7 @@ static void test_no_lost_wakeup(void)
         }
         init->context.rax = EXO_CALL_WAIT;
         init->context.rdi = 0;
-        cpu_call();
+        cpu_call(current);
         if (when == 2)
             CALL(a, NOTIFY, init->name.n, 8); /* between the call and the decision */
         mock_next();

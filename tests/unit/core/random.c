@@ -30,6 +30,7 @@ static bool run(uint64_t seed, uint64_t count, uint32_t every)
     steps.failed = NULL;
     for (uint64_t i = 0; i < count && !steps.failed; i++) {
         if (!(i % 20000) || !steps_anybody_runs() || envs[1].state != EXO_ENV_LIVE) {
+            mock_cpus = 1 + (uint32_t)(boots % MOCK_CPUS);
             mock_boot();
             boots++;
         }

@@ -526,7 +526,7 @@ static void step_foreign(bool full)
     struct exo_context before = self->context;
     uint32_t pending = self->pending;
     mock_snapshot(full);
-    cpu_call();
+    cpu_call(current);
     if (off ? self->context.rax != (uint64_t)-EXO_E_CALL || self->pending != pending
             : self->pending != (pending | EXO_UP_FOREIGN) || control->pending != self->pending)
         steps.failed = "a foreign call was neither refused nor delivered";
@@ -540,10 +540,62 @@ static void step_foreign(bool full)
     self->calls++;
 }
 
+/* What the kernel decides after a step, on CPU mock_cpu. */
+static void decide(void)
+{
+    uint64_t disabled[MOCK_ENVS] = {0}, count[MOCK_ENVS] = {0};
+
+    for (uint32_t i = 1; i < MOCK_ENVS; i++)
+        if (envs[i].state == EXO_ENV_LIVE) {
+            disabled[i] = mock_control(&envs[i])->disabled;
+            count[i] = envs[i].upcalls;
+        }
+    struct env *env = mock_next();
+    if (env && env->upcalls != count[env - envs]) {
+        steps.upcalls++;
+        if (disabled[env - envs] || env->upcalls != count[env - envs] + 1)
+            steps.failed = "an upcall was nested";
+    }
+    if (env && env->state != EXO_ENV_LIVE)
+        steps.failed = "somebody runs who does not live";
+    const char *wrong = inv_cpu_waiting(&processors[mock_cpu], mock_alarm);
+    if (wrong)
+        steps.failed = wrong;
+}
+
+/* Other CPUs get their messages and alarms, soon or a little later. */
+static void others_decide(void)
+{
+    uint32_t self = mock_cpu;
+
+    for (mock_cpu = 0; mock_cpu < mock_cpus; mock_cpu++) {
+        bool due = mock_alarm <= mock_now || processors_stirred >> mock_cpu & 1;
+        if (mock_cpu != self && due && steps_dice(2))
+            decide();
+    }
+    mock_cpu = self;
+}
+
+/* If all CPUs idle, time goes on to the first alarm. */
+static void idle_until_alarm(void)
+{
+    uint64_t first = UINT64_MAX;
+
+    for (uint32_t i = 0; i < mock_cpus; i++) {
+        if (on_cpu(i) || processors_stirred >> i & 1)
+            return;
+        if (mock_alarms[i] < first)
+            first = mock_alarms[i];
+    }
+    if (first != UINT64_MAX && first > mock_now)
+        mock_now = first;
+}
+
 void steps_one(bool full)
 {
-    uint64_t before_disabled = 0, before_upcalls = 0;
-
+    mock_cpu = mock_cpus > 1 ? steps_dice(mock_cpus) : 0;
+    if (current && current->state != EXO_ENV_LIVE)
+        decide(); /* another CPU ended it: it does nothing any more */
     if (current && steps_dice(20)) {
         for (uint32_t i = 0; i < 3; i++)
             mock_touch((uint64_t)steps_dice(2) << 39 | (uint64_t)steps_dice(2) << 30 |
@@ -551,7 +603,7 @@ void steps_one(bool full)
         scribble(current);
         if (!steps_dice(300)) {
             steps.faults++;
-            cpu_fault(14, 0, 0x1234);
+            cpu_fault(current, 14, 0, 0x1234);
         } else if (!steps_dice(60)) {
             build(current);
         } else if (!steps_dice(40)) {
@@ -575,36 +627,19 @@ void steps_one(bool full)
         nic_carry(nics[0]);
     steps_check_sent();
     mock_now += steps_dice(4) ? steps_dice(2000) : steps_dice(3000000);
-    if (!current && mock_alarm != UINT64_MAX && mock_alarm > mock_now)
-        mock_now = mock_alarm;
-    uint64_t disabled[MOCK_ENVS] = {0}, count[MOCK_ENVS] = {0};
-    for (uint32_t i = 1; i < MOCK_ENVS; i++)
-        if (envs[i].state == EXO_ENV_LIVE) {
-            disabled[i] = mock_control(&envs[i])->disabled;
-            count[i] = envs[i].upcalls;
-        }
-    struct env *env = mock_next();
-    if (env) {
-        before_disabled = disabled[env - envs];
-        before_upcalls = count[env - envs];
-        if (env->upcalls != before_upcalls) {
-            steps.upcalls++;
-            if (before_disabled || env->upcalls != before_upcalls + 1)
-                steps.failed = "an upcall was nested";
-        }
-        if (env->state != EXO_ENV_LIVE)
-            steps.failed = "somebody runs who does not live";
-    }
+    idle_until_alarm();
+    decide();
+    others_decide();
     if (!mock_tlb_clean())
         steps.failed = "the TLB has a translation that the tables have not";
     if (!mock_dma_clean())
         steps.failed = "a device reaches what is no buffer of its queues";
-    const char *wrong = inv_cpu_waiting(mock_alarm);
-    if (wrong)
-        steps.failed = wrong;
 }
 
 bool steps_anybody_runs(void)
 {
-    return current || mock_alarm != UINT64_MAX;
+    for (uint32_t i = 0; i < mock_cpus; i++)
+        if (on_cpu(i) || processors_stirred >> i & 1 || mock_alarms[i] != UINT64_MAX)
+            return true;
+    return false;
 }

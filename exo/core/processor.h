@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * processor.h - what the core knows of each CPU: whom it runs, on whose time, and until when.
+ *
+ * A CPU that runs anybody walks its own part of the slice vector (slice.h). All of this is the
+ * core's and, as the rest of it, used by one CPU at a time; another that must decide anew
+ * because of that is named in processors_stirred, and the machine tells it.
+ */
+#ifndef EXO_CORE_PROCESSOR_H
+#define EXO_CORE_PROCESSOR_H
+
+#include "env.h"
+
+struct processor {
+    uint32_t number;
+    struct env *current; /* whose registers are on it, or NULL; set by cpu_next */
+    struct env *payer;   /* whose time it is: `current`, or one that waits for `current` */
+    uint32_t position;   /* in the slice vector */
+    uint64_t slice_end;  /* time stamp */
+    uint64_t since;      /* `current` has it, or nobody has, since then */
+    uint64_t idle_ticks;
+    bool yielded; /* `current` gave up the rest of its slice */
+    bool ending;  /* `current` was told that its slice is over, and has its grace */
+    /* Node i holds the earlier of nodes 2i and 2i + 1, node env_count + slot when the timer or
+     * deadline of that environment passes if this is its home, else UINT64_MAX: never. */
+    uint64_t *expiry;
+};
+
+extern struct processor *processors; /* at most EXO_CPUS */
+extern uint32_t processor_count;
+
+/* Bit n: nobody else wants processor n, so it has no alarm at its slice's end: it is to be stirred when
+ * that changes. */
+extern uint64_t processors_quiet;
+
+/* Bit n: processor n must call cpu_next, for what it decided on has changed. */
+extern uint64_t processors_stirred;
+
+/* Boot and tests: nobody has run yet. `expiry` has room for two stamps an environment and CPU. */
+void cpu_init(struct processor *table, uint32_t count, uint64_t *expiry);
+
+/*
+ * Decide who runs on `p` now: accounts the time since the last decision, expires timers and deadlines,
+ * moves along the slice vector at a slice's end, delivers upcalls (or the result of `wait`) into
+ * env->context. Returns NULL when nobody can run. *alarm gets the time stamp at
+ * which the machine must call again at the latest (UINT64_MAX: no need).
+ */
+struct env *cpu_next(struct processor *p, uint64_t now, uint64_t *alarm);
+
+/* `self`, which a CPU runs, raised an exception: queue EXO_UP_FAULT or end it. Call cpu_next after. */
+void cpu_fault(struct env *self, uint64_t vector, uint64_t error, uint64_t address);
+
+/*
+ * Carry out call `number` for `self`, which a CPU runs, with arguments and result in its context. True:
+ * call cpu_next after; false: nothing that it decided on has changed, and `self` can go on.
+ */
+bool cpu_call(struct env *self);
+
+/* What stands in env->on for this CPU. */
+static inline uint8_t processor_on(const struct processor *p)
+{
+    return (uint8_t)(p->number + 1);
+}
+
+static inline void processor_stir(uint32_t number)
+{
+    processors_stirred |= 1ull << number;
+}
+
+/* The CPU that runs `env`, if one does, must decide anew. */
+static inline void env_stir(const struct env *env)
+{
+    if (env->on)
+        processor_stir(env->on - 1u);
+}
+
+#endif
