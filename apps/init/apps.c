@@ -34,7 +34,7 @@ static struct plan_machine machine;
 
 static void slices_give(uint32_t app)
 {
-    for (uint32_t position = 0; position < machine.slices; position++)
+    for (uint32_t position = 0; position < machine.cpus * machine.slices; position++)
         if (plan.position[position] == app)
             exo_slice_set(position, apps[app].env);
 }
@@ -51,8 +51,8 @@ static void start(uint32_t i)
     slices_give(i);
     peers_tell(i, app->env);
     app->started = time_ns();
-    printf("started %s (environment %u, %u pages, %u slices, image at 0x%" PRIx64 ")\n",
-           app->told.name, EXO_ENV_SLOT(app->env.n), app->told.pages, app->told.slices,
+    printf("started %s (environment %u, %u pages, %u slices of CPU %u, image at 0x%" PRIx64 ")\n",
+           app->told.name, EXO_ENV_SLOT(app->env.n), app->told.pages, app->told.slices, plan.cpu[i],
            app->image_base);
 }
 
@@ -163,7 +163,8 @@ void apps_start(const char *checked)
 {
     bundle = checked;
     app_count = ((const struct bundle_header *)bundle)->apps;
-    machine.slices = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_SLICES);
+    machine.cpus = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_CPUS);
+    machine.slices = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_CPU_SLICES);
     machine.queues = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_QUEUES);
     plan_make(&plan, bundle_apps(bundle), app_count, &machine);
     if (!peers_make(bundle_apps(bundle), app_count))

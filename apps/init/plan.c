@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * plan.c - who gets which slices of the CPU and how many network queues.
+ * plan.c - who gets which slices of which CPU, and how many network queues.
  *
- *   L1  an application that is not refused gets as many positions as it asks for
- *   L2  at least one position stays with init, which must be able to run to restart the others
+ *   L1  an application that is not refused gets as many positions as it asks for, all of one CPU
+ *   L2  at least one position of the first CPU stays with init, which must be able to run to restart the others
  */
 #include "plan.h"
 
@@ -19,32 +19,53 @@ static bool refuse(struct plan *plan, uint32_t app, const char *what, uint32_t w
     return true;
 }
 
-/* Returns how many slices the applications get together. */
-static uint32_t admit(struct plan *plan, const struct bundle_app *apps, uint32_t count,
-                      const struct plan_machine *machine)
-{
-    uint32_t slices = 0, queues = 0;
+/* How many positions of each CPU are not given yet. */
+static uint32_t left[EXO_CPUS];
 
-    for (uint32_t i = 0; i < count; i++) {
-        if (refuse(plan, i, "slices", apps[i].slices, machine->slices - 1 - slices) ||
-            refuse(plan, i, "network queues", apps[i].queues, machine->queues - queues))
-            continue;
-        slices += apps[i].slices;
-        queues += apps[i].queues;
-    }
-    return slices;
+/* Where the application goes: where it wants, or where most is left. */
+static uint32_t cpu_for(const struct bundle_app *app, const struct plan_machine *machine)
+{
+    uint32_t best = 0;
+
+    if (app->cpu != BUNDLE_ANY_CPU)
+        return app->cpu;
+    for (uint32_t cpu = 1; cpu < machine->cpus; cpu++)
+        if (left[cpu] > left[best])
+            best = cpu;
+    return best;
 }
 
-/* The application that is furthest behind its share when position `at` of `total` is given. */
+/* Who gets what it wants, and on which CPU. */
+static void admit(struct plan *plan, const struct bundle_app *apps, uint32_t count,
+                  const struct plan_machine *machine)
+{
+    uint32_t queues = 0;
+
+    for (uint32_t cpu = 0; cpu < machine->cpus; cpu++)
+        left[cpu] = machine->slices - !cpu;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t cpu = cpu_for(&apps[i], machine);
+        if (refuse(plan, i, "CPUs", cpu + 1, machine->cpus) ||
+            refuse(plan, i, "slices", apps[i].slices, left[cpu]) ||
+            refuse(plan, i, "network queues", apps[i].queues, machine->queues - queues))
+            continue;
+        plan->cpu[i] = cpu;
+        left[cpu] -= apps[i].slices;
+        queues += apps[i].queues;
+    }
+}
+
+/* The application of this CPU that is furthest behind its share when position `at` of `total` is given. */
 static uint32_t furthest_behind(const struct plan *plan, const struct bundle_app *apps,
-                                uint32_t count, const uint32_t *given, uint32_t at, uint32_t total)
+                                uint32_t count, uint32_t cpu, const uint32_t *given, uint32_t at,
+                                uint32_t total)
 {
     uint32_t who = PLAN_NOBODY;
     int64_t most = 0;
 
     for (uint32_t i = 0; i < count; i++) {
         int64_t behind = (int64_t)apps[i].slices * (at + 1) - (int64_t)given[i] * total;
-        if (!plan->lacks[i] && behind > most) {
+        if (!plan->lacks[i] && plan->cpu[i] == cpu && behind > most) {
             most = behind;
             who = i;
         }
@@ -58,12 +79,14 @@ void plan_make(struct plan *plan, const struct bundle_app *apps, uint32_t count,
     uint32_t given[BUNDLE_APPS] = {0};
 
     memset(plan, 0, sizeof(*plan));
-    uint32_t total = admit(plan, apps, count, machine);
-    for (uint32_t at = 0; at < EXO_SLICES; at++) {
+    for (uint32_t at = 0; at < EXO_SLICES; at++)
         plan->position[at] = PLAN_NOBODY;
-        if (at < total) {
-            uint32_t who = furthest_behind(plan, apps, count, given, at, total);
-            plan->position[at] = who;
+    admit(plan, apps, count, machine);
+    for (uint32_t cpu = 0; cpu < machine->cpus; cpu++) {
+        uint32_t total = machine->slices - !cpu - left[cpu];
+        for (uint32_t at = 0; at < total; at++) {
+            uint32_t who = furthest_behind(plan, apps, count, cpu, given, at, total);
+            plan->position[cpu * machine->slices + at] = who;
             given[who]++;
         }
     }

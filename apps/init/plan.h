@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* plan.h - who gets which slices of the CPU and how many network queues, decided once at the start.
- */
+/* plan.h - who gets which slices of which CPU, and how many network queues, decided once at the start. */
 #ifndef INIT_PLAN_H
 #define INIT_PLAN_H
 
@@ -9,13 +8,14 @@
 
 #define PLAN_NOBODY BUNDLE_APPS /* the position stays with init */
 
-/* What there is to divide: at most EXO_SLICES and EXO_QUEUES. */
+/* What there is to divide: at most EXO_SLICES on all CPUs together, and EXO_QUEUES. */
 struct plan_machine {
-    uint32_t slices, queues;
+    uint32_t cpus, slices, queues; /* slices of each CPU: CPU n has those from n * slices on */
 };
 
 struct plan {
     uint32_t position[EXO_SLICES]; /* the application's index, or PLAN_NOBODY */
+    uint32_t cpu[BUNDLE_APPS];     /* where its positions are */
     const char
         *lacks[BUNDLE_APPS];     /* what the machine cannot give it, in the plural; NULL: nothing */
     uint32_t left[BUNDLE_APPS];  /* how many of these were left for it */

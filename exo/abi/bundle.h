@@ -13,8 +13,9 @@
 #include "types.h"
 
 #define BUNDLE_MAGIC   0x31646e7562657266ull /* "frebund1" */
-#define BUNDLE_VERSION 3u
+#define BUNDLE_VERSION 4u
 #define BUNDLE_APPS    32u
+#define BUNDLE_ANY_CPU 0xffffu
 #define BUNDLE_CONTROL 1u /* flags: init takes commands over the channel */
 
 enum bundle_restart { BUNDLE_NEVER = 0, BUNDLE_ON_FAILURE = 1, BUNDLE_ALWAYS = 2 };
@@ -38,7 +39,8 @@ struct bundle_app {
     uint32_t argc;
     uint32_t envc;
     uint32_t pages;        /* quota of frames, everything included */
-    uint32_t slices;       /* positions in the slice vector, 1 or more */
+    uint16_t slices;       /* positions in the slice vector of one CPU, 1 or more */
+    uint16_t cpu;          /* which; BUNDLE_ANY_CPU: one that has most of them left */
     uint32_t queues;       /* quota of network queues */
     uint16_t restart;      /* enum bundle_restart */
     uint16_t environments; /* quota of children of its own */

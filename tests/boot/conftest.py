@@ -79,6 +79,7 @@ def boot(build, tmp_path, start_machine):
 
     def start(apps: list[dict], *, memory: int = 256, declared: int = 0, **options) -> Emulator:
         lines = ["[machine]", 'name = "test"', f'memory = "{declared or memory}M"']
+        lines.append(f"cpus = {options.get('cpus', 1)}")
         if "control" in options:
             lines += ["[control]", "serial = true"]
         for app in apps:

@@ -74,7 +74,7 @@ def test_refusals(machine, build, tmp_path, boot_bundle):
         f"[init] less is not started: its quota is {least - 1} pages, to start it takes {least}; "
         "raise `memory` in the machine file.\n"
     ) in text
-    assert f"[init] started least (environment 3, {least} pages, 1 slices, image at 0x" in text
+    assert f"[init] started least (environment 3, {least} pages, 1 slices of CPU 0, image at 0x" in text
     assert "[least] too little memory to start: raise `memory` in the machine file\n" in text
     left = re.search(r"^\[init\] after is not started: it wants 13000 pages, (\d+) are left\.$", text, re.M)
     assert left and int(left[1]) < 13000

@@ -23,6 +23,7 @@ arguments = ["-v", "x y"]
 environment = { LANG = "C" }
 memory = "2M"
 slices = 8
+cpu = 0
 sched = "fifo"
 quantum = "50us"
 trace = "16K"
@@ -61,6 +62,7 @@ NEAR = {
     "rights": ["directory", "tables", "directory", "all", ""],
     "arguments": ["-v", "", "\u00e4", "x" * 500, "\\u0000", "a\\nb"],
     "cpus": [1, 2, 64, 65, 0, -1, 1 << 63],
+    "cpu": [0, 1, 63, 64, -1, 1 << 63],
     "slices": [1, 8, 50, 63, 64, 0, -1, 1 << 31, 1 << 63, 1 << 64],
     "environments": [0, 1, 50, 60, 61, 62, -1, 1 << 63],
     "serial": ["true", "false", "true", "True", "1"],

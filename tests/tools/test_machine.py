@@ -129,6 +129,17 @@ def test_cpus(read):
     assert [read(changed(3, f"cpus = {count}")).cpus for count in (1, 2, 64)] == [1, 2, 64]
 
 
+def test_slices_are_those_of_one_cpu(read):
+    """Each application goes where it wants or where most is left: 63 and 64 slices here."""
+    two = changed(3, "cpus = 2")
+    assert [app.cpu for app in read(two).apps] == [None, None]
+    many = two.replace("slices = 8", "slices = 63", 1)
+    assert [app.slices for app in read(many).apps] == [63, 4]
+    one = many.replace("slices = 63", "slices = 63\ncpu = 0", 1).replace('name = "other"', 'name = "other"\ncpu = 0', 1)
+    with pytest.raises(MachineError, match=r"other: `slices` is 4, but the applications before it leave 0 of the 63 slices of CPU 0\."):
+        read(one)
+
+
 def test_rights(read):
     other = read(GOOD + 'rights = ["directory", "directory"]\n').apps[1]
     assert other.rights == ("directory",)
@@ -234,6 +245,9 @@ WRONG = {
     "slices date": (10, "slices = 2020-01-01", "www: `slices` must be a number, not a date or time."),
     "many slices": (10, "slices = 64", "www: `slices` is 64; an application has 1 to 63 slices."),
     "all slices but those of the other": (10, "slices = 59", None),
+    "cpu": (10, "cpu = 0", None),
+    "cpu that is not there": (10, "cpu = 1", "www: `cpu` is 1; the machine has CPU 0 alone (`cpus` in [machine])."),
+    "cpu below all": (10, "cpu = -1", "www: `cpu` is -1; the machine has CPU 0 alone (`cpus` in [machine])."),
     "sched": (11, 'sched = "robin"', 'www: `sched` is "robin"; did you mean "round_robin"?'),
     "sched 2": (11, 'sched = "zz"', 'www: `sched` is "zz"; choose one of central, edf, eevdf, fifo, priority, round_robin, steal, stride.'),
     "quantum": (11, 'quantum = "4us"', "www: `quantum` is 4us; it goes from 5 us to 1 s."),

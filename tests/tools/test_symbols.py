@@ -207,7 +207,7 @@ def test_where_an_application_was_when_the_kernel_stopped(program, table):
     """The kernel tells an address; which image lies there, the log said when it was started."""
     other, moved, later = table["other"][0], 0x2A123456000, 0x19876543000
     stop = "[exo] It was working for {}, which was at 0x{:x}."
-    started = "[init] started www (environment 2, 512 pages, 8 slices, image at 0x{:x})"
+    started = "[init] started www (environment 2, 512 pages, 8 slices of CPU 0, image at 0x{:x})"
     symboliser = Symboliser({"exo": program, "www": program, "www2": program, "init": program})
     assert symboliser.extra(stop.format("www", other)) == [], "not known where it lies"
     assert symboliser.extra(f"[www2] {started.format(moved)}") == []
@@ -257,7 +257,7 @@ def test_the_formats_are_those_in_the_sources():
     for file, text in (
         ("libos/crash.c", '"backtrace: %s0x%lx"'),
         ("apps/init/apps.c", 'was ended: exception %u at %s0x%" PRIx64 " while'),
-        ("apps/init/apps.c", '"started %s (environment %u, %u pages, %u slices, image at 0x%" PRIx64 ")'),
+        ("apps/init/apps.c", '"started %s (environment %u, %u pages, %u slices of CPU %u, image at 0x%" PRIx64 ")'),
         ("exo/x86_64/boot.c", "The kernel lies at 0x%lx."),
         ("exo/x86_64/first.c", "init lies at 0x%lx."),
         ("exo/x86_64/log.c", "It was working for %s, which was at 0x%lx."),

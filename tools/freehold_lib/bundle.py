@@ -20,7 +20,7 @@ from .machine import RESTARTS, App, Machine, MachineError, load
 
 # struct bundle_header and struct bundle_app; tests/tools/test_bundle.py compares them with the C.
 HEADER = struct.Struct("<QIIQII32s")
-APP = struct.Struct("<16sQQIIIIIIIHHQII")
+APP = struct.Struct("<16sQQIIIIIHHIHHQII")
 
 
 class BundleError(Exception):
@@ -120,6 +120,7 @@ def _entry(app: App, image_at: int, image_size: int, strings_at: int, strings_si
         len(app.settings),
         app.pages,
         app.slices,
+        number("BUNDLE_ANY_CPU") if app.cpu is None else app.cpu,
         0 if app.mac is None else 1,
         number(RESTARTS[app.restart]),
         app.environments,

@@ -79,7 +79,7 @@ _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MACHINE_KEYS = ("name", "memory", "cpus")
 _CONTROL_KEYS = ("serial",)
 _APP_KEYS = (
-    ("name", "image", "arguments", "environment", "memory", "slices", "sched", "quantum", "trace")
+    ("name", "image", "arguments", "environment", "memory", "slices", "cpu", "sched", "quantum", "trace")
     + ("address", "gateway", "mac", "restart", "forward", "rights", "ports", "environments")
 )
 
@@ -109,6 +109,7 @@ class App:
     environment: dict[str, str]  # without what sched, quantum, address and gateway add
     pages: int  # quota of frames
     slices: int
+    cpu: int | None  # whose slices; None: init decides
     sched: str
     quantum: int | None  # ns; None: the policy's own
     trace: int  # bytes of events that its ring holds; 0: it is not traced
@@ -281,6 +282,8 @@ class _Reader:
         cpus, most_cpus = machine.integer("cpus", 1), number("EXO_BOOT_CPUS")
         if cpus is not None and not 1 <= cpus <= most_cpus:
             machine.wrong("cpus", f"is {cpus}; a machine has 1 to {most_cpus} CPUs")
+            cpus = None
+        self.cpus = cpus or most_cpus
         control = self.control(top)
         tables = top.tables("app")
         if not tables and "app" not in values:
@@ -332,7 +335,7 @@ class _Reader:
         # One slice stays with init; the kernel's own slot, init's and one for each application are
         # taken. No machine has fewer of either.
         least = number("EXO_TABLES_LEAST")
-        self.share_out("slices", least - 1, apps, tables)
+        self.share_out_slices(apps, tables)
         self.share_out("environments", least - 2 - len(apps), apps, tables)
         page = number("EXO_PAGE_SIZE")
         wanted = sum(app["pages"] or 0 for app in apps) * page
@@ -345,6 +348,21 @@ class _Reader:
                 f"images {size_text(images)}, {f'their traces {size_text(rings)}, ' if rings else ''}and firmware and system up to "
                 f"{size_text(system_memory(memory))}",
             )
+
+    def share_out_slices(self, apps: list[dict], tables: list[Table]) -> None:
+        """As init does (apps/init/plan.c) on a machine that has no more of them than any has."""
+        each = min(number("EXO_TABLES_LEAST"), number("EXO_SLICES") // self.cpus)
+        there = [each - (cpu == 0) for cpu in range(self.cpus)]
+        left = list(there)
+        for app, table in zip(apps, tables):
+            wanted = app["slices"] or 0
+            cpu = app["cpu"] if app["cpu"] is not None else left.index(max(left))
+            if wanted > left[cpu]:
+                of = f" of CPU {cpu}" if self.cpus > 1 else ""
+                before = f"the applications before it leave {left[cpu]} of the {there[cpu]} slices{of}"
+                table.wrong("slices", f"is {wanted}, but {before}")
+            else:
+                left[cpu] -= wanted
 
     def share_out(self, key: str, most: int, apps: list[dict], tables: list[Table]) -> None:
         left = most
@@ -391,7 +409,7 @@ class _AppReader:
         """The fields of an App; what is wrong is None or empty and has been told."""
         table = self.table
         table.check_keys(_APP_KEYS)
-        app = {"name": self.name(), "pages": self.pages(), "slices": self.slices()}
+        app = {"name": self.name(), "pages": self.pages(), "slices": self.slices(), "cpu": self.cpu()}
         app |= {"image": self.image(app["pages"])}
         app |= {"arguments": self.arguments(), "environment": self.environment()}
         app["sched"] = self.sched(app["image"])
@@ -437,6 +455,14 @@ class _AppReader:
             self.table.wrong("slices", f"is {slices}; an application has 1 to {most} slices")
             return None
         return slices
+
+    def cpu(self) -> int | None:
+        cpu, most = self.table.integer("cpu", None), self.reader.cpus - 1
+        if cpu is not None and not 0 <= cpu <= most:
+            here = "the machine has CPU 0 alone" if not most else f"the machine has CPUs 0 to {most}"
+            self.table.wrong("cpu", f"is {cpu}; {here} (`cpus` in [machine])")
+            return None
+        return cpu
 
     def environments(self) -> int | None:
         count = self.table.integer("environments", 0)

@@ -40,10 +40,11 @@ static void seal(void *bundle)
 static void make_small(struct small *b)
 {
     static const struct bundle_app apps[APPS] = {
-        {"www", 0, 0, 0, 11, 2, 1, 512, 8, 1, BUNDLE_ON_FAILURE, 0, 0x525400000001, 0, 2},
-        {"echo", 0, 0, 11, 13, 1, 2, 512, 4, 1, BUNDLE_ALWAYS, 3, 0x525400000002,
+        {"www", 0, 0, 0, 11, 2, 1, 512, 8, BUNDLE_ANY_CPU, 1, BUNDLE_ON_FAILURE, 0, 0x525400000001,
+         0, 2},
+        {"echo", 0, 0, 11, 13, 1, 2, 512, 4, 1, 1, BUNDLE_ALWAYS, 3, 0x525400000002,
          2 * sizeof(struct exo_filter), 1},
-        {"abcdefghij-1234", 0, 0, 24, 2, 1, 0, 100, 63, 0, BUNDLE_NEVER, 0, 0, 0, 0},
+        {"abcdefghij-1234", 0, 0, 24, 2, 1, 0, 100, 63, 0, 0, BUNDLE_NEVER, 0, 0, 0, 0},
     };
 
     memset(b, 0, sizeof(*b));

@@ -72,7 +72,7 @@ static void make_app(void)
         bundle[i] = (char)(i * 7 + 1);
     memcpy(program, &good, sizeof(good));
     memcpy(bundle + 8, "www\0-v\0A=1", 11);
-    app = (struct bundle_app){"www", EXO_PAGE_SIZE, IMAGE, 8, 11, 2, 1, QUOTA, 1, 1, 0,
+    app = (struct bundle_app){"www", EXO_PAGE_SIZE, IMAGE, 8, 11, 2, 1, QUOTA, 1, 0, 1, 0,
                               3,     OUR_MAC,       ALLOW, 2};
     struct exo_filter allow[2] = {mock_mac(OUR_MAC), mock_mac(OUR_MAC)};
     allow[1].value.vlan = EXO_VLAN_TAGGED | 7;

@@ -11,12 +11,13 @@
 #define QUEUES 32u
 
 static struct plan plan;
-static const struct plan_machine machine = {SLICES, QUEUES};
+static struct plan_machine machine = {1, SLICES, QUEUES};
 static struct bundle_app apps[BUNDLE_APPS];
 
 static void ask(uint32_t i, uint32_t slices, uint32_t queues)
 {
-    apps[i].slices = slices;
+    apps[i].slices = (uint16_t)slices;
+    apps[i].cpu = BUNDLE_ANY_CPU;
     apps[i].queues = queues;
 }
 
@@ -35,10 +36,19 @@ static bool inv_plan(uint32_t count)
     for (uint32_t i = 0; i < count; i++)
         if (given(i) != (plan.lacks[i] ? 0 : apps[i].slices))
             return false;
-    for (uint32_t at = 0; at < SLICES; at++)
-        if (plan.position[at] >= count && plan.position[at] != PLAN_NOBODY)
+    for (uint32_t at = 0; at < SLICES; at++) {
+        uint32_t who = plan.position[at];
+        if (who == PLAN_NOBODY)
+            continue;
+        if (who >= count || plan.cpu[who] != at / machine.slices)
             return false;
-    return given(PLAN_NOBODY) >= 1;
+        if (apps[who].cpu != BUNDLE_ANY_CPU && apps[who].cpu != plan.cpu[who])
+            return false;
+    }
+    for (uint32_t at = 0; at < machine.slices; at++)
+        if (plan.position[at] == PLAN_NOBODY)
+            return true;
+    return false;
 }
 
 static bool lacks(uint32_t app, const char *what, uint32_t wants, uint32_t left)
@@ -75,12 +85,12 @@ static void test_limits(void)
     ask(0, SLICES, 0);
     plan_make(&plan, apps, 1, &machine);
     tap_ok(inv_plan(1) && lacks(0, "slices", SLICES, SLICES - 1), "and not that one");
-    ask(0, UINT32_MAX, 0);
+    ask(0, UINT16_MAX, 0);
     ask(1, 60, 0);
     ask(2, 4, 0);
     ask(3, 3, 0);
     plan_make(&plan, apps, 4, &machine);
-    tap_ok(inv_plan(4) && lacks(0, "slices", UINT32_MAX, SLICES - 1) && lacks(2, "slices", 4, 3) &&
+    tap_ok(inv_plan(4) && lacks(0, "slices", UINT16_MAX, SLICES - 1) && lacks(2, "slices", 4, 3) &&
                !plan.lacks[3],
            "who wants too many slices is told, and the next is asked");
     ask(0, 1, QUEUES - 1);
@@ -95,15 +105,42 @@ static void test_limits(void)
     tap_ok(inv_plan(0) && given(PLAN_NOBODY) == SLICES, "no application, no slice given");
 }
 
+static void test_cpus(void)
+{
+    machine = (struct plan_machine){4, SLICES / 4, QUEUES};
+    for (uint32_t i = 0; i < 4; i++)
+        ask(i, 4, 0);
+    plan_make(&plan, apps, 4, &machine);
+    tap_ok(inv_plan(4) && plan.cpu[0] == 1 && plan.cpu[1] == 2 && plan.cpu[2] == 3 &&
+               plan.cpu[3] == 0,
+           "each goes where most is left");
+    apps[0].cpu = 2;
+    apps[1].cpu = 4;
+    plan_make(&plan, apps, 4, &machine);
+    tap_ok(inv_plan(4) && plan.cpu[0] == 2 && lacks(1, "CPUs", 5, 4) && plan.cpu[2] == 1,
+           "or where it wants to be, if there is such a CPU");
+    ask(0, SLICES / 4, 0);
+    ask(1, SLICES / 4, 0);
+    apps[0].cpu = apps[1].cpu = 3;
+    plan_make(&plan, apps, 2, &machine);
+    tap_ok(inv_plan(2) && !plan.lacks[0] && lacks(1, "slices", SLICES / 4, 0),
+           "a CPU of which nothing is left has nothing for the next");
+}
+
 static void test_random(void)
 {
     uint32_t broken = 0;
 
     for (uint32_t round = 0; round < 20000; round++) {
         uint32_t count = (uint32_t)tap_random() % (BUNDLE_APPS + 1);
+        machine.cpus = 1u << tap_random() % 4;
+        machine.slices = SLICES / machine.cpus;
         for (uint32_t i = 0; i < count; i++)
             ask(i, 1 + (uint32_t)tap_random() % (tap_random() % 8 ? 6 : 80),
                 (uint32_t)tap_random() % (tap_random() % 8 ? 2 : 40));
+        for (uint32_t i = 0; i < count; i++)
+            if (tap_random() % 4 == 0)
+                apps[i].cpu = (uint16_t)(tap_random() % 5);
         plan_make(&plan, apps, count, &machine);
         broken += !inv_plan(count);
     }
@@ -114,6 +151,7 @@ int main(void)
 {
     test_spread();
     test_limits();
+    test_cpus();
     test_random();
     return tap_done();
 }
