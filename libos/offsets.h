@@ -25,7 +25,7 @@
 #define CONTROL   0x3fe00000
 #define DISABLED  16
 #define PENDING   24
-#define SLICES    216
+#define SLICES    232
 #define STACK_TOP 0x3ff00000
 #define CALL_INFO 23
 

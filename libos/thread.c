@@ -205,7 +205,7 @@ void thread_events(uint32_t reasons)
         libos_queue_events++;
         thread_wake(&libos_queue_events, UINT32_MAX, UINT32_MAX);
     }
-    if (reasons & (EXO_UP_CHILD | EXO_UP_CHANNEL)) {
+    if (reasons & (EXO_UP_CHILD | EXO_UP_CHANNEL | EXO_UP_READY)) {
         libos_child_events++;
         thread_wake(&libos_child_events, UINT32_MAX, UINT32_MAX);
     }

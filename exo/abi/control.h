@@ -62,6 +62,10 @@
 #define EXO_UP_REVOKE      (1u << 10) /* `revocation`: the parent wants pages back */
 #define EXO_UP_REPOSSESSED (1u << 11) /* pages of the list (prefer.h) were taken */
 #define EXO_UP_CHANNEL     (1u << 12) /* bytes have come over the channel */
+#define EXO_UP_READY                                                                               \
+    (1u << 13) /* `ready`: a child can run that could not, or cannot any more (watch) */
+
+#define EXO_READY_WORDS ((EXO_ENVS + 63) / 64)
 
 /* The registers of interrupted user code. Order is part of the contract. */
 struct exo_context {
@@ -102,6 +106,14 @@ struct exo_control {
     uint64_t disabled;     /* not 0: no upcalls now; the kernel sets it to 1 */
     uint64_t pending;      /* written by the kernel alone, at any time */
 
+    /* Written by the application, read at each slice's end that leaves somebody waiting. Not 0: tell by
+     * EXO_UP_SLICE_END, EXO_GRACE_NS before the CPU goes; who has not given it up by `yield` or `wait`
+     * until then loses it all the same, and its next slice as well. */
+    uint64_t wants_end;
+    /* Written by the application, read whenever a child falls asleep or wakes. Not 0: tell by
+     * EXO_UP_READY. */
+    uint64_t watch;
+
     /* Written by the kernel before an upcall, private to the application after. */
     struct exo_context saved;
     struct exo_fault fault;
@@ -120,10 +132,9 @@ struct exo_control {
      * up, 0: never. */
     uint64_t call_deadline;
 
-    /* Written by the application, read at each slice's end that leaves somebody waiting. Not 0: tell by
-     * EXO_UP_SLICE_END, EXO_GRACE_NS before the CPU goes; who has not given it up by `yield` or `wait`
-     * until then loses it all the same, and its next slice as well. */
-    uint64_t wants_end;
+    /* Written by the kernel before EXO_UP_READY: bit n % 64 of word n / 64 tells of the child in slot n
+     * (EXO_ENV_SLOT) that it can run. */
+    uint64_t ready[EXO_READY_WORDS];
 
     /* Written by the kernel before EXO_UP_REVOKE and EXO_UP_REPOSSESSED and with each revoke_take. */
     struct exo_revocation revocation;

@@ -88,16 +88,23 @@ static void expiry_set(struct env *env, uint64_t first)
     }
 }
 
-void cpu_consider(struct env *env)
+/* True: whether it can run has changed. */
+static bool consider(struct env *env)
 {
-    bool ready = env_can_run(env);
+    bool before = env->ready;
 
     env_stir(env);
-    if (env->ready != ready) {
-        env->ready = ready;
+    env->ready = env_can_run(env);
+    if (env->ready != before)
         slice_refresh(env);
-    }
     expiry_set(env, env_expiry(env));
+    return env->ready != before;
+}
+
+void cpu_consider(struct env *env)
+{
+    while (env && consider(env)) /* EXO_ENV_DEPTH times at most: each is told of a child */
+        env = env_tell_parent(env);
 }
 
 /* Raise what is due, at most EXPIRE_MAX of it. */
@@ -264,6 +271,11 @@ static uint32_t reasons_take(struct env *env)
 
     if (reasons & EXO_UP_CALL && !gate_deliver(env))
         reasons &= ~EXO_UP_CALL;
+    if (reasons & EXO_UP_READY) {
+        struct exo_control *control = machine_frame(env->control);
+        for (uint32_t i = 0; i < EXO_READY_WORDS; i++)
+            control->ready[i] = env->ready_children.word[i];
+    }
     env_unpend(env, reasons & ~EXO_UP_CALL);
     return reasons;
 }

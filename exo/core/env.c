@@ -335,6 +335,21 @@ static void pending_is(struct env *env, uint32_t reasons)
         ((struct exo_control *)machine_frame(env->control))->pending = reasons;
 }
 
+struct env *env_tell_parent(const struct env *env)
+{
+    struct env *parent = parent_of(env);
+
+    if (!parent || parent->state != EXO_ENV_LIVE)
+        return NULL;
+    set_put(&parent->ready_children, (uint32_t)(env - envs), env->ready);
+    struct exo_control *control = machine_frame(parent->control);
+    if (!*(const volatile uint64_t *)&control->watch)
+        return NULL;
+    parent->pending |= EXO_UP_READY;
+    control->pending = parent->pending;
+    return parent;
+}
+
 void env_pend(struct env *env, uint32_t reasons)
 {
     pending_is(env, env->pending | reasons);
@@ -361,6 +376,7 @@ static bool orphans_hand_over(struct env *env, struct env *to)
         to->used[EXO_R_ENVS]++;
         to->quota[EXO_R_ENVS]++;
         envs[slot].parent = to->name;
+        set_put(&to->ready_children, slot, envs[slot].ready);
         if (envs[slot].state == EXO_ENV_ZOMBIE)
             env_pend(to, EXO_UP_CHILD);
     }

@@ -68,6 +68,7 @@ struct env {
     uint32_t slices;
     struct set positions;        /* of the slice vector, that it owns */
     struct set children, queues; /* slots, and numbers of queues */
+    struct set ready_children;   /* those that can run, while it is LIVE */
     struct list frames;          /* its tables, then all others */
     struct list grants[2];       /* grants that it gave, and received: slots */
     frame_t root, control;
@@ -130,6 +131,10 @@ void env_start(struct env *env, uint64_t rip, uint64_t rsp, uint64_t rdi);
 
 /* Add reasons for an upcall. Marks them in the control page and wakes a waiting vCPU. */
 void env_pend(struct env *env, uint32_t reasons);
+
+/* Whether `env` can run has changed: its parent knows. Returns that one if it was told by a reason, which
+ * may change whether it can run itself. */
+struct env *env_tell_parent(const struct env *env);
 
 /* Take reasons back, or away since they are delivered. */
 void env_unpend(struct env *env, uint32_t reasons);

@@ -28,6 +28,7 @@ const char *inv_slice_ready(void);
 const char *inv_cpu_expiry(void);
 const char *inv_cpu_current(void);
 const char *inv_cpu_quiet(void);
+const char *inv_env_ready_children(void);
 const char *inv_gate_table(void); /* invariants_gate.c */
 const char *inv_gate_calls(void);
 const char *inv_gate_depth(void);

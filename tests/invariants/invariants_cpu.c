@@ -90,6 +90,20 @@ const char *inv_cpu_current(void)
     return NULL;
 }
 
+const char *inv_env_ready_children(void)
+{
+    for (uint32_t slot = 0; slot < env_count; slot++) {
+        const struct env *env = &envs[slot];
+        REQUIRE(set_is_sound(&env->ready_children),
+                "a word of ready children is not known as such");
+        for (uint32_t child = 0; env->state == EXO_ENV_LIVE && child < env_count; child++)
+            REQUIRE(set_has(&env->ready_children, child) ==
+                        (envs[child].ready && envs[child].parent.n == env->name.n),
+                    "whether a child can run is not known to its parent");
+    }
+    return NULL;
+}
+
 const char *inv_cpu_quiet(void)
 {
     for (uint32_t i = 0; i < slice_count; i++) {

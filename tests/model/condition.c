@@ -96,6 +96,14 @@ static bool may_notify(const struct change *c, uint32_t slot)
     return false;
 }
 
+/* Is it told whenever a child can run or not? */
+static bool is_watching(const struct change *c, uint32_t slot)
+{
+    uint32_t n = c->envs[slot].control.n;
+
+    return n && c->before->ram[n][__builtin_offsetof(struct exo_control, watch) / 8];
+}
+
 /* The declared effects of each call. Who has no right to a call's target has none of them. */
 static void declare(struct change *c, uint32_t number, const uint64_t a[6], int64_t result)
 {
@@ -104,6 +112,9 @@ static void declare(struct change *c, uint32_t number, const uint64_t a[6], int6
     for (uint32_t slot = 1; slot < EXO_ENVS; slot++)
         if (c->envs[slot].state == EXO_ENV_EMBRYO && c->envs[slot].parent.n == name)
             c->may[slot] |= MAY_SELF | MAY_FRAMES | MAY_QUEUES;
+    for (uint32_t slot = 1; slot < EXO_ENVS; slot++)
+        if (is_watching(c, slot))
+            c->may[slot] |= MAY_PENDING;
     c->may[c->actor] |= MAY_SELF | MAY_FRAMES | MAY_QUEUES | MAY_PENDING;
     switch (number) {
     case EXO_CALL_ENV_CREATE:
@@ -231,6 +242,7 @@ static bool env_kept(const struct change *c, uint32_t slot)
 
     if (may & MAY_SELF)
         return true;
+    old.ready_children = env->ready_children; /* what its children may do: inv_env_ready_children */
     if (may & MAY_PENDING) {
         old.pending = env->pending;
         old.ready = env->ready;

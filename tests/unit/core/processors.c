@@ -253,6 +253,58 @@ static void test_overrun_is_paid(void)
            (unsigned)share);
 }
 
+static bool told_ready(const struct env *env, const struct env *of)
+{
+    uint32_t slot = EXO_ENV_SLOT(of->name.n);
+
+    return mock_control(env)->ready[slot / 64] >> slot % 64 & 1;
+}
+
+/* A parent that watches hears when a child falls asleep or wakes; and its parent of it. */
+static void test_watch(void)
+{
+    boot(1, 0);
+    child[0] = mock_child_with(init, 10, 1, 0, true);
+    struct env *grandchild = mock_child(child[0], 3, true);
+    mock_control(child[0])->disabled = mock_control(grandchild)->disabled = 1;
+    CALL(init, SLICE_SET, 1, child[0]->name.n);
+    CALL(init, SLICE_SET, 3, child[0]->name.n);
+    while (next_on(0) != child[0])
+        enter(0, EXO_CALL_YIELD, 0);
+    CALL(child[0], SLICE_SET, processors[0].position, grandchild->name.n);
+    tap_ok(!(init->pending & EXO_UP_READY) && !inv_all(), "who does not watch is told nothing");
+    mock_control(init)->watch = mock_control(child[0])->watch = 1;
+    init->pending = child[0]->pending = 0;
+    CALL(init, WAIT, 0);
+    enter(0, EXO_CALL_WAIT, 0);
+    tap_ok(on_cpu(0) == init && (init->context.rax & EXO_UP_READY) && !told_ready(init, child[0]) &&
+               sound(),
+           "a child falls asleep: its parent wakes, and reads which");
+    CALL(init, WAIT, 0);
+    next_on(0);
+    tap_ok(on_cpu(0) == grandchild && sound(), "a grandchild goes on");
+    enter(0, EXO_CALL_WAIT, mock_now + 1000);
+    tap_ok((init->context.rax & EXO_UP_READY) && told_ready(init, child[0]) && sound(),
+           "it falls asleep: its parent wakes, and so does the parent of that one");
+    while (on_cpu(0) && on_cpu(0) != child[0])
+        enter(0, EXO_CALL_WAIT, 0);
+    tap_ok(on_cpu(0) == child[0] && (child[0]->context.rax & EXO_UP_READY) &&
+               !told_ready(child[0], grandchild) && sound(),
+           "and reads it");
+    CALL(child[0], WAIT, 0);
+    child[0]->pending = 0;
+    cpu_consider(child[0]);
+    next_on(0);
+    mock_now += 1000;
+    next_on(0);
+    tap_ok(child[0]->ready &&
+               set_has(&child[0]->ready_children, EXO_ENV_SLOT(grandchild->name.n)) && sound(),
+           "its deadline wakes it: its parent is told as well");
+    CALL(init, ENV_KILL, grandchild->name.n, 0);
+    tap_ok(!set_has(&child[0]->ready_children, EXO_ENV_SLOT(grandchild->name.n)) && sound(),
+           "the dead cannot run");
+}
+
 int main(void)
 {
     test_each_its_own();
@@ -262,5 +314,6 @@ int main(void)
     test_donation();
     test_slice_end();
     test_overrun_is_paid();
+    test_watch();
     return tap_done();
 }

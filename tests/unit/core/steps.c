@@ -374,6 +374,8 @@ static void scribble(const struct env *self)
     control->disabled = !first && steps_dice(2);
     control->upcall_entry = first || steps_dice(300) ? 0x401000 : 1ull << 63;
     control->upcall_stack = first || steps_dice(300) ? 0x501000 : 0;
+    control->wants_end = steps_dice(2);
+    control->watch = steps_dice(2);
     control->call_deadline =
         steps_dice(3) ? mock_now + steps_dice(20000000) : !first && steps_dice(2);
 }
