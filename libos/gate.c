@@ -23,8 +23,7 @@ static struct gate_call kept;
 static uint32_t kept_count; /* 1 while `kept` waits to be taken */
 static bool taken;          /* a thread took it and has not answered */
 
-static struct exo_words due; /* a handler's answer, to be sent */
-static bool is_due;
+static const struct exo_words *due; /* a handler's answer, to be sent; NULL: none */
 
 /* Critical. */
 static int64_t reply(const struct exo_words *words, uint64_t sleep)
@@ -36,31 +35,33 @@ static int64_t reply(const struct exo_words *words, uint64_t sleep)
 
 void gate_flush(void)
 {
-    if (is_due)
-        reply(&due, 0);
-    is_due = false;
+    if (due)
+        reply(due, 0);
+    due = NULL;
 }
 
 uint32_t gate_wait(uint64_t deadline)
 {
-    if (!is_due)
+    const struct exo_words *words = due;
+
+    if (!words)
         return (uint32_t)exo_wait(deadline);
-    is_due = false;
-    return (uint32_t)reply(&due, deadline ? deadline : UINT64_MAX);
+    due = NULL;
+    return (uint32_t)reply(words, deadline ? deadline : UINT64_MAX);
 }
 
 void gate_incoming(void)
 {
-    struct exo_incoming call = *(const struct exo_incoming *)&control->call;
-    const struct door *door = &doors[call.tag % GATE_DOORS];
+    struct exo_incoming *call =
+        (struct exo_incoming *)&control->call; /* ours until it is answered */
+    const struct door *door = &doors[call->tag % GATE_DOORS];
 
     if (door->handler) {
-        door->handler(door->argument, (env_t){(uint32_t)call.caller}, &call.words);
-        due = call.words;
-        is_due = true;
+        door->handler(door->argument, (env_t){(uint32_t)call->caller}, &call->words);
+        due = &call->words;
         return;
     }
-    kept = (struct gate_call){door->gate, {(uint32_t)call.caller}, call.words};
+    kept = (struct gate_call){door->gate, {(uint32_t)call->caller}, call->words};
     kept_count = 1;
     thread_wake(&kept, UINT32_MAX, 1);
 }
@@ -150,11 +151,11 @@ int64_t gate_call(gate_t gate, struct exo_words *words, uint64_t timeout_ns)
     bool handling = control->disabled; /* from within a handler: upcalls stay off */
 
     if (!handling)
-        critical_enter();
+        critical_begin();
     control->call_deadline = deadline;
     int64_t result = exo_gate_call(gate, w[0], w[1], w[2], w[3], w[4], &said);
     if (!handling)
-        critical_exit();
+        critical_end();
     *words = said;
     return result;
 }

@@ -31,6 +31,21 @@ const char *image_fault(void); /* why it must not run, as the rest of a sentence
 /* --- upcall.c: upcalls off. What happens inside must be in memory: no fault may come. */
 void critical_enter(void);
 void critical_exit(void);
+/* The same in line, where it matters. critical_end is for where no thread can have become READY. */
+#define CRITICAL_STACK 3072 /* the most that code in between needs */
+static inline void critical_begin(void)
+{
+    (void)*((volatile char *)__builtin_frame_address(0) - CRITICAL_STACK);
+    control->disabled = 1;
+    __asm__ volatile("" : : : "memory");
+}
+static inline void critical_end(void)
+{
+    __asm__ volatile("" : : : "memory");
+    control->disabled = 0;
+    if (control->pending)
+        exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_ABI); /* any call delivers what was withheld */
+}
 
 /* Words that go up with EXO_UP_QUEUE, _CHILD or _CHANNEL, and _NOTIFY; threads wait for them to
  * change (futex.c). */
@@ -111,7 +126,6 @@ void thread_charge(void);   /* critical: ran_ns of the RUNNING one is up to date
 uint64_t thread_ran_ns(void);
 _Noreturn void thread_exit(void);
 void thread_events(uint32_t reasons); /* critical */
-bool thread_must_switch(void);        /* critical */
 void thread_preempt(void);            /* upcall: current's registers are in control->saved */
 unsigned thread_count(void);
 

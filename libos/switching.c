@@ -122,7 +122,7 @@ uint64_t thread_ran_ns(void)
 
 static void slice_check(uint64_t own)
 {
-    if (!thread_current || own < slice_end())
+    if (own < slice_end())
         return;
     charge(own);
     if (thread_policy->tick(thread_current) || thread_look_due(own))
@@ -133,32 +133,40 @@ static void slice_check(uint64_t own)
 
 void switching_events(bool timer)
 {
-    uint64_t now = time_tsc(), own = cpu_clock();
-
     if (timer)
         armed = NO_ALARM;
+    if (!thread_current)
+        return; /* thread_schedule sets the timer for who runs next: until then the clock is not asked */
+    uint64_t now = time_tsc(), own = cpu_clock();
     slice_check(own);
     timer_arm(now, own);
-    if (thread_current)
-        short_way();
-}
-
-bool thread_must_switch(void)
-{
-    return thread_switch_due && thread_current;
+    short_way();
 }
 
 /* --- switching ----------------------------------------------------------------------- */
 
-/* C4 and W1: a policy that gives nothing though threads are READY, or something else, is replaced. */
+/* C4 and W1: threads are READY; a policy that gives nothing, or something else, is replaced. */
 static struct thread *pick(void)
 {
     for (;;) {
         struct thread *thread = thread_policy->pick_next(0);
-        if (thread ? thread->state == THREAD_READY : !thread_ready)
+        if (thread && thread->state == THREAD_READY)
             return thread;
         thread_policy_faulty(thread);
     }
+}
+
+/* H3. Until a thread is READY; calls that handlers answer are served meanwhile. */
+static void idle(void)
+{
+    do {
+        if (!thread_living)
+            libos_exit(0);
+        trace_event(EXO_TRACE_IDLE, 0, 0, 0);
+        uint32_t reasons = gate_wait(thread_earliest == NO_ALARM ? 0 : thread_earliest);
+        trace_event(EXO_TRACE_AWAKE, 0, 0, reasons);
+        thread_events(reasons);
+    } while (!thread_ready);
 }
 
 void thread_schedule(void)
@@ -168,14 +176,9 @@ void thread_schedule(void)
     thread_current = NULL;
     thread_switch_due = false;
     thread_look(cpu_clock());
-    while (!(thread = pick())) {
-        if (!thread_living)
-            libos_exit(0);
-        trace_event(EXO_TRACE_IDLE, 0, 0, 0);
-        uint32_t reasons = gate_wait(thread_earliest == NO_ALARM ? 0 : thread_earliest);
-        trace_event(EXO_TRACE_AWAKE, 0, 0, reasons);
-        thread_events(reasons);
-    }
+    if (!thread_ready)
+        idle();
+    thread = pick();
     gate_flush();
     uint64_t now = time_tsc(), own = cpu_clock();
     thread->state = THREAD_RUNNING;

@@ -3,7 +3,7 @@
 #ifndef LIBOS_SWITCHING_H
 #define LIBOS_SWITCHING_H
 
-#include "policy.h"
+#include "libos.h"
 
 #define NO_ALARM UINT64_MAX
 
@@ -14,6 +14,10 @@ void thread_make_ready(struct thread *thread, enum enqueue_why why);
 
 /* --- switching.c */
 extern bool thread_switch_due; /* who is RUNNING shall give way */
+static inline bool thread_must_switch(void)
+{
+    return thread_switch_due && thread_current;
+}
 
 /* `thread` will go on, or begin, with all the registers in its context. */
 void switching_restart(struct thread *thread);

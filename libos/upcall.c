@@ -8,6 +8,7 @@
  */
 #include "libos.h"
 #include "offsets.h"
+#include "switching.h"
 #include "trace.h"
 
 #define AT(type, field, offset)                                                                    \
@@ -23,7 +24,7 @@ AT(exo_control, slices, SLICES);
 _Static_assert(CONTROL == EXO_CONTROL_ADDRESS && STACK_TOP == EXO_STACK_TOP, "start.h says so");
 _Static_assert(CALL_INFO == EXO_CALL_INFO, "calls.toml says so");
 
-#define CRITICAL_STACK 3072 /* the most that code between critical_enter and _exit needs */
+#define PAGE_FAULT 14 /* Intel SDM vol. 3, table 6-1 */
 
 extern char resume_from[], resume_spared[], resume_flags[], resume_to[];
 extern uint64_t resume_frame[3], resume_spare[3]; /* rip, flags, rsp; rax, rcx, r11 */
@@ -34,26 +35,19 @@ bool (*libos_foreign_hook)(struct exo_context *context);
 
 void critical_enter(void)
 {
-    (void)*((volatile char *)__builtin_frame_address(0) - CRITICAL_STACK);
-    control->disabled = 1;
-    __asm__ volatile("" : : : "memory");
+    critical_begin();
 }
 
 void critical_exit(void)
 {
     if (thread_must_switch())
         thread_give_way();
-    __asm__ volatile("" : : : "memory");
-    control->disabled = 0;
-    if (control->pending)
-        exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_ABI); /* any call delivers what was withheld */
+    critical_end();
 }
 
 /* U2: make *context what resume_full was about to go on with. */
 static void unwind_resume(struct exo_context *context)
 {
-    if (context->rip < (uint64_t)resume_from || context->rip >= (uint64_t)resume_to)
-        return;
     if (context->rip >= (uint64_t)resume_spared && context->rip < (uint64_t)resume_flags) {
         context->rax = resume_spare[0];
         context->rcx = resume_spare[1];
@@ -64,26 +58,41 @@ static void unwind_resume(struct exo_context *context)
     context->rsp = resume_frame[2];
 }
 
+static void fault(struct exo_context *context)
+{
+    const struct exo_fault *what = (const struct exo_fault *)&control->fault; /* ours by now */
+
+    if ((what->vector != PAGE_FAULT || !vm_fault(what->address, what->error)) &&
+        (!libos_fault_hook || !libos_fault_hook(context, what)))
+        crash(context, what);
+}
+
+/* Twice in each upcall: a compare and a branch. */
+__attribute__((always_inline)) static inline void trace(enum exo_trace_kind kind, uint32_t reasons)
+{
+    if (trace_ring)
+        trace_event(kind, 0, thread_current ? thread_current->id : 0, reasons);
+}
+
 void upcall(uint32_t reasons)
 {
     struct exo_context *context = (struct exo_context *)&control->saved;
 
-    unwind_resume(context);
-    const int id = thread_current ? thread_current->id : 0;
-    trace_event(EXO_TRACE_UPCALL, 0, id, reasons);
-    if (reasons & EXO_UP_FAULT) {
-        const struct exo_fault fault = {control->fault.vector, control->fault.error,
-                                        control->fault.address};
-        if ((fault.vector != 14 || !vm_fault(fault.address, fault.error)) &&
-            (!libos_fault_hook || !libos_fault_hook(context, &fault)))
-            crash(context, &fault);
-    }
+    if (context->rip - (uint64_t)resume_from < (uint64_t)(resume_to - resume_from))
+        unwind_resume(context);
+    trace(EXO_TRACE_UPCALL, reasons);
+    if (reasons & EXO_UP_FAULT)
+        fault(context);
+    reasons &= ~(uint32_t)EXO_UP_FAULT;
     if (reasons & EXO_UP_FOREIGN && (!libos_foreign_hook || !libos_foreign_hook(context)))
         context->rax = (uint64_t)-EXO_E_CALL;
-    thread_events(reasons & ~(uint32_t)(EXO_UP_FAULT | EXO_UP_FOREIGN));
-    gate_flush();
+    reasons &= ~(uint32_t)EXO_UP_FOREIGN;
+    if (reasons) {
+        thread_events(reasons);
+        gate_flush();
+    }
     if (thread_must_switch())
         thread_preempt();
-    trace_event(EXO_TRACE_RESUME, 0, id, 0);
+    trace(EXO_TRACE_RESUME, 0);
     resume_full(context);
 }

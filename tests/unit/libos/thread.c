@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "../tap.h"
+#include "switching.h"
 #include "trace.h"
 
 #define AWAY 5000000000ull /* ticks: far longer than any quantum */
