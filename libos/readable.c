@@ -44,3 +44,12 @@ const volatile struct exo_account *readable_accounts(uint32_t *count)
     *count = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_ENVS);
     return map_once(&place, EXO_MACHINE_ACCOUNTS, (uint64_t)*count * sizeof(struct exo_account));
 }
+
+const volatile uint8_t *readable_traces(uint32_t *cpus)
+{
+    static const volatile void *place;
+
+    *cpus = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_CPUS);
+    return map_once(&place, EXO_MACHINE_TRACES,
+                    (uint64_t)*cpus * EXO_TRACE_CPU_FRAMES * EXO_PAGE_SIZE);
+}

@@ -14,12 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "apps.h"
+#include "answer.h"
 #include "bundle_check.h"
 #include "child.h"
 #include "libos.h"
-#include "line.h"
 #include "rings.h"
+#include "trace_command.h"
 
 #define MS          UINT64_C(1000000)
 #define SEND_NS     MS          /* until the port is asked again to take more */
@@ -27,11 +27,9 @@
 #define LOOK_NS     (5 * MS)    /* until a child is looked at again that was asked for pages */
 #define DEADLINE_MS 60000u      /* at most */
 #define WORDS       4u          /* of a command, at most */
-#define TAG_MAX     12u
-#define TRACE_BYTES 1024u /* of events in a row of an answer; it fits REPLY_MAX many times */
 
 static bool is_open;
-static char tag[TAG_MAX + 1] = "0";
+char command_tag[TAG_MAX + 1] = "0";
 
 /* A command that takes time. */
 static struct {
@@ -43,10 +41,7 @@ static struct {
     uint32_t unused, given_back; /* of these: not used when asked, and free before the deadline */
     uint64_t deadline;           /* ns */
     uint32_t restarts;
-    struct ring_copy trace; /* `first` is the next that is to be sent */
 } job;
-
-#define ANSWER(format, ...) line_print("#%s " format "\n", tag, ##__VA_ARGS__)
 
 static uint32_t info(env_t env, uint32_t index)
 {
@@ -85,7 +80,7 @@ static void list_one(const struct app *app)
         [EXO_R_GRANTS] = "grants", [EXO_R_GATES] = "gates", [EXO_R_FILTERS] = "filters",
     };
 
-    line_print("#%s app name=%s state=%s restarts=%u", tag, app->told.name, state_of(app),
+    line_print("#%s app name=%s state=%s restarts=%u", command_tag, app->told.name, state_of(app),
                app->restarts);
     if (app->env.n) {
         uint64_t ticks = (uint64_t)exo_info(EXO_INFO_ENV, app->env.n, EXO_ENV_TICKS);
@@ -134,8 +129,7 @@ static void describe(char **words, uint32_t count)
 
 /* --- kill, restart, quota ----------------------------------------------------------------- */
 
-/* The application that a command names, or NULL and the answer is given. */
-static struct app *named(const char *name)
+struct app *command_app(const char *name)
 {
     struct app *app = app_find(name);
 
@@ -146,7 +140,7 @@ static struct app *named(const char *name)
 
 static void kill_app(char **words, uint32_t count)
 {
-    struct app *app = named(words[1]);
+    struct app *app = command_app(words[1]);
 
     (void)count;
     if (!app)
@@ -159,7 +153,7 @@ static void kill_app(char **words, uint32_t count)
 
 static void restart_app(char **words, uint32_t count)
 {
-    struct app *app = named(words[1]);
+    struct app *app = command_app(words[1]);
 
     (void)count;
     if (!app)
@@ -221,7 +215,7 @@ static uint32_t number_of(const char *word, uint32_t most)
 
 static void set_quota(char **words, uint32_t count)
 {
-    struct app *app = named(words[1]);
+    struct app *app = command_app(words[1]);
     uint32_t pages = number_of(words[2], 1u << 28), ms = number_of(words[3], DEADLINE_MS);
 
     (void)count;
@@ -243,63 +237,20 @@ static void set_quota(char **words, uint32_t count)
     }
 }
 
-/* --- trace --------------------------------------------------------------------------------- */
-
-/* Bytes as hexadecimal digits, in an answer's row. */
-static void answer_bytes(const char *what, const void *bytes, uint32_t count)
+/* For `trace`. */
+static void snapshot(char **words, uint32_t count)
 {
-    static char digits[2 * TRACE_BYTES + 1];
-
-    for (uint32_t i = 0; i < count; i++) {
-        uint8_t byte = ((const uint8_t *)bytes)[i];
-        digits[2 * i] = "0123456789abcdef"[byte >> 4];
-        digits[2 * i + 1] = "0123456789abcdef"[byte & 15];
-    }
-    digits[2 * count] = '\0';
-    ANSWER("app %s=%s", what, digits);
-}
-
-static void trace(char **words, uint32_t count)
-{
-    struct app *app = named(words[1]);
-    const struct exo_trace *ring;
-
+    (void)words;
     (void)count;
-    if (!app)
-        return;
-    if (!ring_copy((uint32_t)(app - apps), &job.trace)) {
-        ANSWER("error %s is not traced; its table in the machine file needs the key `trace`.",
-               words[1]);
-        return;
-    }
-    job.what = TRACE;
-    job.app = app;
-    ring = job.trace.ring;
-    ANSWER("app name=%s state=%s cpu=0 hz=%" PRId64 " boot=%" PRId64 " size=%u first=%" PRIu64
-           " end=%" PRIu64 " when=%" PRIu64,
-           words[1], state_of(app), exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_TSC_HZ),
-           exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_BOOT_TSC), job.trace.size, job.trace.first,
-           job.trace.end, job.trace.when);
-    for (uint32_t i = 0; i < MIN(ring->names, EXO_TRACE_NAMES); i++)
-        answer_bytes("mark", ring->name[i], sizeof(ring->name[i]));
+    rings_copy();
+    ANSWER("ok All rings of events are copied.");
 }
 
-/* One row each time the last one has been sent. */
-static void trace_go_on(void)
+static void trace_app(char **words, uint32_t count)
 {
-    struct ring_copy *copy = &job.trace;
-    uint64_t most = TRACE_BYTES / sizeof(*copy->ring->events);
-    uint64_t at = copy->first % copy->size, count = MIN(copy->end - copy->first, most);
-
-    count = MIN(count, copy->size - at); /* a row does not go round */
-    if (count) {
-        answer_bytes("events", &copy->ring->events[at],
-                     (uint32_t)(count * sizeof(*copy->ring->events)));
-        copy->first += count;
-        return;
-    }
-    job.what = IDLE;
-    ANSWER("ok %s is traced.", job.app->told.name);
+    (void)count;
+    if (trace_begin(words[1]))
+        job.what = TRACE;
 }
 
 /* --- what takes time ------------------------------------------------------------------------ */
@@ -358,7 +309,8 @@ static const struct {
     {"kill", "kill APP", 2, kill_app},
     {"restart", "restart APP", 2, restart_app},
     {"quota", "quota APP PAGES MILLISECONDS", 4, set_quota},
-    {"trace", "trace APP", 2, trace},
+    {"snapshot", "snapshot", 1, snapshot},
+    {"trace", "trace APP", 2, trace_app},
 };
 
 static bool tag_ok(const char *word)
@@ -375,14 +327,14 @@ static void run(char *line)
     uint32_t count = 0;
     char *word = strtok_r(line, " ", &rest);
 
-    snprintf(tag, sizeof(tag), "0");
+    snprintf(command_tag, sizeof(command_tag), "0");
     if (!word)
         return;
     if (!tag_ok(word)) {
         ANSWER("error A line begins with # and a tag of up to %u hexadecimal digits.", TAG_MAX);
         return;
     }
-    snprintf(tag, sizeof(tag), "%s", word + 1);
+    snprintf(command_tag, sizeof(command_tag), "%s", word + 1);
     while (count <= WORDS && (word = strtok_r(NULL, " ", &rest)))
         words[count++] = word;
     for (uint32_t i = 0; count && i < sizeof(commands) / sizeof(*commands); i++) {
@@ -394,8 +346,8 @@ static void run(char *line)
             commands[i].run(words, count);
         return;
     }
-    ANSWER(
-        "error There is no such command; there are list, describe, kill, restart, quota, trace.");
+    ANSWER("error There is no such command; there are list, describe, kill, restart, quota, "
+           "snapshot, trace.");
 }
 
 static void next_line(char *line, enum line what)
@@ -404,7 +356,7 @@ static void next_line(char *line, enum line what)
         run(line);
         return;
     }
-    snprintf(tag, sizeof(tag), "0");
+    snprintf(command_tag, sizeof(command_tag), "0");
     if (what == LINE_LONG)
         ANSWER("error A line has at most %u characters.", LINE_LENGTH);
     else
@@ -453,7 +405,7 @@ uint64_t command_serve(void)
     if (!answered())
         return time_ns() + SEND_NS;
     if (job.what == TRACE) {
-        trace_go_on();
+        job.what = trace_go_on() ? TRACE : IDLE;
         return time_ns();
     }
     if (job.what != IDLE)

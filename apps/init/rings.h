@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rings.h - the rings of traced applications (exo/abi/trace_ring.h), and copies of them.
+ * rings.h - the rings of traced applications (exo/abi/trace_ring.h), those of the CPUs, and copies of
+ * them.
  *
  * Their pages are init's: what an application had to tell outlives it, until it is started again. All
  * memory is taken once, when init starts.
@@ -17,12 +18,13 @@ struct ring {
     uint32_t bytes;       /* of events */
 };
 
-/* Whole events of one ring as they were at one time: numbers `first` to `end` - 1. */
+/* Whole events of one ring as they were at one time: numbers `first` to `end` - 1. None before the first
+ * rings_copy(). */
 struct ring_copy {
     const struct exo_trace *ring; /* `written` and `names` are the application's word */
     uint32_t size;                /* number n lies at events[n % size] */
     uint64_t first, end;
-    uint64_t when; /* time stamp */
+    uint64_t when; /* time stamp; 0: never */
 };
 
 /* For all applications of a checked bundle; says in the log what there is no memory for. */
@@ -31,7 +33,13 @@ void rings_make(const char *bundle, const struct bundle_app *apps, uint32_t coun
 /* An empty ring for the application's next start. */
 struct ring ring_empty(uint32_t app);
 
-/* What is in it. False: it is not traced. The copy is good until the next one is made. */
-bool ring_copy(uint32_t app, struct ring_copy *copy);
+/* Copy all of them as they are now, those of the CPUs, too. */
+void rings_copy(void);
+
+/* The last copy of an application's; NULL: it is not traced. */
+const struct ring_copy *ring_copied(uint32_t app);
+
+/* Of a CPU's; NULL: there is no such CPU, or no application is traced. */
+const struct ring_copy *ring_copied_cpu(uint32_t cpu);
 
 #endif

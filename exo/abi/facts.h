@@ -3,8 +3,9 @@
  * facts.h - the kernel's tables that may be read as memory, without a call.
  *
  * Who has the right EXO_RIGHT_TABLES (env_set) may map their frames (type FACTS) with pt_map, to be
- * read. info tells where they are: EXO_MACHINE_OWNERS and EXO_MACHINE_ACCOUNTS are the first frame
- * of each; a table lies in as many frames, one behind the other, as its entries fill.
+ * read. info tells where they are: EXO_MACHINE_OWNERS, EXO_MACHINE_ACCOUNTS and EXO_MACHINE_TRACES
+ * (trace_ring.h) are the first frame of each; a table lies in as many frames, one behind the other, as
+ * its entries fill.
  *
  * What a reader may rely on
  *   - The table of frames is the kernel's own, not a copy: what is read was true at the moment of the

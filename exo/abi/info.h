@@ -48,6 +48,7 @@ enum exo_info_machine {
     EXO_MACHINE_OWNERS,     /* first frame of the table of frames (facts.h) */
     EXO_MACHINE_ACCOUNTS,   /* first frame of the table of accounts */
     EXO_MACHINE_CPU_SLICES, /* of these positions, how many each CPU has: CPU n from n times that on */
+    EXO_MACHINE_TRACES,     /* first frame of the CPUs' rings of events (trace_ring.h) */
 };
 
 enum exo_info_env {

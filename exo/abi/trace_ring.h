@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trace_ring.h - rings of events: what an application did with its CPU, told by itself.
+ * trace_ring.h - rings of events: what an application did with its CPU, told by itself, and what the
+ * kernel did with each CPU.
  *
- * A convention between a parent and the libOS of its child, like start.h. An application that the
- * machine file traces finds a ring at EXO_TRACE_ADDRESS, writable. The pages are its parent's, granted
- * to it: the parent can read them at any time, and after the application has ended. The application
- * finds out by the setting FREEHOLD_TRACE=BYTES, which says how large `events` is.
+ * One writer: a vCPU, or a CPU. Event number n (from 0 on) lies at events[n % size] and is written
+ * before `written` becomes n + 1; the oldest is overwritten. A reader copies `written`, then events, then
+ * reads `written` again as w: of what it copied, numbers below w + 1 - size may have been overwritten
+ * meanwhile.
  *
- * One writer: the vCPU. Event number n (from 0 on) lies at events[n % size] and is written before
- * `written` becomes n + 1; the oldest is overwritten. A reader copies `written`, then events, then reads
- * `written` again as w: of what it copied, numbers below w + 1 - size may have been overwritten meanwhile.
- * What a reader finds is the application's word and may be nonsense: it is checked like any input.
+ * An application's ring is a convention between a parent and the libOS of its child, like start.h. One
+ * that the machine file traces finds it at EXO_TRACE_ADDRESS, writable. The pages are its parent's,
+ * granted to it: the parent can read them at any time, and after the application has ended. The
+ * application finds out by the setting FREEHOLD_TRACE=BYTES, which says how large `events` is. What a
+ * reader finds there is the application's word and may be nonsense.
+ *
+ * The kernel's rings are tables of facts.h: EXO_MACHINE_TRACES (info) is the first frame of CPU 0's, each
+ * takes EXO_TRACE_CPU_FRAMES. A CPU's is written while somebody maps its first frame, and as long as
+ * nobody does nothing is told.
  */
 #ifndef EXO_ABI_TRACE_RING_H
 #define EXO_ABI_TRACE_RING_H
@@ -21,6 +27,7 @@
 #define EXO_TRACE_ADDRESS  0x000000003fe40000ull
 #define EXO_TRACE_MIN      4096u   /* bytes of events; a power of two */
 #define EXO_TRACE_MAX      262144u /* the same, at most */
+#define EXO_TRACE_CPU      32768u  /* the same, of each ring of the kernel's */
 #define EXO_TRACE_NAMES    64u     /* names for an application's own marks */
 #define EXO_TRACE_NAME_MAX 24u     /* characters, with the NUL */
 
@@ -40,6 +47,20 @@ enum exo_trace_kind {
     EXO_TRACE_BEGIN = 11,  /* a stretch of the application's own; detail: its name's number */
     EXO_TRACE_END = 12,    /* the last one of that thread with this name is over */
     EXO_TRACE_MARK = 13,   /* a point in time; argument: what the application likes */
+
+    /* The kernel's: `thread` is the slot of an environment. */
+    EXO_TRACE_GIVEN = 32,  /* the CPU is its; argument: its name; detail: enum exo_trace_lost */
+    EXO_TRACE_NOBODY = 33, /* nobody can run; detail likewise */
+};
+
+/* Why whoever had the CPU before has it no more. */
+enum exo_trace_lost {
+    EXO_TRACE_AFTER_NOBODY = 0, /* nobody had it, or it is not known who */
+    EXO_TRACE_TAKEN = 1,        /* its slice was over */
+    EXO_TRACE_GAVE = 2,         /* it gave up the rest of its slice */
+    EXO_TRACE_WAITS = 3,        /* it waits for something to happen */
+    EXO_TRACE_CALLS = 4,        /* it waits for the answer to a call through a gate */
+    EXO_TRACE_OVER = 5,         /* it ended */
 };
 
 /* As enum enqueue_why of libos/policy.h. */
@@ -48,6 +69,9 @@ enum exo_trace_why {
     EXO_TRACE_WOKEN = 1,
     EXO_TRACE_PREEMPTED = 2, /* it ran until now */
 };
+
+/* Frames of one of the kernel's rings: the head, and the events. */
+#define EXO_TRACE_CPU_FRAMES (1u + EXO_TRACE_CPU / EXO_PAGE_SIZE)
 
 struct exo_trace_event {
     uint64_t time; /* time stamp counter */
@@ -63,13 +87,13 @@ struct exo_trace_event {
 };
 
 struct exo_trace {
-    /* Written by the parent before the application runs. */
+    /* Written by the parent before the application runs, or by the kernel at boot. */
     uint64_t magic;
     uint32_t size;     /* events that there is room for: a power of two */
-    uint32_t cpu;      /* the vCPU's number */
+    uint32_t cpu;      /* number of the vCPU, or CPU */
     uint64_t hz, boot; /* time stamp ticks a second, and the time stamp at boot */
 
-    /* Written by the application. */
+    /* Written by whoever tells the events. */
     uint64_t written; /* events so far */
     uint64_t names;   /* that its marks have; number n, from 1 on, is name[n - 1] */
     char name[EXO_TRACE_NAMES][EXO_TRACE_NAME_MAX];

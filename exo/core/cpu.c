@@ -28,6 +28,7 @@
 #include "processor.h"
 #include "slice.h"
 #include "start.h"
+#include "trace.h"
 
 struct processor *processors;
 uint32_t processor_count;
@@ -350,6 +351,7 @@ struct env *cpu_next(struct processor *p, uint64_t now, uint64_t *alarm)
     if (ended > ENDED_MAX)
         *alarm = now;
     processors_stirred &= ~(1ull << p->number);
+    trace_decided(p, now);
     return p->current;
 }
 

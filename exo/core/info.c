@@ -10,6 +10,7 @@
 #include "machine.h"
 #include "packet_queue.h"
 #include "slice.h"
+#include "trace.h"
 
 /* The caller may ask about `env`. */
 static bool may_ask(const struct env *self, const struct env *env)
@@ -34,6 +35,7 @@ static int64_t info_machine(uint32_t index)
         [EXO_MACHINE_CPU_SLICES] = slice_each,
         [EXO_MACHINE_OWNERS] = account_owners.n,
         [EXO_MACHINE_ACCOUNTS] = account_frame.n,
+        [EXO_MACHINE_TRACES] = trace_frame.n,
     };
     return FACT(facts, index);
 }

@@ -21,6 +21,8 @@ struct processor {
     uint64_t idle_ticks;
     bool yielded; /* `current` gave up the rest of its slice */
     bool ending;  /* `current` was told that its slice is over, and has its grace */
+    const struct env *told; /* who had it when trace.c was last asked, */
+    uint64_t told_preempts; /* and how often that one had been preempted by then */
     /* Node i holds the earlier of nodes 2i and 2i + 1, node env_count + slot when the timer or
      * deadline of that environment passes if this is its home, else UINT64_MAX: never. */
     uint64_t *expiry;

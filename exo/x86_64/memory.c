@@ -15,6 +15,7 @@
 #include "mmio.h"
 #include "table.h"
 #include "tables.h"
+#include "trace.h"
 #include "x86_64.h"
 
 #define FOUR_GIB_FRAMES (1ull << 20)
@@ -215,7 +216,7 @@ void memory_tables(void)
 
 void memory_give_to_core(void)
 {
-    uint64_t bytes = boot.max_frame * sizeof(struct frame), owners, first, anywhere;
+    uint64_t bytes = boot.max_frame * sizeof(struct frame), owners, first, anywhere, rings;
 
     if (boot.max_frame >> 32)
         panic("There is more memory than 32-bit frame numbers can name.");
@@ -224,11 +225,13 @@ void memory_give_to_core(void)
     struct exo_account *copies = boot_alloc((bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE, &first);
     bytes = (boot.max_frame / EXO_BLOCK_FRAMES + 1) * sizeof(struct block);
     struct block *block_table = boot_alloc((bytes + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE, &anywhere);
+    void *traces = boot_alloc((uint64_t)machine_cpus * EXO_TRACE_CPU_FRAMES, &rings);
     given = true;
     frame_init(table, (uint32_t)boot.max_frame);
     block_init(block_table, EXO_BLOCK_FRAMES);
     account_init((frame_t){(uint32_t)(owners >> EXO_PAGE_SHIFT)}, copies,
                  (frame_t){(uint32_t)(first >> EXO_PAGE_SHIFT)});
+    trace_init(traces, (frame_t){(uint32_t)(rings >> EXO_PAGE_SHIFT)}, machine_cpus);
     for (uint32_t i = boot.region_count; i-- > 0;)
         frame_add_free((uint32_t)boot.regions[i].first, (uint32_t)boot.regions[i].count);
     if (boot.low_first) /* smp.c is done with it */

@@ -2,7 +2,7 @@
 /*
  * traced.c - threads that do what tests/boot/test_trace.py knows, in the order of the policy fifo; with
  * the argument "busy" two that never give way, under one that preempts; with "cost" it says in time stamp
- * ticks what events cost. Then it waits to be looked at, or, with "end", ends.
+ * ticks what events cost, with "hop" what it takes to give the CPU to another application and get it back. Then it waits to be looked at, or, with "end", ends.
  */
 #include "trace.h"
 
@@ -85,9 +85,10 @@ static void nothing(void)
 {
 }
 
-static void yield(void)
+/* As libos does it. */
+static void event(void)
 {
-    sched_yield();
+    trace_event(EXO_TRACE_MARK, hello, 1, 1);
 }
 
 static void mark(void)
@@ -95,13 +96,27 @@ static void mark(void)
     libos_trace_mark(hello, 1);
 }
 
-/* One thread alone gives way to itself: two events. */
 static void cost(void)
 {
     uint64_t base = cheapest(nothing);
 
     hello = libos_trace_name("hello");
-    printf("yield %lu mark %lu\n", cheapest(yield) - base, cheapest(mark) - base);
+    printf("event %lu mark %lu\n", cheapest(event) - base, cheapest(mark) - base);
+}
+
+static void hop_once(void)
+{
+    exo_yield((env_t){EXO_ENV_SELF});
+}
+
+/* To the other application that does the same, and back; it is there by then, and stays. */
+static void hop(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+    uint64_t base = cheapest(nothing);
+    printf("hop %lu\n", cheapest(hop_once) - base);
+    for (;;)
+        exo_yield((env_t){EXO_ENV_SELF});
 }
 
 int main(int argc, char **argv)
@@ -110,6 +125,8 @@ int main(int argc, char **argv)
 
     if (!strcmp(what, "cost"))
         cost();
+    else if (!strcmp(what, "hop"))
+        hop();
     else if (!strcmp(what, "busy"))
         busy();
     else

@@ -7,12 +7,13 @@ import re
 import pytest
 
 from freehold_lib.control import Control, ControlError
-from freehold_lib.trace import NEW, PREEMPTED, WOKEN, Kind, collect
-from freehold_lib.trace_tracks import part_of
+from freehold_lib.trace import NEW, PREEMPTED, WOKEN, Kind, collect, collect_cpus
+from freehold_lib.trace_tracks import cpus_of, part_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TIMEOUT = 40
 RING = 65536
+COUNTED = ["-icount", "shift=0,sleep=off"]  # time is that of the instructions: a busy host delays no timer
 
 
 def told(ring):
@@ -49,7 +50,7 @@ def machine(boot, tmp_path):
         {"name": "small", "trace": "4K", **common, "arguments": ["busy"], "sched": "round_robin", "quantum": "5us"},
         {"name": "not", **common},
     ]
-    log = boot(apps, nic=None, control=tmp_path / "control")
+    log = boot(apps, nic=None, control=tmp_path / "control", extra=COUNTED)
     for name in ("script", "over", "busy", "small", "not"):
         log.wait_for(rf"^\[{name}\] done", TIMEOUT)
     log.wait_for(r"^\[init\] over ended with status 0$", TIMEOUT)
@@ -58,6 +59,11 @@ def machine(boot, tmp_path):
 
 def test_a_trace_tells_what_was(machine):
     with Control(machine.control) as control:
+        with pytest.raises(ControlError, match="^There is no copy of the rings yet; ask for a snapshot first.$"):
+            collect(control, "script", RING)
+        with pytest.raises(ControlError, match="^There is no copy of the rings yet; ask for a snapshot first.$"):
+            collect_cpus(control, 1)
+        control.ask("snapshot", TIMEOUT)
         for name in ("script", "over"):
             ring = collect(control, name, RING)
             script = SCRIPT + [("BLOCKED", 1)] * (name == "script")
@@ -77,19 +83,73 @@ def test_a_trace_tells_what_was(machine):
     assert small.lost > 0 and len(small.events) == 4096 // 16 - 1
 
 
+def cpu_of(part, name, ns):
+    """The CPU whose track says at this time that it ran `name`; None: none does. False: it is not known."""
+    known = True
+    for number, track in enumerate(part.tracks):
+        begun = None
+        known &= bool(track.steps) and track.steps[0].ns <= ns
+        for step in track.steps:
+            if step.what == "B":
+                begun = step
+            elif begun.name == name and begun.ns <= ns <= step.ns:
+                return number
+    return None if known else False
+
+
+def test_kernel_and_applications_tell_the_same(boot, tmp_path):
+    """What an application says that it did falls into the time in which the kernel says that it had a CPU."""
+    common = {"test": "traced", "memory": "1M", "restart": "never", "trace": "64K", "arguments": ["busy"]}
+    apps = [
+        {"name": "one", "cpu": 0, "sched": "round_robin", "quantum": "1ms", **common},
+        {"name": "two", "cpu": 0, "sched": "fifo", **common},
+        {"name": "three", "cpu": 1, "sched": "fifo", **common},
+    ]
+    machine = boot(apps, nic=None, cpus=2, control=tmp_path / "control")
+    for app in apps:
+        machine.wait_for(rf"^\[{app['name']}\] done", TIMEOUT)
+    with Control(machine.control) as control:
+        control.ask("snapshot", TIMEOUT)
+        rings = {app["name"]: collect(control, app["name"], RING) for app in apps}
+        cpus = cpus_of(*collect_cpus(control, 2))
+    assert [track.title for track in cpus.tracks] == ["CPU 0", "CPU 1"]
+    for app in apps:
+        on = [cpu_of(cpus, app["name"], event.ns) for event in rings[app["name"]].events]
+        assert set(on) <= {app["cpu"], False} and on.count(app["cpu"]) > 20, (app["name"], on)
+    print([(s.ns,s.what,s.name,s.more) for s in cpus.tracks[1].steps if s.what=="E"])
+    # Two that spin share CPU 0; the other has none to share with.
+    taken = [step.name for step in cpus.tracks[0].steps if step.more == "its slice was over"]
+    assert {"one", "two"} <= set(taken)
+    assert not [step for step in cpus.tracks[1].steps if step.more == "its slice was over" and step.name == "three"]
+
+
+def says(pattern):
+    """A number in the chapter on tracing."""
+    return int(re.search(pattern, (ROOT / "docs/design/trace.md").read_text(encoding="utf-8"))[1])
+
+
 def test_what_it_costs(boot):
     """Counted in instructions: no more than docs/design/trace.md says."""
     apps = [
         {"name": name, "test": "traced", "arguments": ["cost", "end"], "sched": "fifo", "restart": "never", **more}
         for name, more in (("on", {"trace": "4K"}), ("off", {}))
     ]
-    machine = boot(apps, nic=None, extra=["-icount", "shift=0,sleep=off"])
+    machine = boot(apps, nic=None, extra=COUNTED)
     cost = {}
     for name in ("on", "off"):
-        found = machine.wait_for(rf"^\[{name}\] yield (\d+) mark (\d+)$", 2 * TIMEOUT)
+        found = machine.wait_for(rf"^\[{name}\] event (\d+) mark (\d+)$", 2 * TIMEOUT)
         cost[name] = [int(number) for number in found.groups()]
-    said = (ROOT / "docs/design/trace.md").read_text(encoding="utf-8")
-    yields, marks = (int(re.search(pattern, said)[1]) for pattern in (r"an event costs at most (\d+) instructions", r"a mark costs at most (\d+) instructions"))
-    print(cost)
-    assert 0 < cost["on"][0] - cost["off"][0] <= 2 * yields
-    assert 20 < cost["on"][1] <= marks and cost["off"][1] <= 10
+    assert 10 < cost["on"][0] <= says(r"an event costs at most (\d+) instructions") and cost["off"][0] <= 3, cost
+    assert 20 < cost["on"][1] <= says(r"a mark costs at most (\d+) instructions") and cost["off"][1] <= 10, cost
+
+
+def test_what_the_kernels_rings_cost(boot):
+    """From one application to another and back, with the rings of the CPUs read and not."""
+    hops = []
+    for more in ({}, {"trace": "4K"}):
+        apps = [{"name": name, "test": "traced", "arguments": ["hop"], "restart": "never"} for name in ("a", "b")]
+        apps.append({"name": "c", "test": "traced", "restart": "never", **more})
+        machine = boot(apps, nic=None, extra=COUNTED)
+        hops.append(int(machine.wait_for(r"^\[a\] hop (\d+)$", 2 * TIMEOUT)[1]))
+        machine.stop()
+    assert 0 < hops[1] - hops[0] <= 2 * says(r"traced, at most (\d+) instructions"), hops

@@ -128,6 +128,8 @@ static void normalise_time(void)
     world.alarm = moved(world.alarm);
     p->since = world.now = WORLD_NOW;
     p->idle_ticks = 0;
+    p->told = NULL; /* for readers of memory, as accounts are */
+    p->told_preempts = 0;
     account_deadline = account_slot = 0;
     memset(accounts, 0, env_count * sizeof(*accounts)); /* only readers of memory look at them */
 }

@@ -143,7 +143,7 @@ KINDS = {
     "filters": (("filters",), ("filter",)),
     "gates": (("gates",), ("gate",)),
 }
-NEVER = ("account",)  # no account was written
+NEVER = ("account", "trace")  # no account was written, and no ring of events
 
 
 class Row(NamedTuple):

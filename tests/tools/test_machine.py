@@ -541,7 +541,7 @@ def test_a_trace_is_a_setting_and_takes_memory(read):
     assert "FREEHOLD_TRACE=65536" in apps[0].settings and not apps[1].trace
     assert not [text for text in apps[1].settings if "TRACE" in text]
     page = number("EXO_PAGE_SIZE")
-    assert rings_memory([0, 0]) == 0 and rings_memory([4096, 0, 65536]) == 3 * page + 4096 + 2 * 65536
+    assert rings_memory([0, 0]) == 0 and rings_memory([4096, 0, 65536]) == 2 * (page + 4096 + page + 65536)
 
 
 def test_the_quantum_is_a_setting(read):

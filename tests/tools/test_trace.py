@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Traces: rings are read or refused with a sentence, every event is found again in the JSON, spans nest."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -14,16 +15,18 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("FREEHOLD_BUILD", ROOT / "build"))
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests/tools")]
 
+from freehold_lib import cli  # noqa: E402
 from freehold_lib.abi import number  # noqa: E402
 from freehold_lib.commands.trace import traced  # noqa: E402
 from freehold_lib.errors import UsageError  # noqa: E402
 from freehold_lib.machine import load  # noqa: E402
-from freehold_lib.trace import EVENT, NEW, PREEMPTED, WOKEN, Kind, TraceError, read  # noqa: E402
+from freehold_lib.trace import EVENT, NEW, PREEMPTED, WOKEN, Kind, TraceError, read, read_cpus  # noqa: E402
 from freehold_lib.trace_json import text  # noqa: E402
-from freehold_lib.trace_picture import picture  # noqa: E402
-from freehold_lib.trace_tracks import part_of  # noqa: E402
+from freehold_lib.trace_picture import picture, without_cpu  # noqa: E402
+from freehold_lib.trace_tracks import cpus_of, part_of  # noqa: E402
+from test_ctl import Machine  # noqa: E402
 
 HZ, BOOT = 2_000_000_000, 1000
 MARK = number("EXO_TRACE_NAME_MAX")
@@ -84,7 +87,7 @@ def test_tracks_tell_what_was():
     assert list(tracks) == ["vCPU 0", "main", "thread 2", "thread 2, of itself"]
     assert tracks["vCPU 0"] == ([
         (20, 30, "main"), (40, 45, "timer"), (31, 45, "thread 2"), (46, 50, "main"), (55, 56, "fault"),
-        (51, 59, "thread 2"), (60, 70, "idle"), (72, 80, "main"), (81, 181, "thread 2"),
+        (51, 59, "thread 2"), (60, 70, "idle"), (70, 72, "deadline"), (72, 80, "main"), (81, 181, "thread 2"),
     ], [])  # fmt: skip
     assert tracks["main"] == ([
         (11, 20, "ready"), (20, 30, "runs"), (30, 46, "ready"), (46, 50, "runs"), (50, 71, "blocked"),
@@ -218,6 +221,56 @@ def test_a_ring_without_events_and_one_that_ended():
     assert spans(part.tracks[0])[0] == [(20, 20, "main")], "after its last event nothing is known of it"
 
 
+TAKEN, WAITS = number("EXO_TRACE_TAKEN"), number("EXO_TRACE_WAITS")
+OF_CPUS = (
+    [e(5, Kind.GIVEN, 1), e(10, Kind.GIVEN, 2, TAKEN), e(20, Kind.NOBODY, 0, WAITS), e(30, Kind.GIVEN, 9)],
+    [e(7, Kind.NOBODY), e(8, Kind.GIVEN, 2)],
+)
+
+
+def rows_of_cpus():
+    names = [{"env": "1", "called": "init"}, {"env": "2", "called": "www"}]
+    return names + [row for cpu, events in enumerate(OF_CPUS) for row in rows(events, name="exo", cpu=cpu, first=cpu)]
+
+
+def test_tracks_of_cpus_tell_whom_they_ran():
+    rings, names = read_cpus(rows_of_cpus())
+    part = cpus_of(rings, names)
+    tracks = {track.title: spans(track)[0] for track in part.tracks}
+    assert tracks == {
+        "CPU 0": [(5, 10, "init"), (10, 20, "www"), (20, 30, "idle"), (30, 130, "environment 9")],
+        "CPU 1": [(7, 8, "idle"), (8, 108, "www")],
+    }
+    assert (part.told, part.lost) == (6, 1)
+    assert [step.more for step in part.tracks[0].steps if step.what == "E"] == ["its slice was over", "it waits", "", ""]
+    seen = {}
+    for event in json.loads(text([part]))["traceEvents"]:
+        if event["ph"] != "M" and "event" in event.get("args", {}):
+            seen.setdefault((event["tid"] - 1, event["args"]["event"]), event["ts"])
+    assert seen == {(ring.cpu, event.number): event.ns / 1000 for ring in rings for event in ring.events}
+    root = ElementTree.fromstring(picture([part], 5, 130, "t"))
+    assert {"The CPUs, 1 older events were overwritten", "CPU 1"} <= {each.text for each in root.iter("{http://www.w3.org/2000/svg}text")}
+
+
+def test_what_an_application_seems_to_do_without_a_cpu():
+    rings, names = read_cpus(rows_of_cpus())
+    part = part_of(read("app", rows(SCRIPT)))
+    part.title = "www"
+    assert without_cpu([part]) == {}
+    assert without_cpu([cpus_of(rings, names), part])["www"] == [(7, 8), (108, 130)]
+    rings[1] = dataclasses.replace(rings[1], events=())
+    assert without_cpu([cpus_of(rings, names), part]) == {}, "nobody knows whom the other CPU ran"
+
+
+def test_rings_of_cpus_are_the_kernels_and_in_order():
+    with pytest.raises(TraceError, match="do not come in order"):
+        read_cpus(rows(OF_CPUS[1], name="exo", cpu=1))
+    with pytest.raises(TraceError, match=r"event 1 is of no known kind \(3\)"):
+        read_cpus(rows([OF_CPUS[0][0], e(9, Kind.RUNS, 1)], name="exo"))
+    with pytest.raises(TraceError, match=r"event 0 is of no known kind \(32\)"):
+        read("app", rows(OF_CPUS[0]))
+
+
 DAMAGED = {
     "no head": ([], "its head does not say `cpu`"),
     "another's": (rows(SCRIPT, name="other"), "asked for the trace of app and sent that of other"),
@@ -346,3 +399,54 @@ def test_which_applications_are_traced():
     assert [app.name for app in traced(machine, names[:1]).apps if app.trace] == names[:1]
     with pytest.raises(UsageError, match=f"no application nobody; it has {', '.join(names)}"):
         traced(machine, ["nobody"])
+
+
+def answer(made, sentence=b"it is traced."):
+    """What the machine would say: rows, and how it ends."""
+    said = b"".join(b"#TAG app " + " ".join(f"{k}={v}" for k, v in row.items()).encode() + b"\n" for row in made)
+    return said + b"#TAG ok " + sentence + b"\n"
+
+
+ANSWERS = {
+    "snapshot": b"#TAG ok All rings of events are copied.\n",
+    "list": answer([{"name": "app", "state": "running"}, {"name": "quiet", "state": "running"}]),
+    "trace app": answer(rows(SCRIPT, names=NAMES, first=7)),
+    "trace quiet": b"#TAG error quiet is not traced; its table in the machine file needs the key `trace`.\n",
+    "trace exo": answer(rows_of_cpus()),
+}
+
+
+def test_the_command_writes_both_files(tmp_path, capsys):
+    running = Machine(tmp_path / "control", ANSWERS)
+    status = cli.main(["trace", "--device", str(running.path), "--out", str(tmp_path / "new"), "--build", str(tmp_path)])
+    said = capsys.readouterr()
+    assert status == 0, said.err
+    assert running.asked == ["list", "snapshot", "trace app", "trace quiet", "trace exo"]
+    assert "the CPUs: 6 events, 1 older ones were overwritten\napp: 25 events, 7 older ones were overwritten\n" in said.out
+    loaded = json.loads((tmp_path / "new/trace.json").read_text())
+    assert {e["args"]["name"] for e in loaded["traceEvents"] if e["name"] == "process_name"} == {"exo", "app"}
+    ElementTree.parse(tmp_path / "new/trace.svg")
+
+
+FAILING = {
+    "refused": ({"trace app": b"#TAG error There is no application \"app\" on this machine.\n"}, "There is no application \"app\" on this machine."),
+    "damaged": ({"trace app": answer(rows([*SCRIPT, e(99, 77)]))}, "The trace of app is damaged: event 25 is of no known kind (77)."),
+    "silent": ({"trace app": answer(rows([])), "trace exo": answer(rows([], name="exo"))}, "None of the applications has told anything."),
+    "gone": ({"trace app": None}, "The machine is gone: it ended before it had answered."),
+}
+
+
+@pytest.mark.parametrize("case", FAILING)
+def test_the_command_fails_with_a_sentence(case, tmp_path, capsys):
+    answers, sentence = FAILING[case]
+    running = Machine(tmp_path / "control", ANSWERS | answers)
+    status = cli.main(["trace", "--device", str(running.path), "--app", "app", "--out", str(tmp_path / "new"), "--build", str(tmp_path)])
+    assert status == 1 and capsys.readouterr().err == f"tools/freehold: {sentence}\n"
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_does_not_go_together(tmp_path, capsys):
+    assert cli.main(["trace", "--attach", "--seconds", "3", "--build", str(tmp_path)]) == 2
+    assert "--seconds is for a machine that is started here" in capsys.readouterr().err
+    assert cli.main(["trace", "--attach", "--build", str(tmp_path)]) == 1
+    assert "No machine runs in" in capsys.readouterr().err

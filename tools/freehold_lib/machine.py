@@ -63,9 +63,8 @@ def system_memory(memory: int) -> int:
 
 
 def rings_memory(sizes: list[int]) -> int:
-    """What init takes for rings of these sizes (apps/init/rings.c): each with a head, and one copy."""
-    page = number("EXO_PAGE_SIZE")
-    return sum(page + size for size in [*sizes, max(sizes, default=0)] if size)
+    """What init takes for rings of these sizes (apps/init/rings.c): each with a head, and a copy."""
+    return sum(2 * (number("EXO_PAGE_SIZE") + size) for size in sizes if size)
 
 
 _NAME = re.compile(r"[a-z0-9-]+")

@@ -30,9 +30,11 @@ Kind = enum.IntEnum(
     {
         name: number(f"EXO_TRACE_{name}")
         for name in ("CREATED", "ENQUEUED", "RUNS", "YIELDS", "BLOCKED", "ENDED", "IDLE", "AWAKE")
-        + ("UPCALL", "RESUME", "BEGIN", "END", "MARK")
+        + ("UPCALL", "RESUME", "BEGIN", "END", "MARK", "GIVEN", "NOBODY")
     },
 )
+KERNEL = "exo"  # whose rings are those of the CPUs
+OF_KERNEL = (Kind.GIVEN, Kind.NOBODY)
 NEW, WOKEN, PREEMPTED = (number(f"EXO_TRACE_{name}") for name in ("NEW", "WOKEN", "PREEMPTED"))
 
 
@@ -48,7 +50,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Ring:
-    """What one vCPU of an application had to tell."""
+    """What one vCPU of an application had to tell, or the kernel of one CPU."""
 
     name: str
     cpu: int
@@ -62,8 +64,23 @@ class Ring:
 
 
 def collect(control: Control, app: str, most: int) -> Ring:
-    """What the ring of `app`, of at most so many bytes, holds now. ControlError: the machine refuses."""
+    """What the ring of `app`, of at most so many bytes, held at the last snapshot. ControlError: the machine refuses."""
     return read(app, control.ask(f"trace {app}", PATIENCE + most / BYTES_A_SECOND).rows)
+
+
+def collect_cpus(control: Control, cpus: int) -> tuple[list[Ring], dict[int, str]]:
+    """The kernel's rings at the last snapshot, and the names of the environments that run now, by slot."""
+    patience = PATIENCE + cpus * number("EXO_TRACE_CPU") / BYTES_A_SECOND
+    return read_cpus(control.ask(f"trace {KERNEL}", patience).rows)
+
+
+def read_cpus(rows: list[dict[str, str]]) -> tuple[list[Ring], dict[int, str]]:
+    names = {_whole(KERNEL, row, "env"): row["called"] for row in rows if "called" in row}
+    heads = [index for index, row in enumerate(rows) if "cpu" in row]
+    rings = [read(KERNEL, rows[at:end]) for at, end in zip(heads, [*heads[1:], len(rows)])]
+    if [ring.cpu for ring in rings] != list(range(len(rings))):
+        raise TraceError("The trace of the CPUs is damaged: they do not come in order.")
+    return rings, names
 
 
 def read(app: str, rows: list[dict[str, str]]) -> Ring:
@@ -86,7 +103,7 @@ def read(app: str, rows: list[dict[str, str]]) -> Ring:
     events = []
     before = 0
     for index, (time, argument, thread, kind, detail) in enumerate(EVENT.iter_unpack(data), values["first"]):
-        if kind not in Kind._value2member_map_:
+        if kind not in Kind._value2member_map_ or (kind in OF_KERNEL) != (app == KERNEL):
             raise TraceError(f"The trace of {app} is damaged: event {index} is of no known kind ({kind}).")
         if time < max(before, values["boot"]) or time > values["when"]:
             raise TraceError(f"The trace of {app} is damaged: event {index} is not in the order of time.")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A trace as the JSON that Perfetto (ui.perfetto.dev) and chrome://tracing read: the Trace Event Format.
 
-A process is one application, a thread of it one track. Spans are pairs of B and E in the order in which
+A process is one application, or the kernel, and a thread of it one track. Spans are pairs of B and E in the order in which
 they nest, which is why they stand in this order in the file. Times are microseconds since boot. `args` has
 the number of the event in its ring.
 """

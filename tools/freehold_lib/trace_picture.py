@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from html import escape
 
 from .machine_table import duration_text
+from .trace import KERNEL
 from .trace_tracks import Part, Track
 
 WIDTH, LEFT, RIGHT, TOP, ROW, BAR, HEAD = 1000, 150, 20, 78, 22, 14, 30
 # Okabe and Ito (2008), as in sched_picture.py, less the black.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999933")
 IDLE, UPCALL, OWN, BLOCKED = "#e8e8e8", "#333333", "#f0e442", "#999999"
+BUSY = ("runs", "upcall")
+AWAY = ' fill-opacity="0.75"'  # over what an application seems to do while no CPU runs it
 NARROW, TOGETHER = 0.5, 1.5  # pixels: the narrowest bar, and how wide one of several can get
 LETTER = 6.2  # pixels, about
 
@@ -32,6 +35,28 @@ class Bar:
     name: str
 
 
+def without_cpu(parts: list[Part]) -> dict[str, list[tuple[int, int]]]:
+    """Of each application: when the kernel says that no CPU ran it, as far as that is known of all CPUs."""
+    cpus = [track for part in parts if part.title == KERNEL for track in part.tracks]
+    if not cpus or not all(track.steps for track in cpus):
+        return {}
+    begin, end = max(track.steps[0].ns for track in cpus), max(track.steps[-1].ns for track in cpus)
+    found = {}
+    for part in parts:
+        had = []
+        for track in cpus:
+            for begun, ended in zip(track.steps[::2], track.steps[1::2]):  # its spans follow one another
+                if begun.name == part.title:
+                    had.append((begun.ns, ended.ns))
+        gaps, at = [], begin
+        for since, until in sorted(had):
+            if since > at:
+                gaps.append((at, since))
+            at = max(at, until)
+        found[part.title] = gaps + [(at, end)] * (at < end)
+    return found
+
+
 def colour(thread: int) -> str:
     return COLOURS[thread % len(COLOURS)]
 
@@ -40,9 +65,11 @@ def picture(parts: list[Part], begin: int, end: int, title: str) -> str:
     """The SVG file's text, for the time from `begin` to `end`, in ns since boot."""
     scale = (WIDTH - LEFT - RIGHT) / max(end - begin, 1)
     rows, top = [], TOP
+    away = without_cpu(parts)
     for part in parts:
         lost = f", {part.lost} older events were overwritten" if part.lost else ""
-        rows.append(_text(12, top + 16, part.title + lost, 13, ' font-weight="bold"'))
+        name = "The CPUs" if part.title == KERNEL else part.title
+        rows.append(_text(12, top + 16, name + lost, 13, ' font-weight="bold"'))
         top += HEAD
         for track in part.tracks:
             bars = _bars(track, begin, end, scale)
@@ -50,7 +77,14 @@ def picture(parts: list[Part], begin: int, end: int, title: str) -> str:
             if not bars and not (points and track.kind == "own"):
                 continue
             rows.append(_text(LEFT - 8, top + 12, track.title, 11, ' text-anchor="end"'))
-            rows += _row(track, bars, top)
+            rows += _row(track, [bar for bar in bars if bar.kind == "idle"], top)
+            rows += _row(track, [bar for bar in bars if bar.kind in BUSY], top)
+            rows += [
+                _rect(LEFT + (max(since, begin) - begin) * scale, top, (min(until, end) - max(since, begin)) * scale, BAR, "#fff", AWAY)
+                for since, until in away.get(part.title, [])
+                if track.kind in ("vcpu", "thread") and since < end and until > begin
+            ]
+            rows += _row(track, [bar for bar in bars if bar.kind not in (*BUSY, "idle")], top)
             if track.kind == "own":
                 rows += [_point(LEFT + (step.ns - begin) * scale, top, f"{step.name} {step.more}") for step in points]
             top += ROW
@@ -107,7 +141,7 @@ def _row(track: Track, bars: list[Bar], top: float) -> list[str]:
         elif bar.kind == "idle":
             parts.append(_rect(bar.left, top, width, BAR, IDLE))
         elif bar.kind == "upcall":
-            parts.append(_rect(bar.left, top, width, BAR / 2, UPCALL, title=bar.name))
+            parts.append(_rect(bar.left, top, width, BAR / 2 if bar.depth else BAR, UPCALL, title=bar.name))
         elif bar.kind == "own":
             inset = min(bar.depth, 3) * 2
             parts.append(_rect(bar.left, top + inset, width, BAR - 2 * inset, OWN, ' stroke="#8a8000" stroke-width="0.4"', bar.name))
@@ -126,11 +160,11 @@ def _point(x: float, top: float, name: str) -> str:
 
 
 def _legend() -> list[str]:
-    parts, x = [], float(LEFT)
+    parts, x = [], 12.0
     items = (
         ("runs", COLOURS[0], BAR, ""), ("can run, waits for the CPU", COLOURS[0], BAR - 6, ' fill-opacity="0.25"'),
-        ("is blocked", BLOCKED, 1, ""), ("upcall", UPCALL, BAR / 2, ""), ("nothing can run", IDLE, BAR, ""),
-        ("the program's own", OWN, BAR, ""),
+        ("is blocked", BLOCKED, 1, ""), ("libos: an upcall", UPCALL, BAR / 2, ""), ("nothing can run", IDLE, BAR, ""),
+        ("the program's own", OWN, BAR, ""), ("has no CPU", COLOURS[1], BAR, ' fill-opacity="0.25"'),
     )  # fmt: skip
     for words, fill, height, more in items:
         parts.append(_rect(x, 42 - height / 2, 22, height, fill, more))

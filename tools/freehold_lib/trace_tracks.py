@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .abi import bits
-from .trace import NEW, PREEMPTED, Event, Kind, Ring, TraceError
+from .abi import bits, number
+from .trace import KERNEL, NEW, PREEMPTED, Event, Kind, Ring, TraceError
 
 @dataclass
 class Step:
@@ -29,7 +29,7 @@ class Step:
 @dataclass
 class Track:
     title: str
-    kind: str  # vcpu, thread, own
+    kind: str  # cpu, vcpu, thread, own
     steps: list[Step] = field(default_factory=list)
     open: list[Step] = field(default_factory=list)
 
@@ -38,9 +38,9 @@ class Track:
         self.steps.append(step)
         self.open.append(step)
 
-    def end(self, ns: int, event: int | None) -> None:
+    def end(self, ns: int, event: int | None, more: str = "") -> None:
         begun = self.open.pop()
-        self.steps.append(Step("E", ns, begun.name, begun.kind, event, begun.thread))
+        self.steps.append(Step("E", ns, begun.name, begun.kind, event, begun.thread, more))
 
     def end_all(self, ns: int, event: int | None) -> None:
         while self.open:
@@ -52,18 +52,46 @@ class Track:
 
 @dataclass
 class Part:
-    """All that one ring tells."""
+    """All that an application's ring tells, or those of the CPUs."""
 
     title: str
     tracks: list[Track]
-    lost: int
+    told: int  # events
+    lost: int  # older ones that were overwritten
 
 
 def part_of(ring: Ring) -> Part:
     reader = _Reader(ring)
     for event in ring.events:
         reader.take(event)
-    return Part(ring.name, reader.finish(), ring.lost)
+    return Part(ring.name, reader.finish(), len(ring.events), ring.lost)
+
+
+LOST = {
+    number("EXO_TRACE_TAKEN"): "its slice was over",
+    number("EXO_TRACE_GAVE"): "it gave up the rest of its slice",
+    number("EXO_TRACE_WAITS"): "it waits",
+    number("EXO_TRACE_CALLS"): "it waits for an answer",
+    number("EXO_TRACE_OVER"): "it ended",
+}
+
+
+def cpus_of(rings: list[Ring], names: dict[int, str]) -> Part:
+    """Whom each CPU ran. `names`: of environments, by slot."""
+    tracks = []
+    for ring in rings:
+        track = Track(f"CPU {ring.cpu}", "cpu")
+        for event in ring.events:
+            while track.open:
+                track.end(event.ns, event.number, LOST.get(event.detail, ""))
+            if event.kind == Kind.NOBODY:
+                track.begin(event.ns, "idle", "idle", event.number)
+            else:
+                name = names.get(event.thread, f"environment {event.thread}")
+                track.begin(event.ns, name, "runs", event.number, event.thread)
+        track.end_all(ring.ended_ns, None)
+        tracks.append(track)
+    return Part(KERNEL, tracks, sum(len(ring.events) for ring in rings), sum(ring.lost for ring in rings))
 
 
 class _Thread:
@@ -167,6 +195,8 @@ class _Reader:
         thread = self._thread(event)
         if thread.state not in ("ready", ""):
             raise self._impossible(event, f"is {thread.state}")
+        if self._is_between():
+            self.cpu.end(event.ns, event.number)
         if self.running or self.cpu.open:
             raise self._impossible(event, "cannot: the CPU is not free")
         if not thread.state:
@@ -197,6 +227,8 @@ class _Reader:
     # --- the vCPU ---------------------------------------------------------------------------
 
     def _idle(self, event: Event) -> None:
+        if self._is_between():
+            self.cpu.end(event.ns, event.number)
         if self.running or self.cpu.open:
             raise self._impossible(event, "runs")
         self.cpu.begin(event.ns, "idle", "idle", event.number)
@@ -208,7 +240,12 @@ class _Reader:
         if not self.cpu.open or self.cpu.open[-1].kind != "idle":
             raise self._impossible(event, "was not idle")
         self.cpu.end(event.ns, event.number)
+        self.cpu.begin(event.ns, reasons(event.argument), "upcall", event.number)
         self.unsure = False
+
+    def _is_between(self) -> bool:
+        """The CPU is back, and no thread has it yet: libos looks what there is to do."""
+        return not self.running and len(self.cpu.open) == 1 and self.cpu.open[0].kind == "upcall"
 
     def _upcall(self, event: Event) -> None:
         if self.unsure:

@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "libos.h"
+#include "readable.h"
 
 #undef printf
 
@@ -33,6 +34,15 @@ int fake_printf(const char *format, ...)
 uint64_t time_tsc(void)
 {
     return 1;
+}
+
+/* The kernel's rings; NULL: it has none that can be read. */
+static uint8_t *of_cpus;
+
+const volatile uint8_t *readable_traces(uint32_t *cpus)
+{
+    *cpus = 2;
+    return of_cpus;
 }
 
 static char bundle[4096];
@@ -82,10 +92,9 @@ static void test_settings(void)
     app_with(1, "none", "A=1");
     app_with(2, "large", "FREEHOLD_TRACE=8192");
     rings_make(bundle, apps, 3);
-    tap_ok(!*fake_said && fake_init->used[EXO_R_PAGES] == pages + 2 + 3 + 3,
-           "each gets its ring and a page for its head, and one copy serves all");
-    struct ring_copy copy;
-    tap_ok(!ring_empty(1).at && !ring_copy(1, &copy), "an argument is no setting");
+    tap_ok(!*fake_said && fake_init->used[EXO_R_PAGES] == pages + 2 * (2 + 3),
+           "each gets its ring with a page for its head, and as much for a copy");
+    tap_ok(!ring_empty(1).at && !ring_copied(1), "an argument is no setting");
     struct ring ring = ring_empty(2);
     tap_ok(ring.bytes == 8192 && ring.at->magic == EXO_TRACE_MAGIC && ring.at->size == 512,
            "a ring says how many events there is room for");
@@ -93,10 +102,16 @@ static void test_settings(void)
     app_with(1, "small", "FREEHOLD_TRACE=4096");
     fake_said[0] = 0;
     rings_make(bundle, apps, 2);
-    tap_ok(!strcmp(fake_said, "huge is not traced: there is no memory for its ring.\n"
-                              "small is not traced: there is no memory for its ring.\n") &&
-               !ring_empty(0).at && !ring_empty(1).at,
-           "when there is no memory for a copy it is told, and nobody is traced");
+    tap_ok(!strcmp(fake_said, "huge is not traced: there is no memory for its ring.\n") &&
+               !ring_empty(0).at && !ring_copied(0) && ring_empty(1).at,
+           "whose ring there is no memory for is told and not traced, and others are");
+}
+
+/* A copy made now of the first application's. */
+static struct ring_copy copied(void)
+{
+    rings_copy();
+    return *ring_copied(0);
 }
 
 static void write_event(struct exo_trace *ring, uint64_t number)
@@ -121,12 +136,15 @@ static bool copy_is_whole(const struct ring_copy *copy)
 
 static void test_copy(struct exo_trace *ring)
 {
-    struct ring_copy copy;
-    bool good = ring_copy(0, &copy) && !copy.first && !copy.end;
+    bool good = !ring_copied(0)->when;
+    struct ring_copy copy = copied();
+
+    good &= !copy.first && !copy.end && copy.when;
 
     for (uint64_t n = 0; n < 3 * SIZE; n++) {
         write_event(ring, n);
-        good &= ring_copy(0, &copy) && copy_is_whole(&copy) && copy.end == n + 1 &&
+        copy = copied();
+        good &= copy_is_whole(&copy) && copy.end == n + 1 &&
                 copy.first == (n + 1 < SIZE ? 0 : n + 2 - SIZE);
     }
     tap_ok(good, "a copy has all that was written, but for what may be overwritten just now");
@@ -135,7 +153,8 @@ static void test_copy(struct exo_trace *ring)
     for (unsigned i = 0; i < sizeof(nonsense) / sizeof(*nonsense); i++) {
         ring->written = nonsense[i];
         ring->size = (uint32_t)nonsense[i];
-        good &= ring_copy(0, &copy) && copy.end - copy.first < SIZE && copy.size == SIZE;
+        copy = copied();
+        good &= copy.end - copy.first < SIZE && copy.size == SIZE;
     }
     tap_ok(good, "whatever is written over its head: there are never more than it has room for");
 }
@@ -153,18 +172,40 @@ static void *writer(void *argument)
 static void test_overrun(struct exo_trace *ring)
 {
     pthread_t thread;
-    struct ring_copy copy;
     uint64_t moved = 0, last = 0;
     bool good = !pthread_create(&thread, NULL, writer, ring);
 
     for (int i = 0; good && (i < COPIES || moved < 2); i++) {
-        good &= ring_copy(0, &copy) && copy_is_whole(&copy);
+        struct ring_copy copy = copied();
+        good &= copy_is_whole(&copy);
         moved += copy.end != last;
         last = copy.end;
     }
     over = true;
     pthread_join(thread, NULL);
     tap_ok(good, "nothing in a copy was overwritten while it was copied");
+}
+
+static void test_cpus(void)
+{
+    static uint64_t memory[2 * EXO_TRACE_CPU_FRAMES * EXO_PAGE_SIZE / sizeof(uint64_t)];
+
+    tap_ok(!ring_copied_cpu(0), "without the kernel's rings there are none to copy");
+    of_cpus = (uint8_t *)memory;
+    fake_init = mock_boot();
+    rings_make(bundle, apps, 0);
+    tap_ok(!ring_copied_cpu(0),
+           "if no application is traced the kernel is not made to tell anything");
+    rings_make(bundle, apps, 1);
+    tap_ok(ring_copied_cpu(1) && !ring_copied_cpu(2), "else there is one a CPU");
+    struct exo_trace *second = (struct exo_trace *)(of_cpus + EXO_TRACE_CPU_FRAMES * EXO_PAGE_SIZE);
+    second->written = 3;
+    second->events[2].argument = 77;
+    rings_copy();
+    const struct ring_copy *copy = ring_copied_cpu(1);
+    tap_ok(!copy->first && copy->end == 3 && copy->ring->events[2].argument == 77 &&
+               copy->size == EXO_TRACE_CPU / sizeof(struct exo_trace_event),
+           "and each is copied like an application's");
 }
 
 int main(void)
@@ -175,5 +216,6 @@ int main(void)
     rings_make(bundle, apps, 1);
     test_copy(ring_empty(0).at);
     test_overrun(ring_empty(0).at);
+    test_cpus();
     return tap_done();
 }

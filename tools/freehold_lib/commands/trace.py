@@ -24,13 +24,13 @@ from ..machine import Machine, load
 from ..machine_table import duration_text
 from ..prepare import built
 from ..symbols import Symboliser, symbol_files
-from ..trace import collect
+from ..trace import KERNEL, collect, collect_cpus
 from ..trace_json import text
 from ..trace_picture import picture
-from ..trace_tracks import Part, part_of
+from ..trace_tracks import Part, cpus_of, part_of
 from ..workspace import Run, lock
 from .ctl import app_name, control_socket
-from .options import add_build, add_machine, seconds
+from .options import add_build, add_machine, cpus, seconds
 from .run import BUSY
 
 SUMMARY = "show what threads did and when, as a picture and for Perfetto"
@@ -62,6 +62,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
         help=f"how long the machine runs before its trace is fetched (default: {DEFAULT_SECONDS:g})",
     )  # fmt: skip
     parser.add_argument("--last", type=seconds, metavar="N", help="show the last N seconds in the picture (default: all)")
+    parser.add_argument("--cpus", type=cpus, metavar="N", help="how many CPUs the machine has (default: what the machine file says)")
     parser.add_argument("--attach", action="store_true", help="do not start a machine: one runs in the build folder")
     parser.add_argument("--device", type=Path, metavar="PATH", help="a serial device, or a socket, that leads to a machine")
     add_build(parser)
@@ -91,6 +92,7 @@ def _attached(run: Run, arguments: argparse.Namespace) -> list[Part]:
 def _fetch(control: Control, names: list[str], all_of_them: bool) -> list[Part]:
     """Of applications that nobody named, those that are not traced are left out."""
     parts = []
+    control.ask("snapshot", START)
     for name in names:
         try:
             parts.append(part_of(collect(control, name, number("EXO_TRACE_MAX"))))
@@ -99,7 +101,7 @@ def _fetch(control: Control, names: list[str], all_of_them: bool) -> list[Part]:
                 raise
     if not parts:
         raise FreeholdError("No application of this machine is traced; its machine file needs the key `trace`.")
-    return parts
+    return [cpus_of(*collect_cpus(control, number("EXO_BOOT_CPUS"))), *parts]
 
 
 def traced(machine: Machine, wanted: list[str]) -> Machine:
@@ -124,7 +126,12 @@ def _started(run: Run, arguments: argparse.Namespace) -> list[Part]:
         files = symbol_files(machine, arguments.build)
         run.remember("qemu", files, machine.outside)
         emulator = Emulator(
-            run.image, memory=machine.memory, cpus=machine.cpus, forwards=machine.forwards, log=run.log, control=run.control
+            run.image,
+            memory=machine.memory,
+            cpus=arguments.cpus or machine.cpus,
+            forwards=machine.forwards,
+            log=run.log,
+            control=run.control,
         )
         with emulator:
             return _watch(emulator, machine, Symboliser(files), arguments.seconds or DEFAULT_SECONDS)
@@ -143,11 +150,11 @@ def _write(folder: Path, parts: list[Part], last: float | None) -> None:
     begin, end = min(times), max(times)
     if last:
         begin = max(begin, end - round(last * 1e9))
-    title = f"{', '.join(part.title for part in parts)}: {duration_text(end - begin)}"
+    title = f"{', '.join(part.title for part in parts if part.title != KERNEL)}: {duration_text(end - begin)}"
     (folder / "trace.json").write_text(text(parts), encoding="utf-8")
     (folder / "trace.svg").write_text(picture(parts, begin, end, title), encoding="utf-8")
     for part in parts:
         lost = f", {part.lost} older ones were overwritten" if part.lost else ""
-        events = len({step.event for track in part.tracks for step in track.steps} - {None})
-        print(f"{part.title}: {events} events{lost}")
+        name = "the CPUs" if part.title == KERNEL else part.title
+        print(f"{name}: {part.told} events{lost}")
     print(f"{folder / 'trace.json'} has them for ui.perfetto.dev, {folder / 'trace.svg'} is a picture of them.")
