@@ -19,8 +19,8 @@ struct processor {
     uint64_t slice_end;  /* time stamp */
     uint64_t since;      /* `current` has it, or nobody has, since then */
     uint64_t idle_ticks;
-    bool yielded; /* `current` gave up the rest of its slice */
-    bool ending;  /* `current` was told that its slice is over, and has its grace */
+    bool yielded;           /* `current` gave up the rest of its slice */
+    bool ending;            /* `current` was told that its slice is over, and has its grace */
     const struct env *told; /* who had it when trace.c was last asked, */
     uint64_t told_preempts; /* and how often that one had been preempted by then */
     /* Node i holds the earlier of nodes 2i and 2i + 1, node env_count + slot when the timer or

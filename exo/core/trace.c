@@ -71,5 +71,4 @@ void trace_change(struct processor *p, uint64_t now)
         __atomic_store_n(&ring->written, number + 1, __ATOMIC_RELEASE);
     }
     p->told = env;
-    p->told_preempts = env ? env->preempts : 0;
 }

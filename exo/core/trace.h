@@ -21,6 +21,7 @@ static inline void trace_decided(struct processor *p, uint64_t now)
 {
     if (p->current != p->told)
         trace_change(p, now);
+    p->told_preempts = p->current ? p->current->preempts : 0;
 }
 
 #endif

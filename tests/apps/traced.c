@@ -2,7 +2,8 @@
 /*
  * traced.c - threads that do what tests/boot/test_trace.py knows, in the order of the policy fifo; with
  * the argument "busy" two that never give way, under one that preempts; with "cost" it says in time stamp
- * ticks what events cost, with "hop" what it takes to give the CPU to another application and get it back. Then it waits to be looked at, or, with "end", ends.
+ * ticks what events cost, with "hop" what it takes to give the CPU to another application, a
+ * "partner", and get it back. Then it waits to be looked at, or, with "end", ends.
  */
 #include "trace.h"
 
@@ -109,14 +110,12 @@ static void hop_once(void)
     exo_yield((env_t){EXO_ENV_SELF});
 }
 
-/* To the other application that does the same, and back; it is there by then, and stays. */
+/* To the other application, which does nothing else, and back; it is there by then, and stays. */
 static void hop(void)
 {
-    nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+    nanosleep(&(struct timespec){.tv_nsec = 500000000}, NULL);
     uint64_t base = cheapest(nothing);
     printf("hop %lu\n", cheapest(hop_once) - base);
-    for (;;)
-        exo_yield((env_t){EXO_ENV_SELF});
 }
 
 int main(int argc, char **argv)
@@ -127,6 +126,9 @@ int main(int argc, char **argv)
         cost();
     else if (!strcmp(what, "hop"))
         hop();
+    else if (!strcmp(what, "partner"))
+        for (;;)
+            hop_once();
     else if (!strcmp(what, "busy"))
         busy();
     else

@@ -19,8 +19,8 @@ sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests/tools")]
 
 from freehold_lib import cli  # noqa: E402
 from freehold_lib.abi import number  # noqa: E402
-from freehold_lib.commands.trace import traced  # noqa: E402
-from freehold_lib.errors import UsageError  # noqa: E402
+from freehold_lib.commands.trace import run_command, traced  # noqa: E402
+from freehold_lib.errors import FreeholdError, UsageError  # noqa: E402
 from freehold_lib.machine import load  # noqa: E402
 from freehold_lib.trace import EVENT, NEW, PREEMPTED, WOKEN, Kind, TraceError, read, read_cpus  # noqa: E402
 from freehold_lib.trace_json import text  # noqa: E402
@@ -392,6 +392,13 @@ def test_the_layout_is_that_of_the_header(tmp_path):
     assert said == f"{len(one)} {one.index(1)} {one.index(2)} {one.index(3)} {one.index(4)} {one.index(5)}"
 
 
+def test_the_command_of_run_must_succeed(tmp_path):
+    run_command(f"echo done > {tmp_path}/file")
+    assert (tmp_path / "file").read_text() == "done\n"
+    with pytest.raises(FreeholdError, match="^The command of --run ended with status 3: exit 3$"):
+        run_command("exit 3")
+
+
 def test_which_applications_are_traced():
     machine = load(ROOT / "machines/demo.toml", None)
     names = [app.name for app in machine.apps]
@@ -446,7 +453,8 @@ def test_the_command_fails_with_a_sentence(case, tmp_path, capsys):
 
 
 def test_what_does_not_go_together(tmp_path, capsys):
-    assert cli.main(["trace", "--attach", "--seconds", "3", "--build", str(tmp_path)]) == 2
-    assert "--seconds is for a machine that is started here" in capsys.readouterr().err
+    for option, value in (("--seconds", "3"), ("--run", "true"), ("--cpus", "2")):
+        assert cli.main(["trace", "--attach", option, value, "--build", str(tmp_path)]) == 2
+        assert f"{option} is for a machine that is started here" in capsys.readouterr().err
     assert cli.main(["trace", "--attach", "--build", str(tmp_path)]) == 1
     assert "No machine runs in" in capsys.readouterr().err

@@ -94,7 +94,7 @@ def picture(parts: list[Part], begin: int, end: int, title: str) -> str:
         'font-family="sans-serif">'
     )
     ground = f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>'
-    return "\n".join([head, ground, _text(12, 22, title, 15), *_legend(), *_axis(begin, end, scale, height), *rows, "</svg>"]) + "\n"
+    return "\n".join([head, ground, _text(12, 22, title, 15), *legend(), *_axis(begin, end, scale, height), *rows, "</svg>"]) + "\n"
 
 
 def _text(x: float, y: float, text: str, size: int, more: str = "") -> str:
@@ -159,7 +159,7 @@ def _point(x: float, top: float, name: str) -> str:
     return f'<path d="{shape}" fill="#000"><title>{escape(name.strip())}</title></path>'
 
 
-def _legend() -> list[str]:
+def legend() -> list[str]:
     parts, x = [], 12.0
     items = (
         ("runs", COLOURS[0], BAR, ""), ("can run, waits for the CPU", COLOURS[0], BAR - 6, ' fill-opacity="0.25"'),

@@ -126,6 +126,24 @@ static void test_why(void)
 
     boot();
     watch(0, true);
+    if (current == child)
+        call(EXO_CALL_YIELD, 0, 0);
+    child->waiting = true;
+    cpu_consider(child);
+    for (uint32_t i = 0; i < 3; i++) {
+        mock_now += 10 * (uint64_t)EXO_SLICE_NS;
+        mock_next();
+    }
+    bool alone = current == init && init->preempts;
+    env_pend(child, EXO_UP_NOTIFY);
+    cpu_consider(child);
+    ring(0)->written = 0;
+    call(EXO_CALL_YIELD, 0, 0);
+    tap_ok(alone && current == child && told(child, EXO_TRACE_GAVE),
+           "it gave up its slice, though earlier ones were over while nobody wanted the CPU");
+
+    boot();
+    watch(0, true);
     uint64_t gate = (uint64_t)CALL(init, GATE_CREATE, 7);
     CALL(init, GATE_GRANT, gate, child->name.n, 1);
     mock_control(init)->disabled = 0;

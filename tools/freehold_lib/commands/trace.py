@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import subprocess
 from pathlib import Path
 
 from ..abi import number
@@ -41,6 +42,8 @@ examples:
                                                    one application of another machine
   tools/freehold trace --attach --app www          of the machine that runs already
   tools/freehold trace --last 0.005                a picture of the last 5 ms alone
+  tools/freehold trace --app www --last 0.05 --run 'curl http://127.0.0.1:8080/'
+                                                   of a request, and what came of it
 
 Writes trace.json, for ui.perfetto.dev or chrome://tracing, and trace.svg, which any viewer shows.
 
@@ -63,6 +66,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--last", type=seconds, metavar="N", help="show the last N seconds in the picture (default: all)")
     parser.add_argument("--cpus", type=cpus, metavar="N", help="how many CPUs the machine has (default: what the machine file says)")
+    parser.add_argument("--run", metavar="COMMAND", help="run this in a shell here when that time is over, and fetch the trace right after")
     parser.add_argument("--attach", action="store_true", help="do not start a machine: one runs in the build folder")
     parser.add_argument("--device", type=Path, metavar="PATH", help="a serial device, or a socket, that leads to a machine")
     add_build(parser)
@@ -70,8 +74,9 @@ def describe(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     attached = arguments.attach or arguments.device
-    if attached and arguments.seconds:
-        raise UsageError("--seconds is for a machine that is started here; it does not go with --attach or --device.")
+    for option in ("seconds", "run", "cpus"):
+        if attached and getattr(arguments, option):
+            raise UsageError(f"--{option} is for a machine that is started here; it does not go with --attach or --device.")
     run = Run(arguments.build)
     parts = _attached(run, arguments) if attached else _started(run, arguments)
     told = [part for part in parts if any(track.steps for track in part.tracks)]
@@ -134,15 +139,23 @@ def _started(run: Run, arguments: argparse.Namespace) -> list[Part]:
             control=run.control,
         )
         with emulator:
-            return _watch(emulator, machine, Symboliser(files), arguments.seconds or DEFAULT_SECONDS)
+            return _watch(emulator, machine, Symboliser(files), arguments)
 
 
-def _watch(emulator: Emulator, machine: Machine, symboliser: Symboliser, wait: float) -> list[Part]:
+def _watch(emulator: Emulator, machine: Machine, symboliser: Symboliser, arguments: argparse.Namespace) -> list[Part]:
     emulator.wait_for(READY, START)
-    for line in symboliser.filter(emulator.lines(wait)):
+    for line in symboliser.filter(emulator.lines(arguments.seconds or DEFAULT_SECONDS)):
         print(line, flush=True)
+    if arguments.run:
+        run_command(arguments.run)
     with Control(emulator.control) as control:
         return _fetch(control, [app.name for app in machine.apps if app.trace], True)
+
+
+def run_command(command: str) -> None:
+    status = subprocess.run(command, shell=True, check=False).returncode
+    if status:
+        raise FreeholdError(f"The command of --run ended with status {status}: {command}")
 
 
 def _write(folder: Path, parts: list[Part], last: float | None) -> None:
