@@ -302,15 +302,15 @@ def test_damaged_rings_are_refused(case):
 IMPOSSIBLE = {
     "nobody": ([e(1, Kind.RUNS, 1)], "thread 1 runs, but it was never made"),
     "two at a time": ([*SCRIPT[:5], e(90, Kind.RUNS, 2)], "thread 2 runs, but it cannot: the CPU is not free"),
-    "runs twice": ([*SCRIPT[:5], e(90, Kind.RUNS, 1)], "thread 1 runs, but it is runs"),
+    "runs twice": ([*SCRIPT[:5], e(90, Kind.RUNS, 1)], "thread 1 runs, but it runs already"),
     "twice made": ([*SCRIPT[:2], e(90, Kind.CREATED, 1, 0, 1)], "but it is there already"),
-    "woken awake": ([*SCRIPT[:5], e(90, Kind.ENQUEUED, 2, WOKEN)], "thread 2 can run, but it is ready"),
+    "woken awake": ([*SCRIPT[:5], e(90, Kind.ENQUEUED, 2, WOKEN)], "thread 2 can run, but it can run already"),
     "blocks unseen": ([*SCRIPT[:5], e(90, Kind.BLOCKED, 2)], "thread 2 waits, but it does not run"),
     "idle and runs": ([*SCRIPT[:3], e(90, Kind.IDLE)], "but it runs"),
     "awake": ([e(1, Kind.AWAKE)], "but it was not idle"),
     "resume": ([*SCRIPT[:3], e(90, Kind.RESUME, 1)], "but it was not interrupted"),
     "upcall in upcall": ([*SCRIPT[:3], e(90, Kind.UPCALL, 1), e(91, Kind.UPCALL, 1)], "cannot be interrupted now"),
-    "runs after its end": ([*SCRIPT[:3], e(90, Kind.ENDED, 1), e(91, Kind.RUNS, 1)], "but it is ended"),
+    "runs after its end": ([*SCRIPT[:3], e(90, Kind.ENDED, 1), e(91, Kind.RUNS, 1)], "but it has ended"),
 }
 
 
@@ -364,6 +364,18 @@ def test_the_picture_shows_what_was():
     scale = (1000 - 150 - 20) / 171
     assert abs(left - (150 + 21 * scale)) < 0.1 and abs(width - 14 * scale) < 0.1
     assert {"work", "timer", "fault", "here 9"} <= {each.text for each in root.iter("{http://www.w3.org/2000/svg}title")}
+
+
+def test_what_has_no_cpu_is_paled():
+    rings, names = read_cpus(rows_of_cpus())
+    part = part_of(read("app", rows([e(1, Kind.CREATED, 1, 0, 1), e(2, Kind.ENQUEUED, 1), e(6, Kind.RUNS, 1)], when=BOOT + 260)))
+    part.title = "www"
+    root = ElementTree.fromstring(picture([cpus_of(rings, names), part], 0, 130, "t"))
+    pale = [each for each in root.iter("{http://www.w3.org/2000/svg}rect") if each.get("fill") == "#fff" and each.get("fill-opacity")]
+    scale = (1000 - 150 - 20) / 130
+    drawn = sorted((float(each.get("x")), float(each.get("width"))) for each in pale)
+    wanted = sorted(2 * [(150 + 7 * scale, scale), (150 + 108 * scale, 22 * scale)])
+    assert [pytest.approx(pair, abs=0.02) for pair in wanted] == drawn, "once for the vCPU and once for the thread"
 
 
 def test_a_long_trace_stays_a_small_picture():

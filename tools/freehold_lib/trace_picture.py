@@ -79,11 +79,9 @@ def picture(parts: list[Part], begin: int, end: int, title: str) -> str:
             rows.append(_text(LEFT - 8, top + 12, track.title, 11, ' text-anchor="end"'))
             rows += _row(track, [bar for bar in bars if bar.kind == "idle"], top)
             rows += _row(track, [bar for bar in bars if bar.kind in BUSY], top)
-            rows += [
-                _rect(LEFT + (max(since, begin) - begin) * scale, top, (min(until, end) - max(since, begin)) * scale, BAR, "#fff", AWAY)
-                for since, until in away.get(part.title, [])
-                if track.kind in ("vcpu", "thread") and since < end and until > begin
-            ]
+            if track.kind in ("vcpu", "thread"):
+                gaps = [[LEFT + (ns - begin) * scale for ns in gap] for gap in away.get(part.title, [])]
+                rows += _paled([bar for bar in bars if bar.kind in BUSY and not bar.depth], gaps, top)
             rows += _row(track, [bar for bar in bars if bar.kind not in (*BUSY, "idle")], top)
             if track.kind == "own":
                 rows += [_point(LEFT + (step.ns - begin) * scale, top, f"{step.name} {step.more}") for step in points]
@@ -128,6 +126,20 @@ def _bars(track: Track, begin: int, end: int, scale: float) -> list[Bar]:
             last[alike] = bar
             bars.append(bar)
     return sorted(bars, key=lambda bar: bar.depth)
+
+
+def _paled(bars: list[Bar], gaps: list[list[float]], top: float) -> list[str]:
+    """What is drawn over these bars in the gaps, both from left to right."""
+    parts, at = [], 0
+    for bar in bars:
+        while at < len(gaps) and gaps[at][1] <= bar.left:
+            at += 1
+        for left, right in gaps[at:]:
+            if left >= bar.right:
+                break
+            left, right = max(left, bar.left), min(right, bar.right)
+            parts.append(_rect(left, top, right - left, BAR, "#fff", AWAY))
+    return parts
 
 
 def _row(track: Track, bars: list[Bar], top: float) -> list[str]:

@@ -94,6 +94,13 @@ def cpus_of(rings: list[Ring], names: dict[int, str]) -> Part:
     return Part(KERNEL, tracks, sum(len(ring.events) for ring in rings), sum(ring.lost for ring in rings))
 
 
+# What a thread is in, for a sentence that begins with "it".
+STATES = {
+    "new": "has not been made ready", "ready": "can run already", "runs": "runs already", "blocked": "waits",
+    "ended": "has ended",
+}  # fmt: skip
+
+
 class _Thread:
     def __init__(self, number: int):
         self.number = number
@@ -178,7 +185,7 @@ class _Reader:
         else:
             thread = self._thread(event)
             if thread.state not in ("new" if event.detail == NEW else "blocked", ""):
-                raise self._impossible(event, f"is {thread.state}")
+                raise self._impossible(event, STATES[thread.state])
             if not thread.state and event.detail != NEW:
                 thread.track.begin(self.start, "blocked", "blocked", None, thread.number)
             why = "new" if event.detail == NEW else "woken"
@@ -194,7 +201,7 @@ class _Reader:
     def _runs(self, event: Event) -> None:
         thread = self._thread(event)
         if thread.state not in ("ready", ""):
-            raise self._impossible(event, f"is {thread.state}")
+            raise self._impossible(event, STATES[thread.state])
         if self._is_between():
             self.cpu.end(event.ns, event.number)
         if self.running or self.cpu.open:
