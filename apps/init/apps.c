@@ -5,6 +5,10 @@
  * An application that ends is restarted as its description says: at once if it ran for SETTLED_NS
  * or ends for the first time, else after a pause that doubles from 1 s to 30 s, so that a broken
  * one costs little. Whoever speaks over the channel (command.c) may wish otherwise.
+ *
+ * An application may be under another, its steward, which starts it and looks after it by this same code
+ * (apps/steward). When a steward ends, what it started lives on: init adopts it, and from then on it is as
+ * if it had been init's from the start. So a steward is not started again by itself.
  */
 #include "apps.h"
 
@@ -17,8 +21,8 @@
 #include "libos.h"
 #include "orphans.h"
 #include "peers.h"
-#include "plan.h"
 #include "rings.h"
+#include "slices.h"
 
 #define SECOND     UINT64_C(1000000000)
 #define SETTLED_NS (10 * SECOND)
@@ -29,31 +33,77 @@ struct app apps[BUNDLE_APPS];
 uint32_t app_count;
 
 static const char *bundle;
-static struct plan plan;
-static struct plan_machine machine;
+static uint32_t own; /* whose applications are started: as `under` in the bundle has it */
 
-static void slices_give(uint32_t app)
+static bool is_own(const struct app *app)
 {
-    for (uint32_t position = 0; position < machine.cpus * machine.slices; position++)
-        if (plan.position[position] == app)
-            exo_slice_set(position, apps[app].env);
+    return app->told.under == own || app->adopted;
+}
+
+struct app *app_steward(const struct app *app)
+{
+    return is_own(app) || !app->told.under ? NULL : &apps[app->told.under - 1];
+}
+
+/* Is `app` one that `steward`, which has ended, had started, and that was adopted? */
+static bool is_adopted_of(const struct app *app, const struct app *steward)
+{
+    return app->adopted && app->told.under == (uint32_t)(steward - apps) + 1;
+}
+
+/* A steward starts what is under it: those that live on without it are ended first. */
+static bool is_clear(const struct app *steward)
+{
+    bool clear = !orphans_expected();
+
+    for (uint32_t i = 0; i < app_count; i++) {
+        if (!is_adopted_of(&apps[i], steward))
+            continue;
+        app_stop(&apps[i]);
+        clear &= !apps[i].env.n;
+    }
+    for (uint32_t i = 0; clear && i < app_count; i++)
+        apps[i].adopted &= !is_adopted_of(&apps[i], steward);
+    return clear;
 }
 
 static void start(uint32_t i)
 {
     struct app *app = &apps[i];
 
+    if (app->told.cpus && !is_clear(app)) {
+        app->again = time_ns() + RECLAIM_NS;
+        return;
+    }
     app->again = 0;
     app->wish = WISH_RULE;
     app->env = child_start(bundle, &app->told, ring_empty(i), &app->image_base);
     if (!app->env.n)
         return;
-    slices_give(i);
     peers_tell(i, app->env);
     app->started = time_ns();
-    printf("started %s (environment %u, %u pages, %u slices of CPU %u, image at 0x%" PRIx64 ")\n",
-           app->told.name, EXO_ENV_SLOT(app->env.n), app->told.pages, app->told.slices, plan.cpu[i],
-           app->image_base);
+    const char *time = slices_give(&app->told, i, app->env);
+    printf("started %s (environment %u, %u pages, %s, image at 0x%" PRIx64 ")\n", app->told.name,
+           EXO_ENV_SLOT(app->env.n), app->told.pages, time, app->image_base);
+}
+
+bool apps_adopt(env_t env, const char *name)
+{
+    struct app *app = app_find(name);
+    struct app *steward = app ? app_steward(app) : NULL;
+
+    if (!steward || (steward->env.n && !steward->over))
+        return false;
+    app->adopted = true;
+    app->env = env;
+    app->image_base = 0; /* its steward knew */
+    app->started = time_ns();
+    app->wish = WISH_RULE;
+    peers_tell((uint32_t)(app - apps), env);
+    const char *time = slices_give(&app->told, (uint32_t)(app - apps), env);
+    printf("%s goes on without %s (environment %u, %s)\n", name, steward->told.name,
+           EXO_ENV_SLOT(env.n), time);
+    return true;
 }
 
 /* Code of its image by how far in it lies, behind a +: as the symbols have it. */
@@ -96,7 +146,7 @@ static bool tell_end(const struct app *app)
 /* All that it had is back: is it to run again, and when? */
 static void settle(struct app *app)
 {
-    uint32_t rule = app->told.restart;
+    uint32_t rule = app->told.cpus ? BUNDLE_NEVER : app->told.restart;
     uint64_t now = time_ns();
 
     app->env.n = EXO_ENV_SELF;
@@ -127,7 +177,8 @@ static void take_back(struct app *app)
     if (!app->over) {
         app->failed = tell_end(app);
         peers_tell((uint32_t)(app - apps), (env_t){EXO_ENV_SELF});
-        if (app->told.environments)
+        slices_over((uint32_t)(app - apps));
+        if (app->told.environments || app->told.cpus)
             orphans_expect();
     }
     app->over = true;
@@ -159,23 +210,17 @@ uint64_t apps_look_after(void)
     return look && (!next || look < next) ? look : next;
 }
 
-void apps_start(const char *checked)
+void apps_start(const char *checked, uint32_t under)
 {
     bundle = checked;
+    own = under;
     app_count = ((const struct bundle_header *)bundle)->apps;
-    machine.cpus = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_CPUS);
-    machine.slices = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_CPU_SLICES);
-    machine.queues = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_QUEUES);
-    plan_make(&plan, bundle_apps(bundle), app_count, &machine);
+    slices_plan(bundle_apps(bundle), app_count);
     if (!peers_make(bundle_apps(bundle), app_count))
         printf("There is no memory for the directory: who asks for it is not started.\n");
-    rings_make(bundle, bundle_apps(bundle), app_count);
     for (uint32_t i = 0; i < app_count; i++) {
         apps[i].told = bundle_apps(bundle)[i];
-        if (plan.lacks[i])
-            printf("%s is not started: it wants %u %s, %u are left.\n", apps[i].told.name,
-                   plan.wants[i], plan.lacks[i], plan.left[i]);
-        else
+        if (is_own(&apps[i]) && slices_suffice(bundle_apps(bundle), i, true))
             start(i);
     }
 }
@@ -207,8 +252,9 @@ bool app_stop(struct app *app)
 
 bool app_restart(struct app *app)
 {
-    if (plan.lacks[app - apps])
+    if (!slices_suffice(bundle_apps(bundle), (uint32_t)(app - apps), false))
         return false;
+    app->adopted |= app->told.under != own;
     app->wish = WISH_START;
     if (app_runs(app)) {
         exo_env_kill(app->env, 0);

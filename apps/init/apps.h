@@ -12,6 +12,7 @@ struct app {
     uint64_t image_base;    /* where its image was put (exo/abi/start.h) */
     bool over;              /* it has ended, and what it had is being taken back */
     bool failed;            /* that it ended counts as a failure */
+    bool adopted;           /* it was started by its steward, which has ended */
     enum { WISH_RULE, WISH_STOP, WISH_START } wish; /* what is to follow its end */
     uint32_t restarts;                              /* how often it was started again */
     uint64_t started;                               /* ns since boot */
@@ -22,8 +23,17 @@ struct app {
 extern struct app apps[BUNDLE_APPS];
 extern uint32_t app_count;
 
-/* Start all that a checked bundle names, but for what the machine cannot give. */
-void apps_start(const char *bundle);
+/*
+ * Start what a checked bundle names that is under this application (`under` in struct bundle_app), but for
+ * what the machine cannot give.
+ */
+void apps_start(const char *bundle, uint32_t under);
+
+/* Go on with what an application started that has ended. False: it is none of those under it. */
+bool apps_adopt(env_t env, const char *name);
+
+/* Who starts and ends it instead; NULL: nobody does. */
+struct app *app_steward(const struct app *app);
 
 /* One round over all; returns when the next thing is due, 0: nothing is. */
 uint64_t apps_look_after(void);

@@ -95,8 +95,10 @@ static const char *app_check(const char *bundle, uint64_t size, const struct bun
         return "has arguments that lie outside of it or are not strings.";
     if (app->restart > BUNDLE_ALWAYS)
         return "has a restart rule that this init does not know.";
-    if (app->slices == 0)
-        return "has an application without a slice of the CPU.";
+    if (!app->slices != !!app->cpus)
+        return "has an application without a slice of the CPU, or with slices and whole CPUs.";
+    if (app->cpus & 1)
+        return "gives an application the first CPU whole, of which init needs a slice.";
     if (!mac_ok(app->mac))
         return "gives an application a MAC that no station may have.";
     if (app->allow_offset % 8 || app->allowances > EXO_ALLOWANCES ||
@@ -118,8 +120,18 @@ static const char *clash(const struct bundle_app *apps, uint32_t i)
             return "has two applications of one name.";
         if (apps[i].mac && apps[j].mac == apps[i].mac)
             return "has two applications of one MAC.";
+        if (apps[j].cpus & apps[i].cpus)
+            return "gives one CPU to two applications whole.";
     }
     return NULL;
+}
+
+/* Is the application that it is under one that has CPUs to hand out, and under no other? */
+static bool under_ok(const struct bundle_app *apps, uint32_t count, uint32_t i)
+{
+    uint32_t under = apps[i].under;
+
+    return !under || (under <= count && apps[under - 1].cpus && !apps[i].cpus);
 }
 
 const struct bundle_app *bundle_apps(const void *bundle)
@@ -156,6 +168,8 @@ const char *bundle_check(const void *bundle, uint64_t size, uint32_t *at)
         const char *wrong = app_check(bundle, h->size, &apps[i]);
         if (!wrong)
             wrong = clash(apps, i);
+        if (!wrong && !under_ok(apps, h->apps, i))
+            wrong = "puts an application under one that has no CPU to hand out.";
         if (wrong) {
             *at = i;
             return wrong;

@@ -4,6 +4,9 @@
  *
  * The address space is that of exo/abi/start.h. A page with contents is filled while it is ours,
  * shown in a window, and then given away; a page of zeros is allocated for the child at once.
+ *
+ * A child that others are under (bundle.h) gets what these take on top of its own, and a copy of what the
+ * bundle has of them, so that it can start them by the same code.
  */
 #include "child.h"
 
@@ -11,9 +14,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bundle_check.h"
 #include "directory.h"
 #include "libos.h"
 #include "peers.h"
+#include "under.h"
 
 #define SELF ((env_t){EXO_ENV_SELF})
 #define ANY  ((frame_t){EXO_FRAME_ANY})
@@ -146,6 +151,39 @@ static uint64_t end_of(const struct elf_plan *plan)
     return end;
 }
 
+static void place_bundle(struct build *b, const char *bundle, const struct bundle_app *app)
+{
+    uint64_t size = ((const struct bundle_header *)bundle)->size;
+
+    for (uint64_t at = 0; at < size && !b->error; at += EXO_PAGE_SIZE)
+        if (under_is_for(bundle, app, at >> EXO_PAGE_SHIFT))
+            hand_over(b, EXO_BUNDLE_ADDRESS + at, EXO_READ,
+                      fill(b, bundle + at, 0, MIN(EXO_PAGE_SIZE, size - at)));
+}
+
+/* What one of those under it may, it may, too. */
+static void allow_also(struct build *b, const char *bundle, const struct bundle_app *other)
+{
+    if (right_given(bundle, other, "tables"))
+        check(b, exo_env_set(b->env, EXO_ENV_SET_RIGHTS, EXO_RIGHT_TABLES, 0));
+    if (!other->allowances)
+        return;
+    frame_t frame =
+        fill(b, bundle + other->allow_offset, 0, other->allowances * sizeof(struct exo_filter));
+    for (uint64_t i = 0; i < other->allowances && !b->error; i++)
+        check(b, exo_env_set(b->env, EXO_ENV_SET_ALLOW, frame.n, i * sizeof(struct exo_filter)));
+    if (frame.n)
+        exo_page_free(frame);
+}
+
+static void set_up_steward(struct build *b, const char *bundle, const struct bundle_app *app)
+{
+    place_bundle(b, bundle, app);
+    for (uint32_t i = 0; i < ((const struct bundle_header *)bundle)->apps; i++)
+        if (under_is(bundle, app, i))
+            allow_also(b, bundle, &bundle_apps(bundle)[i]);
+}
+
 static void place_start(struct build *b, const char *bundle, const struct bundle_app *app,
                         const struct elf_plan *plan, uint64_t image_base)
 {
@@ -161,6 +199,7 @@ static void place_start(struct build *b, const char *bundle, const struct bundle
         .image_base = image_base,
         .image_end = end_of(plan),
         .mac = app->mac,
+        .bundle_size = app->cpus ? ((const struct bundle_header *)bundle)->size : 0,
         .allowances = app->allowances,
     };
     random_bytes(start.seed, sizeof(start.seed));
@@ -195,6 +234,8 @@ static void set_up(struct build *b, const char *bundle, const struct bundle_app 
     if (right_given(bundle, app, "directory"))
         share(b, peers_frame(), EXO_DIRECTORY_ADDRESS, EXO_READ);
     place_ring(b, ring);
+    if (app->cpus)
+        set_up_steward(b, bundle, app);
     if (b->error)
         return;
     check(b, exo_env_set(b->env, EXO_ENV_SET_ROOT, b->root.n, 0));
@@ -259,21 +300,20 @@ uint64_t child_pages(const struct elf_plan *plan)
 }
 
 /* Can it be given the memory it wants, and is that enough to start it? If not, says so. */
-static bool memory_suffices(const struct bundle_app *app, const struct elf_plan *plan)
+static bool memory_suffices(const struct bundle_app *app, uint32_t pages, uint64_t needed)
 {
     uint64_t left = (uint64_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_QUOTA + EXO_R_PAGES) -
                     (uint64_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_USED + EXO_R_PAGES);
-    uint64_t needed = child_pages(plan);
 
     left = left > CHILD_RESERVE ? left - CHILD_RESERVE : 0;
-    if (app->pages > left)
-        printf("%s is not started: it wants %u pages, %" PRIu64 " are left.\n", app->name,
-               app->pages, left);
+    if (pages > left)
+        printf("%s is not started: it wants %u pages, %" PRIu64 " are left.\n", app->name, pages,
+               left);
     else if (app->pages < needed)
         printf("%s is not started: its quota is %u pages, to start it takes %" PRIu64
                "; raise `memory` in the machine file.\n",
                app->name, app->pages, needed);
-    return app->pages <= left && app->pages >= needed;
+    return pages <= left && app->pages >= needed;
 }
 
 /* A place for the image; where init's own was not drawn, for a debugger, no other is. */
@@ -298,17 +338,20 @@ env_t child_start(const char *bundle, const struct bundle_app *app, struct ring 
         return SELF;
     }
     *image_base = elf_place(&plan, draw());
-    if (!memory_suffices(app, &plan))
+    struct under_quotas quotas = under_quotas(bundle, app);
+    uint64_t needed = child_pages(&plan) + under_pages(bundle, app);
+    if (!memory_suffices(app, quotas.pages, needed))
         return SELF;
-    int64_t env = exo_env_create(app->pages, app->environments, app->queues, CHILD_GRANTS,
-                                 CHILD_GATES, CHILD_FILTERS);
+    int64_t env =
+        exo_env_create(quotas.pages, quotas.environments, quotas.queues, CHILD_GRANTS * quotas.apps,
+                       CHILD_GATES * quotas.apps, CHILD_FILTERS * quotas.apps);
     if (env < 0) {
         printf("%s is not started: it wants %u pages, %u network queues and %u environments: %s\n",
-               app->name, app->pages, app->queues, app->environments, exo_error_text(env));
+               app->name, quotas.pages, quotas.queues, quotas.environments, exo_error_text(env));
         return SELF;
     }
     struct build b = {.env = {(uint32_t)env}};
-    check(&b, exo_env_set(b.env, EXO_ENV_SET_FLOOR, child_pages(&plan), 0));
+    check(&b, exo_env_set(b.env, EXO_ENV_SET_FLOOR, needed, 0));
     set_up(&b, bundle, app, &plan, ring, *image_base);
     if (!b.error)
         return b.env;

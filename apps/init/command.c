@@ -70,6 +70,9 @@ static const char *state_of(const struct app *app)
         return "ending";
     if (app_runs(app))
         return "running";
+    const struct app *steward = app_steward(app);
+    if (steward && steward->env.n)
+        return "under"; /* its steward, which knows */
     return app->again ? "waiting" : "stopped";
 }
 
@@ -138,9 +141,20 @@ struct app *command_app(const char *name)
     return app;
 }
 
+/* The same, if it is not for its steward to end and start it. */
+static struct app *named_own(const char *name)
+{
+    struct app *app = command_app(name), *steward = app ? app_steward(app) : NULL;
+
+    if (!steward || !steward->env.n)
+        return app;
+    ANSWER("error %s is under %s, which starts and ends it.", name, steward->told.name);
+    return NULL;
+}
+
 static void kill_app(char **words, uint32_t count)
 {
-    struct app *app = command_app(words[1]);
+    struct app *app = named_own(words[1]);
 
     (void)count;
     if (!app)
@@ -153,7 +167,7 @@ static void kill_app(char **words, uint32_t count)
 
 static void restart_app(char **words, uint32_t count)
 {
-    struct app *app = command_app(words[1]);
+    struct app *app = named_own(words[1]);
 
     (void)count;
     if (!app)
@@ -215,7 +229,7 @@ static uint32_t number_of(const char *word, uint32_t most)
 
 static void set_quota(char **words, uint32_t count)
 {
-    struct app *app = command_app(words[1]);
+    struct app *app = named_own(words[1]);
     uint32_t pages = number_of(words[2], 1u << 28), ms = number_of(words[3], DEADLINE_MS);
 
     (void)count;

@@ -9,6 +9,7 @@
 #include "bundle_check.h"
 #include "command.h"
 #include "libos.h"
+#include "rings.h"
 
 static const char *bundle = (const char *)EXO_BUNDLE_ADDRESS;
 
@@ -53,7 +54,8 @@ int main(void)
     }
     printf("machine %s: %u application%s\n", header->machine, header->apps,
            header->apps == 1 ? "" : "s");
-    apps_start(bundle);
+    rings_make(bundle, bundle_apps(bundle), header->apps);
+    apps_start(bundle, 0);
     command_init(header->flags & BUNDLE_CONTROL);
     for (;;) {
         uint32_t seen = *(volatile uint32_t *)&libos_child_events;

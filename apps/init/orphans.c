@@ -2,6 +2,8 @@
 /*
  * orphans.c - environments that applications made, and left behind when they ended.
  *
+ * Those of a steward are applications of the bundle and live on (apps_adopt); others are ended.
+ *
  * The kernel makes them init's. Who they are stands in the table of accounts, which lags behind a
  * little: so it is looked at until nothing has been found in it for a while. It only names them; whether
  * one is init's now is asked of the kernel.
@@ -25,12 +27,31 @@ void orphans_expect(void)
     until = time_ns() + QUIET_NS;
 }
 
+bool orphans_expected(void)
+{
+    return until != 0;
+}
+
 static bool is_app(env_t env)
 {
     for (uint32_t i = 0; i < app_count; i++)
         if (apps[i].env.n == env.n)
             return true;
     return false;
+}
+
+/* Is it an application that lives on? */
+static bool is_kept(env_t env, const volatile struct exo_account *account)
+{
+    char name[sizeof(account->label) + 1] = "";
+
+    if (exo_info(EXO_INFO_ENV, env.n, EXO_ENV_STATE) == EXO_ENV_EMBRYO)
+        return false;
+    if (account->state == EXO_ENV_EMBRYO)
+        return true; /* the table is yet to say what it is called */
+    for (uint32_t i = 0; i < sizeof(account->label); i++)
+        name[i] = account->label[i];
+    return apps_adopt(env, name);
 }
 
 uint64_t orphans_look_after(void)
@@ -45,6 +66,8 @@ uint64_t orphans_look_after(void)
     for (uint32_t slot = 0; account && slot < count; slot++) {
         env_t env = account[slot].name;
         if (!env.n || is_app(env) || exo_info(EXO_INFO_ENV, env.n, EXO_ENV_PARENT) != self)
+            continue;
+        if (is_kept(env, &account[slot]))
             continue;
         exo_env_kill(env, 0);
         child_reclaim(env);

@@ -3,10 +3,14 @@
 #ifndef INIT_ORPHANS_H
 #define INIT_ORPHANS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* An application that may have had some is over. */
 void orphans_expect(void);
+
+/* May there be some that were not found yet? */
+bool orphans_expected(void);
 
 /* End them and take them back. Returns when to look again, ns since boot; 0: there is no need. */
 uint64_t orphans_look_after(void);

@@ -4,6 +4,8 @@
  *
  *   L1  an application that is not refused gets as many positions as it asks for, all of one CPU
  *   L2  at least one position of the first CPU stays with init, which must be able to run to restart the others
+ *   L3  on the CPUs that an application has whole only those under it have positions, for the time when it
+ *       has ended and they live on
  */
 #include "plan.h"
 
@@ -22,17 +24,55 @@ static bool refuse(struct plan *plan, uint32_t app, const char *what, uint32_t w
 /* How many positions of each CPU are not given yet. */
 static uint32_t left[EXO_CPUS];
 
-/* Where the application goes: where it wants, or where most is left. */
-static uint32_t cpu_for(const struct bundle_app *app, const struct plan_machine *machine)
+/* CPUs on which it may have positions: those of the one that it is under, or those that nobody has whole. */
+static uint64_t cpus_for(const struct bundle_app *apps, uint32_t count, uint32_t i)
 {
-    uint32_t best = 0;
+    uint64_t whole = 0;
+
+    if (apps[i].under)
+        return apps[apps[i].under - 1].cpus;
+    for (uint32_t j = 0; j < count; j++)
+        whole |= apps[j].cpus;
+    return ~whole;
+}
+
+/* Where the application goes: where it wants, or where most is left. */
+static uint32_t cpu_for(const struct bundle_app *app, uint64_t cpus,
+                        const struct plan_machine *machine)
+{
+    uint32_t best = (uint32_t)__builtin_ctzll(cpus);
 
     if (app->cpu != BUNDLE_ANY_CPU)
         return app->cpu;
-    for (uint32_t cpu = 1; cpu < machine->cpus; cpu++)
-        if (left[cpu] > left[best])
+    for (uint32_t cpu = best + 1; cpu < machine->cpus; cpu++)
+        if (cpus >> cpu & 1 && left[cpu] > left[best])
             best = cpu;
     return best;
+}
+
+/* Does it get the CPUs that it wants whole? */
+static bool gets_cpus(struct plan *plan, const struct bundle_app *app, uint32_t i,
+                      const struct plan_machine *machine)
+{
+    uint32_t wants = app->cpus ? 64 - (uint32_t)__builtin_clzll(app->cpus) : 0;
+
+    return !refuse(plan, i, "CPUs", wants, machine->cpus);
+}
+
+/* Does it get positions of a CPU? */
+static bool gets_slices(struct plan *plan, const struct bundle_app *apps, uint32_t count,
+                        uint32_t i, const struct plan_machine *machine)
+{
+    uint64_t cpus = cpus_for(apps, count, i);
+    uint32_t cpu = cpu_for(&apps[i], cpus, machine);
+    bool may = cpu < EXO_CPUS && cpus >> cpu & 1;
+
+    if (refuse(plan, i, "CPUs", cpu + 1, machine->cpus) ||
+        refuse(plan, i, "slices", apps[i].slices, may ? left[cpu] : 0))
+        return false;
+    plan->cpu[i] = cpu;
+    left[cpu] -= apps[i].slices;
+    return true;
 }
 
 /* Who gets what it wants, and on which CPU. */
@@ -44,13 +84,10 @@ static void admit(struct plan *plan, const struct bundle_app *apps, uint32_t cou
     for (uint32_t cpu = 0; cpu < machine->cpus; cpu++)
         left[cpu] = machine->slices - !cpu;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t cpu = cpu_for(&apps[i], machine);
-        if (refuse(plan, i, "CPUs", cpu + 1, machine->cpus) ||
-            refuse(plan, i, "slices", apps[i].slices, left[cpu]) ||
-            refuse(plan, i, "network queues", apps[i].queues, machine->queues - queues))
+        if (refuse(plan, i, "network queues", apps[i].queues, machine->queues - queues) ||
+            !gets_cpus(plan, &apps[i], i, machine) ||
+            (!apps[i].cpus && !gets_slices(plan, apps, count, i, machine)))
             continue;
-        plan->cpu[i] = cpu;
-        left[cpu] -= apps[i].slices;
         queues += apps[i].queues;
     }
 }

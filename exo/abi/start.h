@@ -18,7 +18,9 @@
  *   EXO_DIRECTORY_ADDRESS (directory.h) who else runs, read-only, for those that may know
  *   EXO_TRACE_ADDRESS   (trace_ring.h) the ring of a traced application, read-write
  *   EXO_STACK_TOP       end of the first stack of EXO_STACK_PAGES pages; the page below is not mapped
- *   EXO_BUNDLE_ADDRESS  the first environment alone: the bundle, read-only
+ *   EXO_BUNDLE_ADDRESS  the bundle, read-only: whole for the first environment; for an application
+ *                       that others are under, what these take: table, strings and their images, at
+ *                       the same offsets
  * The root table's frame is told by info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_ROOT), further
  * tables by pt_read.
  */

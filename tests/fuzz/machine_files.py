@@ -16,6 +16,7 @@ GOOD = """\
 [machine]
 name = "demo"
 memory = "128M"
+cpus = 3
 [[app]]
 name = "www"
 image = "httpd"
@@ -38,6 +39,14 @@ name = "other"
 image = "echo"
 environments = 3
 rights = ["directory", "tables"]
+[[app]]
+name = "steward"
+image = "echo"
+cpus = [1, 2]
+[[app]]
+name = "m"
+image = "echo"
+under = "steward"
 [control]
 serial = true
 """
@@ -65,6 +74,7 @@ NEAR = {
     "cpu": [0, 1, 63, 64, -1, 1 << 63],
     "slices": [1, 8, 50, 63, 64, 0, -1, 1 << 31, 1 << 63, 1 << 64],
     "environments": [0, 1, 50, 60, 61, 62, -1, 1 << 63],
+    "under": ["steward", "www", "other", "m", "steward", ""],
     "serial": ["true", "false", "true", "True", "1"],
 }
 LISTS = ("forward", "ports", "rights", "arguments")

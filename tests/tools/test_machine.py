@@ -140,6 +140,72 @@ def test_slices_are_those_of_one_cpu(read):
         read(one)
 
 
+STEWARD = """\
+[machine]
+name = "m"
+cpus = 4
+[[app]]
+name = "steward"
+image = "httpd"
+cpus = [3, 2]
+[[app]]
+name = "a"
+image = "httpd"
+under = "steward"
+slices = 63
+[[app]]
+name = "b"
+image = "httpd"
+mac = "52:54:00:00:00:01"
+under = "steward"
+[[app]]
+name = "c"
+image = "httpd"
+address = "10.0.2.15/24"
+slices = 63
+"""
+
+
+def test_stewards(read):
+    steward, a, b, c = read(STEWARD).apps
+    assert (steward.cpus, steward.restart, steward.under) == ((2, 3), "never", None)
+    assert (a.under, a.slices, a.cpus) == ("steward", 63, ()) and b.under == "steward" and c.under is None
+
+
+WRONG_STEWARDS = {
+    # a line and what stands there instead, and what is said about it
+    "first CPU": (7, "cpus = [0]", "7: steward: `cpus` has 0; CPUs 1 to 3 can be had whole."),
+    "last CPU": (7, "cpus = [2, 3, 4]", "7: steward: `cpus` has 4; CPUs 1 to 3 can be had whole."),
+    "of another kind": (7, 'cpus = ["1"]', "7: steward: `cpus` must hold a number, not a string."),
+    "empty": (7, "cpus = []", "7: steward: `cpus` names no CPU."),
+    "and slices": (7, "cpus = [2, 3]\nslices = 3", "8: steward: `slices` is not for an application that has `cpus`: it has all of those CPUs."),
+    "and restart": (7, 'cpus = [2, 3]\nrestart = "always"', "8: steward: `restart` is not for an application that has `cpus`: what is under it lives on without it."),
+    "under itself": (7, 'cpus = [2, 3]\nunder = "steward"', "8: steward: `under` is not for an application that has `cpus`: it is under nobody."),
+    "under none": (11, 'under = "c"', '11: a: `under` names "c", which is no application with `cpus`.'),
+    "under nobody": (11, 'under = "x"', '11: a: `under` names "x", which is no application with `cpus`.'),
+    "trace": (12, 'trace = "4K"', "12: a: `trace` is not for an application that is under another: rings are kept by `init`, which does not start it."),
+    "directory": (12, 'rights = ["directory"]', "12: a: `rights` has directory, which is not for an application that is under another."),
+    "CPU of its own": (12, "cpu = 1", "12: a: `cpu` is not for an application that is under another: it runs where that one lets it."),
+    "twice": (22, "cpus = [1, 3]", "22: c: `cpus` has 3, which steward has already."),
+    "CPU of another": (22, "cpu = 2", "22: c: `cpu` is 2, which steward has whole."),
+    "too many filters": (12, 'address = "10.0.2.16/24"\nports = ["tcp/1", "tcp/3", "tcp/5", "tcp/7", "tcp/9", "tcp/11"]', "4: steward has applications under it with 9 filters together; it may have 8."),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_STEWARDS)
+def test_a_wrong_steward(case, errors):
+    line, text, said = WRONG_STEWARDS[case]
+    lines = STEWARD.splitlines()
+    lines[line - 1] = text
+    assert errors("\n".join(lines) + "\n") == [f"m.toml:{said}"]
+
+
+def test_slices_under_a_steward(errors):
+    """They are divided as init does when the steward has ended."""
+    third = '[[app]]\nname = "d"\nimage = "httpd"\nunder = "steward"\nslices = 61\n'
+    assert errors(STEWARD + third) == ["m.toml:27: d: `slices` is 61, but the applications before it leave 60 of the 64 slices of CPU 3."]
+
+
 def test_rights(read):
     other = read(GOOD + 'rights = ["directory", "directory"]\n').apps[1]
     assert other.rights == ("directory",)

@@ -20,7 +20,7 @@ from .machine import RESTARTS, App, Machine, MachineError, load
 
 # struct bundle_header and struct bundle_app; tests/tools/test_bundle.py compares them with the C.
 HEADER = struct.Struct("<QIIQII32s")
-APP = struct.Struct("<16sQQIIIIIHHIHHQII")
+APP = struct.Struct("<16sQQIIIIIHHIHHQIIQII")
 
 
 class BundleError(Exception):
@@ -92,7 +92,7 @@ def bundle_bytes(machine: Machine, build: Path) -> bytes:
             data = _image(app, path)
             placed[path] = (images_at + len(images), len(data))
             images += data + bytes(-len(data) % page)
-        entries += _entry(app, *placed[path], strings_at, len(text), allow_at)
+        entries += _entry(machine, app, *placed[path], strings_at, len(text), allow_at)
         strings_at += len(text)
         allow_at += len(b"".join(filters))
 
@@ -109,7 +109,10 @@ def _header(machine: Machine, size: int, crc: int) -> bytes:
     return HEADER.pack(magic, version, len(machine.apps), size, crc, flags, machine.name.encode())
 
 
-def _entry(app: App, image_at: int, image_size: int, strings_at: int, strings_size: int, allow_at: int) -> bytes:
+def _entry(
+    machine: Machine, app: App, image_at: int, image_size: int, strings_at: int, strings_size: int, allow_at: int
+) -> bytes:
+    names = [other.name for other in machine.apps]
     return APP.pack(
         app.name.encode(),
         image_at,
@@ -119,7 +122,7 @@ def _entry(app: App, image_at: int, image_size: int, strings_at: int, strings_si
         len(app.argv),
         len(app.settings),
         app.pages,
-        app.slices,
+        0 if app.cpus else app.slices,
         number("BUNDLE_ANY_CPU") if app.cpu is None else app.cpu,
         0 if app.mac is None else 1,
         number(RESTARTS[app.restart]),
@@ -127,6 +130,9 @@ def _entry(app: App, image_at: int, image_size: int, strings_at: int, strings_si
         app.mac or 0,
         allow_at,
         len(app.allowances),
+        sum(1 << cpu for cpu in app.cpus),
+        names.index(app.under) + 1 if app.under else 0,
+        0,
     )
 
 

@@ -80,7 +80,22 @@ _CONTROL_KEYS = ("serial",)
 _APP_KEYS = (
     ("name", "image", "arguments", "environment", "memory", "slices", "cpu", "sched", "quantum", "trace")
     + ("address", "gateway", "mac", "restart", "forward", "rights", "ports", "environments")
+    + ("cpus", "under")
 )
+# What an application under another cannot have, and why.
+_NOT_UNDER = {
+    "cpu": "it runs where that one lets it",
+    "trace": "rings are kept by `init`, which does not start it",
+    "environments": "orphans of its own would be nobody's",
+}
+# What one cannot have that hands out CPUs.
+_NOT_WITH_CPUS = {
+    "under": "it is under nobody",
+    "cpu": "it has those CPUs whole, and no slices of others",
+    "slices": "it has all of those CPUs",
+    "restart": "what is under it lives on without it",
+    "environments": "it makes those that are under it",
+}
 
 
 class MachineError(Exception):
@@ -120,6 +135,8 @@ class App:
     forwards: tuple[Forward, ...]
     ports: tuple[Ports, ...]  # of its own that it may use; none: all
     environments: int  # that it may make itself
+    cpus: tuple[int, ...] = ()  # that it has whole, to hand them out to those under it
+    under: str | None = None  # who starts it and gives it CPU time; None: init
 
     @property
     def allowances(self) -> list[bytes]:
@@ -293,6 +310,7 @@ class _Reader:
             del tables[most:]  # thousands of them would take their time
         apps = [_AppReader(self, table).app(name or "") for table in tables]
         self.unique(apps, tables)
+        self.stewards(apps, tables)
         self.fits(apps, tables, machine, memory if good else None)
         macs = _macs(name or "", apps)
         ready = tuple(app | {"mac": mac} for app, mac in zip(apps, macs))
@@ -330,6 +348,30 @@ class _Reader:
         for app in apps:
             app["forwards"] = tuple(app["forwards"].values())
 
+    def stewards(self, apps: list[dict], tables: list[Table]) -> None:
+        """Whoever is under another finds that one, with CPUs to hand out that are nobody else's."""
+        whole: dict[int, Table] = {}
+        for app, table in zip(apps, tables):
+            for index, cpu in enumerate(app["cpus"]):
+                other = whole.setdefault(cpu, table)
+                if other is not table:
+                    table.wrong("cpus", f"has {cpu}, which {other.label} has already", index)
+        for app, table in zip(apps, tables):
+            if not app["under"]:
+                if app["cpu"] in whole:
+                    table.wrong("cpu", f"is {app['cpu']}, which {whole[app['cpu']].label} has whole")
+                continue
+            names = [other["name"] for other in apps]
+            steward = names.index(app["under"]) if app["under"] in names else None
+            if steward is None or "cpus" not in tables[steward].values:
+                table.wrong("under", f"names {quote(app['under'])}, which is no application with `cpus`")
+                app["under"] = None
+        for steward, table in zip(apps, tables):
+            filters = [len(_allowed(app)) for app in apps if steward["cpus"] and app["under"] == steward["name"]]
+            most = number("EXO_ALLOWANCES") - len(_allowed(steward))
+            if sum(filters) > most:
+                table.wrong(None, f"has applications under it with {sum(filters)} filters together; it may have {most}")
+
     def fits(self, apps: list[dict], tables: list[Table], machine: Table, memory: int | None) -> None:
         # One slice stays with init; the kernel's own slot, init's and one for each application are
         # taken. No machine has fewer of either.
@@ -353,9 +395,14 @@ class _Reader:
         each = min(number("EXO_TABLES_LEAST"), number("EXO_SLICES") // self.cpus)
         there = [each - (cpu == 0) for cpu in range(self.cpus)]
         left = list(there)
+        whole = {app["name"]: app["cpus"] for app in apps}
+        free = [cpu for cpu in range(self.cpus) if all(cpu not in cpus for cpus in whole.values())]
         for app, table in zip(apps, tables):
+            cpus = whole[app["under"]] if app["under"] else free
+            if app["cpus"] or not cpus or app["cpu"] not in (None, *cpus):
+                continue  # or it has been told already
             wanted = app["slices"] or 0
-            cpu = app["cpu"] if app["cpu"] is not None else left.index(max(left))
+            cpu = app["cpu"] if app["cpu"] is not None else max(cpus, key=lambda cpu: (left[cpu], -cpu))
             if wanted > left[cpu]:
                 of = f" of CPU {cpu}" if self.cpus > 1 else ""
                 before = f"the applications before it leave {left[cpu]} of the {there[cpu]} slices{of}"
@@ -382,6 +429,13 @@ class _Reader:
             return -(-_image_path(self.path, image, self.build).stat().st_size // page) * page
         except OSError:
             return 0  # told already
+
+
+def _allowed(app: dict) -> list[bytes]:
+    """As App.allowances, before its MAC is derived."""
+    mac = None if app["mac"] is None else app["mac"] or 1
+    fixed = isinstance(app["address"], IPv4Interface)
+    return allowances(mac, app["address"].ip if fixed else None, app["ports"])
 
 
 def _is_file(path: Path) -> bool:
@@ -421,6 +475,10 @@ class _AppReader:
         app["mac"] = self.mac()
         app["ports"] = self.ports()
         app["environments"] = self.environments()
+        app["under"] = self.under(app["rights"])
+        app["cpus"] = self.cpus()
+        if app["cpus"]:
+            app["restart"] = "never"
         app["forwards"] = self.forwards(app["address"], app["ports"])
         self.strings(app)
         return app
@@ -462,6 +520,29 @@ class _AppReader:
             self.table.wrong("cpu", f"is {cpu}; {here} (`cpus` in [machine])")
             return None
         return cpu
+
+    def under(self, rights: tuple[str, ...]) -> str | None:
+        under = self.table.string("under", None)
+        for key, why in _NOT_UNDER.items() if under is not None else ():
+            if key in self.table.values:
+                self.table.wrong(key, f"is not for an application that is under another: {why}")
+        if under is not None and "directory" in rights:
+            self.table.wrong("rights", "has directory, which is not for an application that is under another")
+        return under
+
+    def cpus(self) -> tuple[int, ...]:
+        """Those that it has whole, in order."""
+        cpus, most = self.table.integers("cpus"), self.reader.cpus - 1
+        for key, why in _NOT_WITH_CPUS.items() if cpus else ():
+            if key in self.table.values:
+                self.table.wrong(key, f"is not for an application that has `cpus`: {why}")
+        if self.table.values.get("cpus") == []:
+            self.table.wrong("cpus", "names no CPU")
+        for index, cpu in cpus.items():
+            if not 1 <= cpu <= most:
+                here = f"CPUs 1 to {most} can be had whole" if most else "the machine has CPU 0 alone, where `init` runs"
+                self.table.wrong("cpus", f"has {cpu}; {here}", index)
+        return tuple(sorted({cpu for cpu in cpus.values() if 1 <= cpu <= most}))
 
     def environments(self) -> int | None:
         count = self.table.integer("environments", 0)

@@ -164,6 +164,12 @@ class Table:
         checked = ((index, self._typed(key, value, str, index)) for index, value in enumerate(given))
         return {index: text for index, text in checked if text is not None}
 
+    def integers(self, key: str) -> dict[int, int]:
+        """An array of numbers, by position."""
+        given = self._get(key, list, []) or []
+        checked = ((index, self._typed(key, value, int, index)) for index, value in enumerate(given))
+        return {index: number for index, number in checked if number is not None}
+
     def strings_by_name(self, key: str) -> dict[str, str]:
         given = self._get(key, dict, {}) or {}
         checked = ((name, self._typed(key, value, str, name)) for name, value in given.items())

@@ -41,10 +41,10 @@ static void make_small(struct small *b)
 {
     static const struct bundle_app apps[APPS] = {
         {"www", 0, 0, 0, 11, 2, 1, 512, 8, BUNDLE_ANY_CPU, 1, BUNDLE_ON_FAILURE, 0, 0x525400000001,
-         0, 2},
+         0, 2, 0, 0, 0},
         {"echo", 0, 0, 11, 13, 1, 2, 512, 4, 1, 1, BUNDLE_ALWAYS, 3, 0x525400000002,
-         2 * sizeof(struct exo_filter), 1},
-        {"abcdefghij-1234", 0, 0, 24, 2, 1, 0, 100, 63, 0, 0, BUNDLE_NEVER, 0, 0, 0, 0},
+         2 * sizeof(struct exo_filter), 1, 0, 0, 0},
+        {"abcdefghij-1234", 0, 0, 24, 2, 1, 0, 100, 63, 0, 0, BUNDLE_NEVER, 0, 0, 0, 0, 0, 0, 0},
     };
 
     memset(b, 0, sizeof(*b));
@@ -232,6 +232,13 @@ ATTACK(many, (a->argc = 129, a->envc = 0, a->strings_size = 129, a->strings_offs
 ATTACK(restart, a->restart = BUNDLE_ALWAYS + 1)
 ATTACK(restart_max, a->restart = UINT16_MAX)
 ATTACK(slices_0, a->slices = 0)
+ATTACK(slices_too, a->cpus = 2)
+ATTACK(cpus_first, (a->slices = 0, a->cpus = 3))
+ATTACK(cpus_twice, (a->slices = a[-1].slices = 0, a->cpus = 6, a[-1].cpus = 4))
+ATTACK(under_none, a->under = 1)
+ATTACK(under_itself, (a->slices = 0, a->cpus = 2, a->under = 2))
+ATTACK(under_far, a->under = APPS + 1)
+ATTACK(under_max, a->under = UINT32_MAX)
 ATTACK(mac_twice, a->mac = b->small.allow[2].value.mac = 0x525400000001)
 ATTACK(mac_none, a->mac = 0)
 ATTACK(allow_none, a->allowances = 0)
@@ -299,6 +306,13 @@ static const struct {
     {"unknown restart rule", restart, true, "restart rule"},
     {"largest restart rule", restart_max, true, "restart rule"},
     {"no slice", slices_0, true, "without a slice"},
+    {"slices beside whole CPUs", slices_too, true, "and whole CPUs"},
+    {"the first CPU", cpus_first, true, "the first CPU whole"},
+    {"one CPU twice", cpus_twice, true, "one CPU to two"},
+    {"under one without CPUs", under_none, true, "no CPU to hand out"},
+    {"under itself", under_itself, true, "no CPU to hand out"},
+    {"under one too far", under_far, true, "no CPU to hand out"},
+    {"under the last number", under_max, true, "no CPU to hand out"},
     {"MAC given twice", mac_twice, true, "two applications of one MAC"},
     {"a filter without a MAC", mac_none, true, "a filter and no MAC"},
     {"no filter", allow_none, true, "a MAC and no filter"},
@@ -332,6 +346,19 @@ static void test_fields(void)
                     attacks[i].name))
             printf("# it says: %s (application %u)\n", wrong ? wrong : "nothing", at);
     }
+}
+
+static void test_steward(void)
+{
+    static struct large b;
+    uint32_t at;
+
+    make_large(&b);
+    b.small.apps[1].slices = 0;
+    b.small.apps[1].cpus = 6;
+    b.small.apps[0].under = b.small.apps[2].under = 2;
+    seal(&b);
+    tap_ok(!judge(&b, sizeof(b), &at), "applications may be under one that has CPUs");
 }
 
 static void test_most_strings(void)
@@ -416,6 +443,7 @@ int main(void)
     test_truncated();
     test_flipped();
     test_fields();
+    test_steward();
     test_most_strings();
     test_random(false, ROUNDS);
     test_random(true, ROUNDS / 20);

@@ -73,7 +73,7 @@ static void make_app(void)
     memcpy(program, &good, sizeof(good));
     memcpy(bundle + 8, "www\0-v\0A=1", 11);
     app = (struct bundle_app){"www", EXO_PAGE_SIZE, IMAGE, 8, 11, 2, 1, QUOTA, 1, 0, 1, 0,
-                              3,     OUR_MAC,       ALLOW, 2};
+                              3,     OUR_MAC,       ALLOW, 2, 0,  0, 0};
     struct exo_filter allow[2] = {mock_mac(OUR_MAC), mock_mac(OUR_MAC)};
     allow[1].value.vlan = EXO_VLAN_TAGGED | 7;
     allow[1].mask.vlan = EXO_VLAN_ALL;
@@ -443,6 +443,101 @@ static void test_ring(void)
     ring = (struct ring){NULL, 0};
 }
 
+/* --- one that others are under ------------------------------------------------------------------ */
+
+enum {
+    IMAGE_PAGES = (IMAGE + EXO_PAGE_SIZE - 1) / EXO_PAGE_SIZE,
+    STEWARD_PAGES = 1 + 3 * IMAGE_PAGES
+};
+static struct {
+    struct bundle_header header;
+    struct bundle_app apps[3]; /* a steward, one under it, and another */
+    char strings[8];
+    struct exo_filter allow;
+    char rest[EXO_PAGE_SIZE - 64 - 3 * sizeof(struct bundle_app) - 8 - sizeof(struct exo_filter)];
+    char images[3][IMAGE_PAGES * EXO_PAGE_SIZE];
+} whole;
+_Static_assert(sizeof(whole) == STEWARD_PAGES * EXO_PAGE_SIZE, "no hidden padding");
+
+static void make_whole(void)
+{
+    static const char *const names[3] = {"steward", "under", "other"};
+
+    memset(&whole, 0, sizeof(whole));
+    whole.header = (struct bundle_header){.apps = 3, .size = sizeof(whole)};
+    whole.allow = mock_mac(OUR_MAC);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct bundle_app *to = &whole.apps[i];
+        *to = (struct bundle_app){.image_offset = (1 + i * IMAGE_PAGES) * EXO_PAGE_SIZE,
+                                  .image_size = IMAGE,
+                                  .strings_offset = offsetof(typeof(whole), strings),
+                                  .pages = QUOTA};
+        strcpy(to->name, names[i]);
+        memcpy(whole.images[i], bundle + EXO_PAGE_SIZE, IMAGE);
+        whole.images[i][IMAGE - 1] = (char)i;
+    }
+    whole.apps[0].cpus = 6;
+    whole.apps[1].under = 1;
+    whole.apps[1].pages = 15;
+    whole.apps[1].queues = 1;
+    whole.apps[1].mac = OUR_MAC;
+    whole.apps[1].allowances = 1;
+    whole.apps[1].allow_offset = offsetof(typeof(whole), allow);
+}
+
+/* Are these pages of the bundle there, and no others? */
+static bool copy_is_right(const struct env *child)
+{
+    bool right = true;
+
+    for (uint32_t page = 0; page < STEWARD_PAGES; page++) {
+        uint64_t at = EXO_BUNDLE_ADDRESS + page * EXO_PAGE_SIZE;
+        bool wanted = page == 0 || (page > IMAGE_PAGES && page <= 2 * IMAGE_PAGES);
+        right &= wanted ? page_is(child, at, PTE_NX, (char *)&whole + page * EXO_PAGE_SIZE, 0,
+                                  EXO_PAGE_SIZE)
+                        : !leaf(child, at);
+    }
+    return right;
+}
+
+static void test_steward(void)
+{
+    boot();
+    make_whole();
+    uint32_t pages = fake_init->used[EXO_R_PAGES];
+    env_t name = child_start((char *)&whole, &whole.apps[0], (struct ring){0}, &base);
+    struct env *child = mock_env(name.n);
+    if (!tap_ok(child && !*fake_said, "one that another is under is started"))
+        return;
+    tap_ok(copy_is_right(child),
+           "it finds of the bundle what it takes to start that one, and no more");
+    tap_ok(child->quota[EXO_R_PAGES] == QUOTA + 15 && child->quota[EXO_R_ENVS] == 1 &&
+               child->quota[EXO_R_QUEUES] == 1 && child->quota[EXO_R_FILTERS] == 2 * CHILD_FILTERS,
+           "it may have what both may");
+    tap_ok(child->allowances == 1 && !memcmp(child->allow, &whole.allow, sizeof(whole.allow)),
+           "and bind what that one may");
+    uint32_t used = child->used[EXO_R_PAGES];
+    tap_ok(used <= child->revoke.floor && used + 1 >= child->revoke.floor,
+           "what it takes to start it stays its own");
+    CALL(fake_init, ENV_KILL, name.n, 0);
+    tap_ok(child_reclaim(name) && !inv_all() && fake_init->used[EXO_R_PAGES] == pages,
+           "all of it is taken back");
+    whole.apps[0].pages = used - 2;
+    tap_ok(!child_start((char *)&whole, &whole.apps[0], (struct ring){0}, &base).n &&
+               strstr(fake_said, "to start it takes"),
+           "memory that does not hold it with its copy is refused");
+    whole.apps[0].pages = QUOTA;
+    bool clean = true;
+    int failed = 0;
+    for (name.n = 0; !name.n; failed++) {
+        fake_fail_at = failed + 1;
+        name = child_start((char *)&whole, &whole.apps[0], (struct ring){0}, &base);
+        clean &= name.n || (!inv_all() && fake_init->used[EXO_R_PAGES] == pages);
+    }
+    tap_ok(clean && failed > 40, "each of %d calls fails once: nothing is left", failed - 1);
+    fake_fail_at = 0;
+}
+
 static void test_busy(void)
 {
     boot();
@@ -532,6 +627,7 @@ int main(void)
     test_rights();
     test_directory();
     test_ring();
+    test_steward();
     test_busy();
     test_broken_image();
     test_random();

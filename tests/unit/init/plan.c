@@ -18,6 +18,8 @@ static void ask(uint32_t i, uint32_t slices, uint32_t queues)
 {
     apps[i].slices = (uint16_t)slices;
     apps[i].cpu = BUNDLE_ANY_CPU;
+    apps[i].cpus = 0;
+    apps[i].under = 0;
     apps[i].queues = queues;
 }
 
@@ -30,7 +32,16 @@ static uint32_t given(uint32_t app)
     return count;
 }
 
-/* L1 and L2 of plan.c. */
+/* L3: whose CPU is it? */
+static bool is_for(uint32_t who, uint32_t count, uint32_t cpu)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (apps[i].cpus >> cpu & 1)
+            return apps[who].under == i + 1;
+    return !apps[who].under;
+}
+
+/* L1 to L3 of plan.c. */
 static bool inv_plan(uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
@@ -43,6 +54,8 @@ static bool inv_plan(uint32_t count)
         if (who >= count || plan.cpu[who] != at / machine.slices)
             return false;
         if (apps[who].cpu != BUNDLE_ANY_CPU && apps[who].cpu != plan.cpu[who])
+            return false;
+        if (!is_for(who, count, at / machine.slices))
             return false;
     }
     for (uint32_t at = 0; at < machine.slices; at++)
@@ -127,6 +140,29 @@ static void test_cpus(void)
            "a CPU of which nothing is left has nothing for the next");
 }
 
+static void test_whole_cpus(void)
+{
+    machine = (struct plan_machine){4, SLICES / 4, QUEUES};
+    for (uint32_t i = 0; i < 6; i++)
+        ask(i, 8, 0);
+    apps[0].slices = 0;
+    apps[0].cpus = 12;
+    apps[1].under = apps[2].under = apps[3].under = 1;
+    plan_make(&plan, apps, 6, &machine);
+    tap_ok(inv_plan(6) && plan.cpu[1] == 2 && plan.cpu[2] == 3 && plan.cpu[3] == 2 &&
+               plan.cpu[4] == 1 && plan.cpu[5] == 0,
+           "whole CPUs are for those under their owner, the others for the others");
+    ask(4, 4, 0);
+    apps[4].cpu = 2;
+    apps[3].slices = 17;
+    plan_make(&plan, apps, 6, &machine);
+    tap_ok(inv_plan(6) && lacks(4, "slices", 4, 0) && lacks(3, "slices", 17, 8),
+           "nobody else gets slices there, and those no more than there are");
+    apps[0].cpus = 24;
+    plan_make(&plan, apps, 6, &machine);
+    tap_ok(lacks(0, "CPUs", 5, 4), "a whole CPU that is not there is refused");
+}
+
 static void test_random(void)
 {
     uint32_t broken = 0;
@@ -141,6 +177,13 @@ static void test_random(void)
         for (uint32_t i = 0; i < count; i++)
             if (tap_random() % 4 == 0)
                 apps[i].cpu = (uint16_t)(tap_random() % 5);
+        if (count > 1 && tap_random() % 2) {
+            apps[0].slices = 0;
+            apps[0].cpus = tap_random() & 0xfe;
+            apps[0].slices = !apps[0].cpus;
+            for (uint32_t i = 1; apps[0].cpus && i < count; i++)
+                apps[i].under = tap_random() % 2;
+        }
         plan_make(&plan, apps, count, &machine);
         broken += !inv_plan(count);
     }
@@ -152,6 +195,7 @@ int main(void)
     test_spread();
     test_limits();
     test_cpus();
+    test_whole_cpus();
     test_random();
     return tap_done();
 }

@@ -35,8 +35,9 @@ static bool inv_app(const char *bundle, const struct bundle_app *app)
     return memchr(app->name, 0, sizeof(app->name)) && app->name[0] &&
            app->image_offset % EXO_PAGE_SIZE == 0 && nuls == (uint64_t)app->argc + app->envc &&
            nuls <= EXO_START_COUNT && app->strings_size <= EXO_START_STRINGS &&
-           app->restart <= BUNDLE_ALWAYS && app->slices && app->mac >> 48 == 0 &&
-           !(app->mac >> 40 & 1) && !app->mac == !app->allowances && inv_allow(bundle, app);
+           app->restart <= BUNDLE_ALWAYS && !app->slices == !!app->cpus && !(app->cpus & 1) &&
+           app->mac >> 48 == 0 && !(app->mac >> 40 & 1) && !app->mac == !app->allowances &&
+           inv_allow(bundle, app);
 }
 
 static bool inv_bundle(const char *bundle)
@@ -49,8 +50,12 @@ static bool inv_bundle(const char *bundle)
     for (uint32_t i = 0; i < header->apps; i++) {
         if (!inv_app(bundle, &apps[i]))
             return false;
+        uint32_t under = apps[i].under;
+        if (under && (under > header->apps || !apps[under - 1].cpus || apps[i].cpus))
+            return false;
         for (uint32_t j = 0; j < i; j++)
-            if (!strcmp(apps[i].name, apps[j].name) || (apps[i].mac && apps[i].mac == apps[j].mac))
+            if (!strcmp(apps[i].name, apps[j].name) || (apps[i].cpus & apps[j].cpus) ||
+                (apps[i].mac && apps[i].mac == apps[j].mac))
                 return false;
     }
     return true;
