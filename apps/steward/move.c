@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * move.c - the policy `cores` on the machine: whole CPUs are moved between two groups of applications by
+ * slice_set.
+ *
+ * The steward keeps the first of its CPUs, to be there at once when something happens. Each other one
+ * belongs, with all its positions, to one of the groups at a time, whose applications take turns on it.
+ */
+#include <string.h>
+
+#include "cores.h"
+#include "libos.h"
+#include "steward.h"
+
+enum group { NOBODY, BATCH, CRITICAL };
+
+static struct cores cores;
+static uint32_t cpu[EXO_CPUS];   /* the first `cores.cpus`: those that are divided */
+static enum group has[EXO_CPUS]; /* who has it */
+static uint32_t critical;        /* clients of that group, a bit each */
+static uint32_t slices;          /* of a CPU */
+
+static uint32_t index_of(const struct bundle_app *apps, uint32_t count, const char *name)
+{
+    uint32_t i = 0;
+
+    while (i < count && strcmp(apps[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+static const char *init(const struct bundle_app *apps, uint32_t count, char **words)
+{
+    for (; *words; words++) {
+        uint32_t i = index_of(apps, count, *words);
+        if (i == count)
+            return "cores takes names of applications, and there is none of that name";
+        critical |= 1u << i;
+    }
+    uint64_t shared = steward_cpus & (steward_cpus - 1); /* without the lowest */
+    for (; shared; shared &= shared - 1)
+        cpu[cores.cpus++] = (uint32_t)__builtin_ctzll(shared);
+    slices = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_CPU_SLICES);
+    if (!critical)
+        return "cores takes the names of the latency-critical applications";
+    return cores.cpus ? NULL : "cores takes one CPU for itself: `cpus` must have two or more";
+}
+
+/* The positions of one CPU become a group's, in turn its applications'. Whose group is empty, the steward's. */
+static void deal(uint32_t which, enum group group)
+{
+    env_t member[BUNDLE_APPS] = {{EXO_ENV_SELF}};
+    uint32_t members = 0;
+
+    for (uint32_t i = 0; i < BUNDLE_APPS; i++)
+        if (clients[i].env.n && (critical >> i & 1) == (group == CRITICAL))
+            member[members++] = clients[i].env;
+    for (uint32_t i = 0; i < slices; i++)
+        exo_slice_set(cpu[which] * slices + i, member[members ? i % members : 0]);
+    has[which] = group;
+}
+
+static void regroup(uint32_t client)
+{
+    (void)client;
+    memset(has, 0, sizeof(has));
+}
+
+static uint64_t turn(void)
+{
+    uint32_t wanting = (uint32_t)__builtin_popcount(clients_ready() & critical);
+    uint64_t again = cores_decide(&cores, wanting, time_tsc(), time_ticks(CORES_PATIENCE_NS));
+
+    for (uint32_t i = 0; i < cores.cpus; i++) {
+        enum group group = i < cores.critical ? CRITICAL : BATCH;
+        if (has[i] != group)
+            deal(i, group);
+    }
+    return again;
+}
+
+const struct policy policy_cores = {"cores", init, regroup, regroup, turn};
