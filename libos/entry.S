@@ -22,8 +22,7 @@ _start:
 /* rdi = reasons, on the resident stack, upcalls off. */
         .globl upcall_entry
 upcall_entry:
-        xor %ebp, %ebp
-        sub $8, %rsp
+        sub $8, %rsp                    /* rbp is 0 */
         call upcall
 
 /*

@@ -12,30 +12,8 @@
  * C is called, with no branch in between that could be guessed wrongly. An NMI or a machine check
  * within finds its stack by the TSS, and is the end; a debug exception comes before the first
  * exchange or not at all, as the flags are masked.
- *
- * Offsets of struct exo_context (exo/abi/control.h); switch.c asserts them.
  */
-#define RAX 0
-#define RBX 8
-#define RCX 16
-#define RDX 24
-#define RSI 32
-#define RDI 40
-#define RBP 48
-#define R8 56
-#define R9 64
-#define R10 72
-#define R11 80
-#define R12 88
-#define R13 96
-#define R14 104
-#define R15 112
-#define RIP 120
-#define RFLAGS 128
-#define RSP 136
-#define FS 144
-#define GS 152
-
+#include "context.h"
 #include "percpu.h"
 
         .text
@@ -164,6 +142,7 @@ cleared:
 clear_buffers:
         verw data_selector(%rip)
         jmp cleared
+        .globl data_selector
 data_selector:
         .word 0x10                      /* SEL_KERNEL_DATA; a writable segment makes it quick */
 
@@ -184,7 +163,11 @@ trap_stubs:
         push $0
         .endif
         push $vector
+        .if vector == 0 || vector == 6 || vector == 13 || vector == 14
+        jmp fault_quick                 /* what an application can mend or answer */
+        .else
         jmp trap_common
+        .endif
         .set vector, vector + 1
         .endr
 
@@ -192,6 +175,7 @@ trap_stubs:
  * Stack: vector, error, rip, cs, rflags, rsp, ss. From user mode all stacks are entered at their tops,
  * where the struct cpu or its address lies: at 56.
  */
+        .globl trap_common
         .balign 16
 trap_common:
         testb $3, 24(%rsp)
@@ -224,6 +208,7 @@ trap_common:
 /*
  * An exception in the kernel is the end; an interrupt comes only where interrupts are on (above).
  */
+        .globl trap_kernel
 trap_kernel:
         push %rax
         push %rcx

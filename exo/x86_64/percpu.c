@@ -13,6 +13,7 @@
 _Static_assert(__builtin_offsetof(struct cpu, self) == CPU_SELF, "entry.S says so");
 _Static_assert(__builtin_offsetof(struct cpu, context) == CPU_CONTEXT, "entry.S says so");
 _Static_assert(__builtin_offsetof(struct cpu, user_rsp) == CPU_USER_RSP, "entry.S says so");
+_Static_assert(__builtin_offsetof(struct cpu, control) == CPU_CONTROL, "fault.S says so");
 _Static_assert(sizeof(struct cpu) <= CPU_TRAPS_AT - CPU_AT, "a page is enough");
 _Static_assert(CPU_AT - CPU_STACK == EXO_PAGE_SIZE, "a page stays empty below the stack");
 _Static_assert(CPU_TRAPS_AT + IST_STACKS * IST_STACK == CPU_BLOCK, "the block is full");

@@ -25,6 +25,7 @@
 #define CPU_SELF     0
 #define CPU_CONTEXT  8
 #define CPU_USER_RSP 16
+#define CPU_CONTROL  24
 
 #ifndef __ASSEMBLER__
 
@@ -73,6 +74,7 @@ struct cpu {
     struct cpu *self;            /* also the top of the kernel's stack, and what gs leads to */
     struct exo_context *context; /* where the registers of the environment that runs go */
     uint64_t user_rsp;           /* between two instructions */
+    struct exo_control *control; /* of whom `loaded_root` belongs to, or one with upcalls off */
 
     /* fixed after the CPU has started */
     uint32_t number, apic_id;

@@ -7,7 +7,10 @@
  *       as is the place where entry.S stores its registers
  *   W2  data segment registers, which 64-bit code has no use for, are 0 whenever an environment
  *       gains the CPU
+ *   W3  `control` of the CPU is the control page of the environment whose root table it has loaded;
+ *       when that is forgotten, so is the page, before either has another owner
  */
+#include "context.h"
 #include "env.h"
 #include "io.h"
 #include "ipi.h"
@@ -19,17 +22,30 @@
 #include "start.h"
 #include "x86_64.h"
 
-#define AT(field, offset)                                                                          \
-    _Static_assert(__builtin_offsetof(struct exo_context, field) == (offset), "entry.S says so")
-AT(rax, 0);
-AT(r15, 112);
-AT(rip, 120);
-AT(rflags, 128);
-AT(rsp, 136);
-AT(fs_base, 144);
-AT(gs_base, 152);
+#define AT(type, field, offset)                                                                    \
+    _Static_assert(__builtin_offsetof(struct type, field) == (offset), "context.h says so")
+AT(exo_context, rax, RAX);
+AT(exo_context, r15, R15);
+AT(exo_context, rip, RIP);
+AT(exo_context, rflags, RFLAGS);
+AT(exo_context, rsp, RSP);
+AT(exo_context, fs_base, FS);
+AT(exo_context, gs_base, GS);
+AT(exo_control, upcall_entry, CONTROL_ENTRY);
+AT(exo_control, upcall_stack, CONTROL_STACK);
+AT(exo_control, disabled, CONTROL_DISABLED);
+AT(exo_control, saved, CONTROL_SAVED);
+AT(exo_control, fault.vector, CONTROL_VECTOR);
+AT(exo_control, fault.error, CONTROL_ERROR);
+AT(exo_control, fault.address, CONTROL_ADDRESS);
+AT(env, upcalls, __builtin_offsetof(struct env, context) + CONTEXT_UPCALLS);
+_Static_assert(EXO_UP_FAULT == 1 && FLAGS_USER == 0x202 && EXO_USER_END == 1ull << 47,
+               "fault.S says so");
 
 uint64_t kernel_cr3;
+
+/* In place of a control page: fault.S leaves the decision to others. */
+static struct exo_control no_upcalls = {.disabled = 1};
 
 void cpu_idle(void);
 void cpu_breathe(void);
@@ -48,6 +64,7 @@ void switch_forget(struct cpu *cpu, frame_t root, uint64_t address)
         return; /* nothing of it is remembered: without PCID a change of CR3 forgets */
     if (address == FORGET_ROOT) {
         cpu->loaded_root.n = 0;
+        cpu->control = &no_upcalls;
         write_cr3(kernel_cr3);
     } else if (address == FORGET_ALL) {
         write_cr3(read_cr3());
@@ -175,6 +192,7 @@ struct exo_context *machine_enter(void)
         state_save(cpu);
     if (env->root.n != cpu->loaded_root.n) {
         cpu->loaded_root = env->root;
+        cpu->control = machine_frame(env->control);
         write_cr3((uint64_t)env->root.n << EXO_PAGE_SHIFT);
     }
     if (!state_is_loaded(cpu, env)) {
