@@ -19,10 +19,11 @@ struct processor {
     uint64_t slice_end;  /* time stamp */
     uint64_t since;      /* `current` has it, or nobody has, since then */
     uint64_t idle_ticks;
-    bool yielded;           /* `current` gave up the rest of its slice */
-    bool ending;            /* `current` was told that its slice is over, and has its grace */
-    const struct env *told; /* who had it when trace.c was last asked, */
-    uint64_t told_preempts; /* and how often that one had been preempted by then */
+    bool yielded;            /* `current` gave up the rest of its slice */
+    bool ending;             /* `current` was told that its slice is over, and has its grace */
+    const uint32_t *readers; /* trace.c: how many map its ring of events; NULL: it has none, */
+    const struct env *told;  /* who had it when the ring was last looked after, */
+    uint64_t told_preempts;  /* and how often that one had been preempted by then */
     /* Node i holds the earlier of nodes 2i and 2i + 1, node env_count + slot when the timer or
      * deadline of that environment passes if this is its home, else UINT64_MAX: never. */
     uint64_t *expiry;

@@ -3,7 +3,7 @@
  * trace.c - a ring of events for each CPU: whom it runs, and why it no longer runs who was before.
  *
  *   R1  a ring is written while its first frame is mapped by somebody, and who may map it is decided as
- *       for all FACTS; else a change costs a few instructions
+ *       for all FACTS; else a decision costs two loads and two tests
  *   R2  it holds names and times, and no contents of anybody's
  *   R3  an event is whole before `written` counts it
  */
@@ -20,24 +20,20 @@ static struct exo_trace *ring_of(uint32_t cpu)
     return (struct exo_trace *)(rings + (uint64_t)cpu * EXO_TRACE_CPU_FRAMES * EXO_PAGE_SIZE);
 }
 
-void trace_init(void *memory, frame_t first, uint32_t cpus)
+void trace_init(void *memory, frame_t first)
 {
     rings = memory;
     trace_frame = first;
-    for (uint32_t i = 0; i < cpus; i++) {
+    for (uint32_t i = 0; i < processor_count; i++) {
         struct exo_trace *ring = ring_of(i);
         ring->magic = EXO_TRACE_MAGIC;
         ring->size = EXO_TRACE_CPU / sizeof(struct exo_trace_event);
         ring->cpu = i;
         ring->hz = machine_tsc_hz;
         ring->boot = machine_boot_tsc;
+        processors[i].readers = &frames[first.n + i * EXO_TRACE_CPU_FRAMES].mapped;
     }
-    frame_publish(first, (uint64_t)cpus * EXO_TRACE_CPU_FRAMES * EXO_PAGE_SIZE);
-}
-
-static bool is_read(uint32_t cpu)
-{
-    return trace_frame.n && frames[trace_frame.n + cpu * EXO_TRACE_CPU_FRAMES].mapped;
+    frame_publish(first, (uint64_t)processor_count * EXO_TRACE_CPU_FRAMES * EXO_PAGE_SIZE);
 }
 
 static uint8_t why_lost(const struct processor *p)
@@ -55,13 +51,14 @@ static uint8_t why_lost(const struct processor *p)
     return before->preempts != p->told_preempts ? EXO_TRACE_TAKEN : EXO_TRACE_GAVE;
 }
 
-void trace_change(struct processor *p, uint64_t now)
+/* What happened while nobody read is not known: the first event says who has the CPU, since now. */
+void trace_tell(struct processor *p, uint64_t now)
 {
     const struct env *env = p->current;
+    struct exo_trace *ring = ring_of(p->number);
+    uint64_t number = ring->written;
 
-    if (is_read(p->number)) {
-        struct exo_trace *ring = ring_of(p->number);
-        uint64_t number = ring->written;
+    if (env != p->told || !number) {
         ring->events[number % (EXO_TRACE_CPU / sizeof(struct exo_trace_event))] =
             (struct exo_trace_event){.time = now,
                                      .argument = env ? env->name.n : 0,
@@ -71,4 +68,5 @@ void trace_change(struct processor *p, uint64_t now)
         __atomic_store_n(&ring->written, number + 1, __ATOMIC_RELEASE);
     }
     p->told = env;
+    p->told_preempts = env ? env->preempts : 0;
 }

@@ -9,19 +9,18 @@
 extern frame_t trace_frame; /* the first of the rings' frames */
 
 /*
- * Boot, after frame_init: memory for a ring of EXO_TRACE_CPU_FRAMES frames a CPU, zeroed, from the frame
+ * Boot, after frame_init and cpu_init: memory for a ring of EXO_TRACE_CPU_FRAMES frames a CPU, zeroed, from the frame
  * `first` on. Without this call nothing is told.
  */
-void trace_init(void *memory, frame_t first, uint32_t cpus);
+void trace_init(void *memory, frame_t first);
 
-void trace_change(struct processor *p, uint64_t now);
+void trace_tell(struct processor *p, uint64_t now);
 
-/* It is decided who has the CPU: tell it if that is another than before. */
+/* It is decided who has the CPU: tell it if anybody reads and that is another than before. */
 static inline void trace_decided(struct processor *p, uint64_t now)
 {
-    if (p->current != p->told)
-        trace_change(p, now);
-    p->told_preempts = p->current ? p->current->preempts : 0;
+    if (p->readers && *p->readers)
+        trace_tell(p, now);
 }
 
 #endif

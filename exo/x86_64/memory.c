@@ -231,7 +231,7 @@ void memory_give_to_core(void)
     block_init(block_table, EXO_BLOCK_FRAMES);
     account_init((frame_t){(uint32_t)(owners >> EXO_PAGE_SHIFT)}, copies,
                  (frame_t){(uint32_t)(first >> EXO_PAGE_SHIFT)});
-    trace_init(traces, (frame_t){(uint32_t)(rings >> EXO_PAGE_SHIFT)}, machine_cpus);
+    trace_init(traces, (frame_t){(uint32_t)(rings >> EXO_PAGE_SHIFT)});
     for (uint32_t i = boot.region_count; i-- > 0;)
         frame_add_free((uint32_t)boot.regions[i].first, (uint32_t)boot.regions[i].count);
     if (boot.low_first) /* smp.c is done with it */

@@ -11,7 +11,7 @@ from freehold_lib.trace import NEW, PREEMPTED, WOKEN, Kind, collect, collect_cpu
 from freehold_lib.trace_tracks import cpus_of, part_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TIMEOUT = 40
+TIMEOUT = 55
 RING = 65536
 COUNTED = ["-icount", "shift=0,sleep=off"]  # time is that of the instructions: a busy host delays no timer
 
@@ -136,7 +136,7 @@ def test_what_it_costs(boot):
     machine = boot(apps, nic=None, extra=COUNTED)
     cost = {}
     for name in ("on", "off"):
-        found = machine.wait_for(rf"^\[{name}\] event (\d+) mark (\d+)$", 2 * TIMEOUT)
+        found = machine.wait_for(rf"^\[{name}\] event (\d+) mark (\d+)$", TIMEOUT)
         cost[name] = [int(number) for number in found.groups()]
     assert 10 < cost["on"][0] <= says(r"an event costs at most (\d+) instructions") and cost["off"][0] <= 3, cost
     assert 20 < cost["on"][1] <= says(r"a mark costs at most (\d+) instructions") and cost["off"][1] <= 10, cost
@@ -150,6 +150,6 @@ def test_what_the_kernels_rings_cost(boot):
         apps = [{"name": name, "test": "traced", "arguments": [what], "restart": "never"} for name, what in whats.items()]
         apps.append({"name": "c", "test": "traced", "restart": "never", **more})
         machine = boot(apps, nic=None, extra=COUNTED)
-        hops.append(int(machine.wait_for(r"^\[a\] hop (\d+)$", 2 * TIMEOUT)[1]))
+        hops.append(int(machine.wait_for(r"^\[a\] hop (\d+)$", TIMEOUT)[1]))
         machine.stop()
     assert 0 < hops[1] - hops[0] <= 2 * says(r"traced,\s+at most (\d+) instructions"), hops
