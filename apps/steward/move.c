@@ -4,7 +4,8 @@
  * slice_set.
  *
  * The steward keeps the first of its CPUs, to be there at once when something happens. Each other one
- * belongs, with all its positions, to one of the groups at a time, whose applications take turns on it.
+ * belongs to one of the groups at a time: each application of that has one position there, and the steward
+ * all others, which nobody uses while it sleeps. So a CPU is moved by as many calls as there are applications.
  */
 #include <string.h>
 
@@ -17,6 +18,7 @@ enum group { NOBODY, BATCH, CRITICAL };
 static struct cores cores;
 static uint32_t cpu[EXO_CPUS];   /* the first `cores.cpus`: those that are divided */
 static enum group has[EXO_CPUS]; /* who has it */
+static uint32_t dealt[EXO_CPUS]; /* how many of its positions, its first, are not the steward's */
 static uint32_t critical;        /* clients of that group, a bit each */
 static uint32_t slices;          /* of a CPU */
 
@@ -46,17 +48,17 @@ static const char *init(const struct bundle_app *apps, uint32_t count, char **wo
     return cores.cpus ? NULL : "cores takes one CPU for itself: `cpus` must have two or more";
 }
 
-/* The positions of one CPU become a group's, in turn its applications'. Whose group is empty, the steward's. */
+/* The positions of one CPU that are not the steward's become a group's: one for each of its applications. */
 static void deal(uint32_t which, enum group group)
 {
-    env_t member[BUNDLE_APPS] = {{EXO_ENV_SELF}};
-    uint32_t members = 0;
+    uint32_t first = cpu[which] * slices, members = 0;
 
     for (uint32_t i = 0; i < BUNDLE_APPS; i++)
         if (clients[i].env.n && (critical >> i & 1) == (group == CRITICAL))
-            member[members++] = clients[i].env;
-    for (uint32_t i = 0; i < slices; i++)
-        exo_slice_set(cpu[which] * slices + i, member[members ? i % members : 0]);
+            exo_slice_set(first + members++, clients[i].env);
+    for (uint32_t i = members; i < dealt[which]; i++)
+        exo_slice_set(first + i, (env_t){EXO_ENV_SELF});
+    dealt[which] = members;
     has[which] = group;
 }
 

@@ -63,9 +63,23 @@ static void lent_put(const struct env *owner, uint32_t position, bool in)
         set_put(&envs[slot].gate.lent, position, in);
 }
 
+/* Whose turn is at this position has lost it. */
+static void turn_end(uint32_t position, const struct env *owner)
+{
+    struct processor *p = &processors[position / slice_each];
+
+    if (p->position != position || p->payer != owner)
+        return;
+    p->payer = NULL;
+    processor_stir(p->number);
+}
+
 static void slice_move(uint32_t position, struct env *to)
 {
     struct env *owner = &envs[slice_owner[position]];
+
+    if (owner != to)
+        turn_end(position, owner);
 
     owner->slices--;
     set_remove(&owner->positions, position);

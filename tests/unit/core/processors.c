@@ -305,6 +305,26 @@ static void test_watch(void)
            "the dead cannot run");
 }
 
+/* Who owns the position whose turn it is has the CPU: taken from one, it is the other's at once. */
+static void test_move(void)
+{
+    boot(2, 2);
+    for (next_on(0); on_cpu(0);)
+        enter(0, EXO_CALL_WAIT, 0);
+    bool runs = next_on(1) == child[1];
+    uint32_t position = processors[1].position;
+    CALL(init, SLICE_SET, position ^ 1, child[1]->name.n);
+    CALL(init, SLICE_SET, position, child[1]->name.n);
+    for (uint32_t i = slice_each; i < 2 * slice_each; i++)
+        if (i != position)
+            CALL(init, SLICE_SET, i, child[0]->name.n);
+    tap_ok(runs && !is_stirred(1), "who keeps the position whose turn it is loses nothing");
+    CALL(init, SLICE_SET, position, child[0]->name.n);
+    tap_ok(is_stirred(1), "who loses it has its CPU stirred");
+    env_pend(child[0], EXO_UP_QUEUE);
+    tap_ok(next_on(1) == child[0] && sound(), "and loses that within its slice");
+}
+
 int main(void)
 {
     test_each_its_own();
@@ -315,5 +335,6 @@ int main(void)
     test_slice_end();
     test_overrun_is_paid();
     test_watch();
+    test_move();
     return tap_done();
 }
