@@ -77,13 +77,13 @@ long futex_trylock_pi(uint32_t *word)
     return result;
 }
 
-/* The list is newest first. */
+/* Among equals who came first. */
 static struct thread *most_urgent(const uint32_t *word)
 {
     struct thread *found = NULL;
 
     for (struct thread *at = thread_waiting(word, NULL); at; at = thread_waiting(word, at))
-        if (!found || thread_urgency(at) <= thread_urgency(found))
+        if (!found || thread_urgency(at) < thread_urgency(found))
             found = at;
     return found;
 }

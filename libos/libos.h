@@ -119,7 +119,7 @@ _Noreturn void thread_schedule(void); /* on the resident stack, upcalls off */
 bool thread_block(const void *address, uint32_t bits, uint64_t wake_at); /* critical; true: woken */
 unsigned thread_wake(const void *address, uint32_t bits, unsigned count); /* critical */
 void thread_wake_one(struct thread *thread); /* critical; it is BLOCKED */
-/* Critical: of those that are BLOCKED for `address`, the one that came before `after`, NULL: the last. */
+/* Critical: of those that are BLOCKED for `address`, the one that came after `after`, NULL: the first. */
 struct thread *thread_waiting(const void *address, const struct thread *after);
 void thread_give_way(void); /* critical: the policy says anew who runs */
 void thread_charge(void);   /* critical: ran_ns of the RUNNING one is up to date */

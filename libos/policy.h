@@ -72,7 +72,7 @@ struct thread {
     uint8_t fpu[512] __attribute__((aligned(16)));
 
     /* Why it is BLOCKED. */
-    struct thread *wait_next; /* list of all that are blocked */
+    struct thread *wait_next; /* queue of an address's hash; wait_prev is below */
     uint64_t wake_at;         /* time stamp, 0: no time-out */
     const void *address;      /* futex word, NULL: none */
     uint32_t bits;
@@ -89,6 +89,7 @@ struct thread {
     int *clear_tid;      /* zeroed and woken when the thread ends */
     uint64_t stack_low, stack_high;
     uint64_t unmap_base, unmap_size; /* of a detached thread that has ended */
+    struct thread *wait_prev;
 };
 
 enum enqueue_why {

@@ -7,8 +7,10 @@
 
 #define NO_ALARM UINT64_MAX
 
+/* --- blocked.c */
+extern uint64_t thread_earliest; /* no blocked thread times out before */
+
 /* --- thread.c */
-extern uint64_t thread_earliest;             /* no blocked thread times out before */
 extern unsigned thread_living, thread_ready; /* how many there are, and of them READY */
 void thread_make_ready(struct thread *thread, enum enqueue_why why);
 

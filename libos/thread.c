@@ -3,11 +3,12 @@
  * thread.c - threads: made, blocked, woken, ended. switching.c has how the CPU goes from one to
  * another; which one gets it is the policy's choice.
  *
- *   H1  a thread is with the policy exactly while it is READY, on `blocked` exactly while BLOCKED
+ *   H1  a thread is with the policy exactly while it is READY, with blocked.c exactly while BLOCKED
  *   H2  `thread_current` is the RUNNING one; all of this changes only with upcalls off
  *   H3  when no thread is READY the CPU is given back by `wait`: nothing is polled
  *   H4  `thread_ready` threads are READY
  */
+#include "blocked.h"
 #include "inherit.h"
 #include "libos.h"
 #include "switching.h"
@@ -27,8 +28,7 @@ uint32_t libos_queue_events, libos_child_events, libos_notify_events;
 void (*libos_revoke_hook)(uint32_t reasons);
 
 struct thread *thread_all;
-static struct thread *blocked, *free_threads;
-uint64_t thread_earliest = NO_ALARM;
+static struct thread *free_threads;
 unsigned thread_living, thread_ready;
 static int next_id = 1;
 
@@ -129,10 +129,7 @@ bool thread_block(const void *address, uint32_t bits, uint64_t wake_at)
     self->wake_at = wake_at;
     self->timed_out = false;
     self->state = THREAD_BLOCKED;
-    self->wait_next = blocked;
-    blocked = self;
-    if (wake_at && wake_at < thread_earliest)
-        thread_earliest = wake_at;
+    blocked_add(self);
     switching_stop();
     trace_event(EXO_TRACE_BLOCKED, 0, self->id, (uint64_t)address);
     if (thread_policy->leave)
@@ -143,38 +140,24 @@ bool thread_block(const void *address, uint32_t bits, uint64_t wake_at)
 
 void thread_wake_one(struct thread *thread)
 {
-    struct thread **at = &blocked;
-
-    while (*at != thread)
-        at = &(*at)->wait_next;
-    *at = thread->wait_next;
+    blocked_remove(thread);
     thread_make_ready(thread, ENQUEUE_WOKEN);
 }
 
 struct thread *thread_waiting(const void *address, const struct thread *after)
 {
-    struct thread *at = after ? after->wait_next : blocked;
-
-    while (at && at->address != address)
-        at = at->wait_next;
-    return at;
+    return blocked_at(address, after);
 }
 
 unsigned thread_wake(const void *address, uint32_t bits, unsigned count)
 {
     unsigned woken = 0;
 
-    /* The list is newest first: the longest waiting is woken first by going round until done. */
-    while (woken < count) {
-        struct thread **oldest = NULL;
-        for (struct thread **at = &blocked; *at; at = &(*at)->wait_next)
-            if ((*at)->address == address && ((*at)->bits & bits))
-                oldest = at;
-        if (!oldest)
-            break;
-        struct thread *thread = *oldest;
-        *oldest = thread->wait_next;
-        thread_make_ready(thread, ENQUEUE_WOKEN);
+    for (struct thread *at = blocked_at(address, NULL), *next; at && woken < count; at = next) {
+        next = blocked_at(address, at);
+        if (!(at->bits & bits))
+            continue;
+        thread_wake_one(at);
         woken++;
     }
     return woken;
@@ -182,20 +165,11 @@ unsigned thread_wake(const void *address, uint32_t bits, unsigned count)
 
 static void expire(uint64_t now)
 {
-    if (now < thread_earliest)
-        return;
-    thread_earliest = NO_ALARM;
-    for (struct thread **at = &blocked; *at;) {
-        struct thread *thread = *at;
-        if (thread->wake_at && thread->wake_at <= now) {
-            *at = thread->wait_next;
-            thread->timed_out = true;
-            thread_make_ready(thread, ENQUEUE_WOKEN);
-            continue;
-        }
-        if (thread->wake_at && thread->wake_at < thread_earliest)
-            thread_earliest = thread->wake_at;
-        at = &thread->wait_next;
+    struct thread *thread;
+
+    while ((thread = blocked_due(now))) {
+        thread->timed_out = true;
+        thread_wake_one(thread);
     }
 }
 
