@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "switching.h"
 #include "workload.h"
 
 #define EVENTS 40000u
@@ -32,7 +33,8 @@ static struct event_note *events;
 static unsigned event_count;
 
 static const struct thread *last;
-static uint64_t picked_at, idle_since;
+static uint64_t picked_at;
+static int64_t idle_since;
 static bool idle;
 
 void series_reserve(struct sim_series *series, uint64_t values)
@@ -69,10 +71,22 @@ static void note(int64_t now, const char *what, const struct thread *thread)
         events[event_count++] = (struct event_note){(uint64_t)now, thread, what};
 }
 
+/* Of the time without a READY thread what lies within the workload. */
+static void idle_ends(int64_t now)
+{
+    int64_t from = idle_since > 0 ? idle_since : 0, end = (int64_t)workload.duration_ns;
+    int64_t to = now < end ? now : end;
+
+    if (idle && to > from)
+        result.idle_ns += (uint64_t)(to - from);
+    idle = false;
+}
+
 static void enqueue(struct thread *thread, enum enqueue_why why)
 {
     int64_t now = now_ns();
 
+    idle_ends(now);
     if (why != ENQUEUE_PREEMPTED) {
         note(now, "ready", thread);
     } else if (runs(now)) {
@@ -91,22 +105,24 @@ static struct thread *pick_next(unsigned cpu)
         return thread;
     if (thread) {
         result.switches += thread != last;
-        result.idle_ns += idle ? (uint64_t)now - idle_since : 0;
         last = thread;
         picked_at = (uint64_t)now;
         note(now, "runs", thread);
-    } else if (!idle) {
-        idle_since = (uint64_t)now;
     }
-    idle = !thread;
     return thread;
 }
 
 static void leave(struct thread *running, bool ended)
 {
-    note(now_ns(), "waits", running);
+    int64_t now = now_ns();
+
+    note(now, "waits", running);
     if (inner->leave)
         inner->leave(running, ended);
+    if (!thread_ready) {
+        idle = true;
+        idle_since = now;
+    }
 }
 
 void log_start(bool wanted)
@@ -130,8 +146,6 @@ void log_start(bool wanted)
 
 void log_finish(void)
 {
-    if (idle)
-        result.idle_ns += workload.duration_ns - idle_since;
     if (thread_policy != &outer)
         result.broken = "the watch found it out, and the machine's log says what it found";
 }
