@@ -35,10 +35,9 @@
 #define S_X87   12
 
 /* struct thread */
-#define T_SP         T_SAVED + S_SP
-#define T_MXCSR      T_SAVED + S_MXCSR
-#define T_X87        T_SAVED + S_X87
-#define T_SAVED      176
+#define T_SP         176
+#define T_MXCSR      184
+#define T_X87        188
 #define T_FS         192
 #define T_STATE      152
 #define T_RAN        936
