@@ -116,10 +116,11 @@ def test_kernel_and_applications_tell_the_same(boot, tmp_path):
     for app in apps:
         on = [cpu_of(cpus, app["name"], event.ns) for event in rings[app["name"]].events]
         assert set(on) <= {app["cpu"], False} and on.count(app["cpu"]) > 20, (app["name"], on)
-    # Two that spin share CPU 0; the other has none to share with.
+    # Two that spin share CPU 0; the other shares its CPU with init, which has what slices are left.
     taken = [step.name for step in cpus.tracks[0].steps if step.more == "its slice was over"]
     assert {"one", "two"} <= set(taken)
-    assert not [step for step in cpus.tracks[1].steps if step.more == "its slice was over" and step.name == "three"]
+    on_one = {step.name for step in cpus.tracks[1].steps}
+    assert "three" in on_one and on_one <= {"three", "init", "idle"}
 
 
 def says(pattern):
