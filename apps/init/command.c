@@ -18,6 +18,7 @@
 #include "bundle_check.h"
 #include "child.h"
 #include "libos.h"
+#include "orphans.h"
 #include "rings.h"
 #include "trace_command.h"
 
@@ -72,12 +73,21 @@ static const char *state_of(const struct app *app)
         return "running";
     const struct app *steward = app_steward(app);
     if (steward && steward->env.n)
-        return "under"; /* its steward, which knows */
+        return "under";
     return app->again ? "waiting" : "stopped";
+}
+
+/* What it runs as, whoever started it. */
+static env_t env_of(const struct app *app)
+{
+    const struct app *steward = app_steward(app);
+
+    return steward && app_runs(steward) ? orphan_to_be(steward->env, app->told.name) : app->env;
 }
 
 static void list_one(const struct app *app)
 {
+    const env_t env = env_of(app);
     static const char *const names[EXO_RESOURCES] = {
         [EXO_R_PAGES] = "pages",   [EXO_R_ENVS] = "envs",   [EXO_R_QUEUES] = "queues",
         [EXO_R_GRANTS] = "grants", [EXO_R_GATES] = "gates", [EXO_R_FILTERS] = "filters",
@@ -85,13 +95,13 @@ static void list_one(const struct app *app)
 
     line_print("#%s app name=%s state=%s restarts=%u", command_tag, app->told.name, state_of(app),
                app->restarts);
-    if (app->env.n) {
-        uint64_t ticks = (uint64_t)exo_info(EXO_INFO_ENV, app->env.n, EXO_ENV_TICKS);
-        line_print(" env=%u slices=%u cpu_ms=%" PRIu64, EXO_ENV_SLOT(app->env.n),
-                   info(app->env, EXO_ENV_SLICES), time_ns_of(ticks) / MS);
+    if (env.n) {
+        uint64_t ticks = (uint64_t)exo_info(EXO_INFO_ENV, env.n, EXO_ENV_TICKS);
+        line_print(" env=%u slices=%u cpu_ms=%" PRIu64, EXO_ENV_SLOT(env.n),
+                   info(env, EXO_ENV_SLICES), time_ns_of(ticks) / MS);
         for (uint32_t r = 0; r < EXO_RESOURCES; r++)
-            line_print(" %s=%u/%u", names[r], info(app->env, EXO_ENV_USED + r),
-                       info(app->env, EXO_ENV_QUOTA + r));
+            line_print(" %s=%u/%u", names[r], info(env, EXO_ENV_USED + r),
+                       info(env, EXO_ENV_QUOTA + r));
     } else {
         line_print(" pages=0/%u", app->told.pages);
     }

@@ -11,6 +11,7 @@
 #include "orphans.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "apps.h"
 #include "child.h"
@@ -40,18 +41,41 @@ static bool is_app(env_t env)
     return false;
 }
 
+struct label {
+    char name[sizeof(((struct exo_account *)0)->label) + 1];
+};
+
+static struct label label_of(const volatile struct exo_account *account)
+{
+    struct label label = {""};
+
+    for (uint32_t i = 0; i < sizeof(account->label); i++)
+        label.name[i] = account->label[i];
+    return label;
+}
+
+env_t orphan_to_be(env_t parent, const char *name)
+{
+    uint32_t count;
+    const volatile struct exo_account *account = readable_accounts(&count);
+
+    for (uint32_t slot = 0; account && slot < count; slot++) {
+        env_t env = account[slot].name;
+        if (env.n && exo_info(EXO_INFO_ENV, env.n, EXO_ENV_PARENT) == parent.n &&
+            !strcmp(label_of(&account[slot]).name, name))
+            return env;
+    }
+    return (env_t){EXO_ENV_SELF};
+}
+
 /* Is it an application that lives on? */
 static bool is_kept(env_t env, const volatile struct exo_account *account)
 {
-    char name[sizeof(account->label) + 1] = "";
-
     if (exo_info(EXO_INFO_ENV, env.n, EXO_ENV_STATE) == EXO_ENV_EMBRYO)
         return false;
     if (account->state == EXO_ENV_EMBRYO)
         return true; /* the table is yet to say what it is called */
-    for (uint32_t i = 0; i < sizeof(account->label); i++)
-        name[i] = account->label[i];
-    return apps_adopt(env, name);
+    return apps_adopt(env, label_of(account).name);
 }
 
 uint64_t orphans_look_after(void)

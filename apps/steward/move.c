@@ -48,14 +48,25 @@ static const char *init(const struct bundle_app *apps, uint32_t count, char **wo
     return cores.cpus ? NULL : "cores takes one CPU for itself: `cpus` must have two or more";
 }
 
-/* The positions of one CPU that are not the steward's become a group's: one for each of its applications. */
+static bool is_of(uint32_t client, enum group group)
+{
+    return clients[client].env.n && (critical >> client & 1) == (group == CRITICAL);
+}
+
+/*
+ * The positions of one CPU that are not the steward's become a group's: one for each of its applications, each
+ * time another the first, as a CPU that is soon taken again may not come to the last.
+ */
 static void deal(uint32_t which, enum group group)
 {
-    uint32_t first = cpu[which] * slices, members = 0;
+    static uint32_t turns[CRITICAL + 1];
+    uint32_t first = cpu[which] * slices, members = 0, at = turns[group]++;
 
     for (uint32_t i = 0; i < BUNDLE_APPS; i++)
-        if (clients[i].env.n && (critical >> i & 1) == (group == CRITICAL))
-            exo_slice_set(first + members++, clients[i].env);
+        members += is_of(i, group);
+    for (uint32_t i = 0; i < BUNDLE_APPS; i++)
+        if (is_of(i, group))
+            exo_slice_set(first + at++ % members, clients[i].env);
     for (uint32_t i = members; i < dealt[which]; i++)
         exo_slice_set(first + i, (env_t){EXO_ENV_SELF});
     dealt[which] = members;
