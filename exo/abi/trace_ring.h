@@ -73,6 +73,9 @@ enum exo_trace_why {
 /* Frames of one of the kernel's rings: the head, and the events. */
 #define EXO_TRACE_CPU_FRAMES (1u + EXO_TRACE_CPU / EXO_PAGE_SIZE)
 
+/* Bytes before the events: a page, and as many where proofs have smaller ones. */
+#define EXO_TRACE_HEAD 4096u
+
 struct exo_trace_event {
     uint64_t time; /* time stamp counter */
     union {
@@ -97,12 +100,12 @@ struct exo_trace {
     uint64_t written; /* events so far */
     uint64_t names;   /* that its marks have; number n, from 1 on, is name[n - 1] */
     char name[EXO_TRACE_NAMES][EXO_TRACE_NAME_MAX];
-    uint8_t unused[EXO_PAGE_SIZE - 48 - EXO_TRACE_NAMES * EXO_TRACE_NAME_MAX];
+    uint8_t unused[EXO_TRACE_HEAD - 48 - EXO_TRACE_NAMES * EXO_TRACE_NAME_MAX];
     struct exo_trace_event events[];
 };
 
 _Static_assert(sizeof(struct exo_trace_event) == 16, "no hidden padding");
-_Static_assert(__builtin_offsetof(struct exo_trace, events) == EXO_PAGE_SIZE,
-               "a page, then events");
+_Static_assert(__builtin_offsetof(struct exo_trace, events) == EXO_TRACE_HEAD,
+               "the head, then events");
 
 #endif
