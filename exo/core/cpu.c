@@ -159,8 +159,10 @@ static void cpu_give(struct processor *p, struct env *env, uint64_t now)
         return;
     p->current = env;
     if (before) {
+        bool hidden = slice_is_hidden(before);
         before->on = 0;
-        slice_refresh(before);
+        if (hidden)
+            slice_refresh(before);
     }
     if (!env)
         return;
@@ -170,13 +172,8 @@ static void cpu_give(struct processor *p, struct env *env, uint64_t now)
         expiry_set(env, env_expiry(env));
     }
     env->on = processor_on(p);
-    slice_refresh(env);
-}
-
-/* Does anybody else have a position here that is of use? Whoever runs has none that are. */
-static bool is_wanted(const struct processor *p)
-{
-    return slice_next(p->number, p->position) != SET_NONE;
+    if (slice_is_hidden(env))
+        slice_refresh(env);
 }
 
 /* The position whose turn it is, or SET_NONE. */
@@ -206,10 +203,13 @@ static void slice_switch(struct processor *p, uint64_t now)
         before->forfeits = 1;
     p->yielded = p->ending = false;
     p->payer = NULL;
-    cpu_give(p, NULL, now);
+    if (before && slice_is_hidden(before))
+        cpu_give(p, NULL, now); /* its own positions count again */
     uint32_t next = turn_of(p);
-    if (next == SET_NONE)
+    if (next == SET_NONE) {
+        cpu_give(p, NULL, now);
         return;
+    }
     p->position = next;
     p->payer = &envs[slice_owner[next]];
     env = gate_runner(p->payer);
@@ -218,7 +218,8 @@ static void slice_switch(struct processor *p, uint64_t now)
     env->slices_run++;
     if (env != before) {
         struct exo_control *control = machine_frame(env->control);
-        env_pend(env, EXO_UP_SLICE_BEGIN);
+        env->pending |= EXO_UP_SLICE_BEGIN; /* which wakes nobody from `wait` */
+        control->pending = env->pending;
         control->slices = env->slices_run;
         control->preempts = env->preempts;
     }
@@ -229,7 +230,8 @@ static bool is_in_grace(struct processor *p, struct env *env, uint64_t now)
 {
     const struct exo_control *control = machine_frame(env->control);
 
-    if (p->ending || !*(const volatile uint64_t *)&control->wants_end || !is_wanted(p))
+    if (p->ending || !*(const volatile uint64_t *)&control->wants_end ||
+        !slice_wanted(p->number, env))
         return false;
     p->ending = true;
     p->slice_end = now + ticks_of(EXO_GRACE_NS);
@@ -320,9 +322,9 @@ static bool deliver(struct env *env)
 /* Until when nothing but an interrupt changes what was decided. */
 static uint64_t alarm_of(struct processor *p)
 {
-    uint64_t bit = 1ull << p->number;
+    uint64_t bit = 1ull << p->number % EXO_CPUS;
 
-    if (!is_wanted(p)) {
+    if (!slice_wanted(p->number, p->current)) {
         processors_quiet |= bit;
         return p->expiry[1];
     }

@@ -85,6 +85,7 @@ struct env {
     bool ready;                    /* it can run: cpu_consider keeps it so */
     uint8_t on;                    /* the CPU that runs it, by its number and 1; 0: none */
     uint8_t home;                  /* number of the one that did last */
+    uint64_t cpus;                 /* CPUs of positions that are or were its own, or lent to it */
     uint8_t loaded_on; /* the machine's: the CPU whose registers are newer than others' */
     uint8_t forfeits;  /* 1: it overran its grace, and its next slice is passed over */
     uint64_t deadline; /* of `wait` or of a call through a gate; 0: none */

@@ -5,7 +5,8 @@
  *   S1  every position has one owner, and an environment's `slices` is how many
  *       it owns                                                   inv_slice_counts
  *   S2  `slice_ready` holds exactly the positions whose owner, or whom that one waits for in a
- *       call, can run and does not: the next is found without looking at those that cannot
+ *       call, can run: the next is found without looking at those that cannot. While it runs it is
+ *       hidden from other CPUs, if it has positions there: nobody is taken twice
  *                                                                 inv_slice_ready
  *   S3  of those who wait for it an environment knows the positions, so that it wakes and sleeps
  *       with theirs however many they are                         inv_gate_time
@@ -21,7 +22,7 @@ uint32_t slice_each;
 struct set slice_ready;
 
 /* The end of the chain of those that `env` waits for; `env` itself if it waits for nobody. */
-static const struct env *end_of(const struct env *env)
+static struct env *end_of(struct env *env)
 {
     while (env->gate.callee)
         env = &envs[env->gate.callee];
@@ -31,22 +32,34 @@ static const struct env *end_of(const struct env *env)
 /* Is a position of use whose owner waits for `end`? Who has ended leaves callers to be told. */
 static bool is_of_use(const struct env *end)
 {
-    return end->ready ? !end->on : end->state == EXO_ENV_ZOMBIE;
+    return end->ready ? !slice_is_hidden(end) : end->state == EXO_ENV_ZOMBIE;
 }
 
-uint32_t slice_next(uint32_t cpu, uint32_t position)
+bool slice_wanted(uint32_t cpu, const struct env *except)
 {
-    uint32_t first = cpu * slice_each, end = first + slice_each;
-    uint32_t next = set_from(&slice_ready, position + 1, end);
+    uint32_t first = cpu * slice_each, last = first + slice_each - 1;
 
-    return next != SET_NONE ? next : set_from(&slice_ready, first, end);
+    for (uint32_t w = first / 64; w <= last / 64; w++) {
+        uint64_t word = slice_ready.word[w];
+        if (!word)
+            continue;
+        if (w == first / 64)
+            word &= ~0ull << first % 64;
+        if (w == last / 64)
+            word &= ~0ull >> (63 - last % 64);
+        if (except)
+            word &= ~(except->positions.word[w] | except->gate.lent.word[w]);
+        if (word)
+            return true;
+    }
+    return false;
 }
 
 /* CPUs that nobody wanted: does somebody now? */
 static void quiet_stir(void)
 {
     for (uint32_t n = 0; processors_quiet && n < processor_count; n++)
-        if (processors_quiet >> n & 1 && slice_next(n, processors[n].position) != SET_NONE)
+        if (processors_quiet >> n & 1 && slice_wanted(n, processors[n].current))
             processor_stir(n);
 }
 
@@ -74,6 +87,14 @@ static void turn_end(uint32_t position, const struct env *owner)
     processor_stir(p->number);
 }
 
+/* `env` and whom it waits for may have positions of these CPUs. */
+static void cpus_add(struct env *env, uint64_t cpus)
+{
+    env->cpus |= cpus;
+    for (uint32_t slot = env->gate.callee; slot; slot = envs[slot].gate.callee)
+        envs[slot].cpus |= cpus;
+}
+
 static void slice_move(uint32_t position, struct env *to)
 {
     struct env *owner = &envs[slice_owner[position]];
@@ -88,7 +109,9 @@ static void slice_move(uint32_t position, struct env *to)
     to->slices++;
     set_add(&to->positions, position);
     lent_put(to, position, true);
+    cpus_add(to, 1ull << position / slice_each);
     set_put(&slice_ready, position, is_of_use(end_of(to)));
+    slice_refresh(end_of(to));
     quiet_stir();
 }
 
@@ -96,7 +119,7 @@ void slice_refresh(struct env *env)
 {
     if (env->gate.callee) /* then it is its callee that counts */
         return;
-    ready_put_all(&env->positions, env->ready && !env->on);
+    ready_put_all(&env->positions, env->ready && !slice_is_hidden(env));
     ready_put_all(&env->gate.lent, is_of_use(env));
 }
 
@@ -107,9 +130,8 @@ void slice_lend(struct env *env, bool lend)
         set_put_all(&envs[slot].gate.lent, &env->gate.lent, lend);
     }
     if (lend) {
-        bool ready = is_of_use(end_of(env));
-        ready_put_all(&env->positions, ready);
-        ready_put_all(&env->gate.lent, ready);
+        cpus_add(env, env->cpus);
+        slice_refresh(end_of(env));
     }
 }
 

@@ -13,14 +13,31 @@ extern uint32_t slice_count, slice_each;
 /* Boot: `owners` has room for `each` positions a CPU. */
 void slice_init(uint16_t *owners, uint32_t cpus, uint32_t each);
 
-/* Positions that are of use: their owner, or whom it waits for, can run and does not yet, or is to be
- * told that the call has no answer. */
+/*
+ * Positions that are of use: their owner, or whom it waits for, can run, or is to be
+ * told that the call has no answer; but not while it runs, if some of them are another CPU's.
+ */
 extern struct set slice_ready;
 
-/* The next of CPU `cpu` after `position`, from its first again; `position` itself last. Or SET_NONE. */
-uint32_t slice_next(uint32_t cpu, uint32_t position);
+/* Are the positions of `env` out of that set because it runs? */
+static inline bool slice_is_hidden(const struct env *env)
+{
+    return env->on && env->cpus & ~(1ull << (env->on - 1));
+}
 
-/* `ready` or `on` of `env` has changed. */
+/* Is a position of CPU `cpu` of use to anybody but `except`, who runs there, or NULL? */
+bool slice_wanted(uint32_t cpu, const struct env *except);
+
+/* The next of CPU `cpu` after `position`, from its first again; `position` itself last. Or SET_NONE. */
+static inline uint32_t slice_next(uint32_t cpu, uint32_t position)
+{
+    uint32_t first = cpu * slice_each, end = first + slice_each;
+    uint32_t next = set_from(&slice_ready, position + 1, end);
+
+    return next != SET_NONE ? next : set_from(&slice_ready, first, end);
+}
+
+/* `ready` of `env`, or whether it is hidden, has changed. */
 void slice_refresh(struct env *env);
 
 /*

@@ -25,7 +25,7 @@
 #define GS     152
 
 /* From a context to its environment's count of upcalls (exo/core/env.h). */
-#define CONTEXT_UPCALLS 1128
+#define CONTEXT_UPCALLS 1136
 
 /* struct exo_control */
 #define CONTROL_ENTRY    0

@@ -4,22 +4,12 @@
 #include "io.h"
 #include "ipi.h"
 
-static struct {
-    uint32_t next;    /* the ticket that the next to come gets */
-    uint32_t serving; /* whose turn it is; the holder alone writes it */
-} lock;
+struct kernel_lock kernel_lock_word;
 
-void kernel_lock(void)
+void kernel_lock_wait(uint32_t ticket)
 {
-    uint32_t ticket = __atomic_fetch_add(&lock.next, 1, __ATOMIC_ACQUIRE);
-
-    while (__atomic_load_n(&lock.serving, __ATOMIC_ACQUIRE) != ticket) {
+    while (__atomic_load_n(&kernel_lock_word.serving, __ATOMIC_ACQUIRE) != ticket) {
         ipi_answer();
         pause();
     }
-}
-
-void kernel_unlock(void)
-{
-    __atomic_store_n(&lock.serving, lock.serving + 1, __ATOMIC_RELEASE);
 }

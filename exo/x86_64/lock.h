@@ -13,7 +13,25 @@
 
 #include "types.h"
 
-void kernel_lock(void);
-void kernel_unlock(void);
+extern struct kernel_lock {
+    uint32_t next;    /* the ticket that the next to come gets */
+    uint32_t serving; /* whose turn it is; the holder alone writes it */
+} kernel_lock_word;
+
+/* lock.c: until it is that ticket's turn. */
+void kernel_lock_wait(uint32_t ticket);
+
+static inline void kernel_lock(void)
+{
+    uint32_t ticket = __atomic_fetch_add(&kernel_lock_word.next, 1, __ATOMIC_ACQUIRE);
+
+    if (__atomic_load_n(&kernel_lock_word.serving, __ATOMIC_ACQUIRE) != ticket)
+        kernel_lock_wait(ticket);
+}
+
+static inline void kernel_unlock(void)
+{
+    __atomic_store_n(&kernel_lock_word.serving, kernel_lock_word.serving + 1, __ATOMIC_RELEASE);
+}
 
 #endif

@@ -28,3 +28,25 @@ def test_each_cpu_runs_its_own(boot, kind, cpus):
     assert all(share(machine, app["name"]) > 0.97 for app in apps)
     for cpu, app in enumerate(apps):
         assert re.search(rf"^\[init\] started {app['name']} .* slices of CPU {cpu}, ", machine.text(), re.M)
+
+
+def reusing(rounds: int, readers: int) -> list[dict]:
+    rights = {"test": "reuse", "memory": "1M", "rights": ["directory"], "restart": "never"}
+    names = [f"reader{i}" for i in range(readers)]
+    apps = [{"name": "owner", "cpu": 0, "arguments": ["owner", str(rounds), *names], **rights}]
+    for i, name in enumerate(names):
+        apps.append({"name": name, "cpu": i + 1, "arguments": ["reader", str(rounds), str(1 << i)], **rights})
+    return apps
+
+
+@pytest.mark.parametrize("kind, cpus, rounds", [("qemu", 2, 2000), ("qemu", 4, 40), ("bochs", 2, 20)])
+def test_what_is_used_again_is_forgotten_everywhere(boot, kind, cpus, rounds):
+    """While programs on other CPUs read a page it is taken back, freed, and filled by its next owner."""
+    apps = reusing(rounds, cpus - 1)
+    machine = boot(apps, kind=kind, nic=None, cpus=cpus)
+    for app in apps:
+        machine.wait_for(rf"^\[init\] {app['name']} ended with status 0", TIMEOUT)
+    text = machine.text()
+    for app in apps[1:]:
+        reads, of, wrong = re.search(rf"^\[{app['name']}\] (\d+) reads in (\d+) rounds, (\d+) of", text, re.M).groups()
+        assert int(reads) > rounds and (int(of), int(wrong)) == (rounds, 0)

@@ -22,7 +22,13 @@ static bool set_is_sound(const struct set *set)
     return true;
 }
 
-/* The owner, or whom it waits for, can run and does not; or it waits for one that has ended and is to be
+/* It runs, and may have positions of other CPUs. */
+static bool is_hidden(const struct env *env)
+{
+    return env->on && env->cpus & ~(1ull << (env->on - 1));
+}
+
+/* The owner, or whom it waits for, can run and is not hidden; or it waits for one that has ended and is to be
  * told. */
 static bool is_of_use(uint32_t owner)
 {
@@ -30,7 +36,7 @@ static bool is_of_use(uint32_t owner)
 
     while (envs[end].gate.callee)
         end = envs[end].gate.callee;
-    return (envs[end].ready && !envs[end].on) ||
+    return (envs[end].ready && !is_hidden(&envs[end])) ||
            (end != owner && envs[end].state == EXO_ENV_ZOMBIE);
 }
 
@@ -43,6 +49,10 @@ const char *inv_slice_ready(void)
                        (!env->waiting || (env->pending & ~(uint32_t)EXO_UP_SLICE_BEGIN));
         REQUIRE(env->ready == can_run, "whether an environment can run is not known");
         REQUIRE(set_is_sound(&env->positions), "a word of positions is not known as such");
+        for (uint32_t i = 0; slot && i < slice_count; i++)
+            REQUIRE(env->cpus >> i / slice_each & 1 ||
+                        !(set_has(&env->positions, i) || set_has(&env->gate.lent, i)),
+                    "an environment does not know that it has a position of a CPU");
         for (uint32_t i = 0; i < SET_MAX; i++)
             REQUIRE(set_has(&env->positions, i) == (i < slice_count && slice_owner[i] == slot),
                     "an environment's set of positions is not what it owns");
@@ -104,11 +114,22 @@ const char *inv_env_ready_children(void)
     return NULL;
 }
 
+/* The environment that position `i` is of use to, or NULL. */
+static const struct env *runner_of(uint32_t i)
+{
+    const struct env *env = &envs[slice_owner[i]];
+
+    while (env->gate.callee)
+        env = &envs[env->gate.callee];
+    return env;
+}
+
 const char *inv_cpu_quiet(void)
 {
     for (uint32_t i = 0; i < slice_count; i++) {
-        uint64_t bit = 1ull << i / slice_each;
-        REQUIRE(!(processors_quiet & bit) || processors_stirred & bit || !set_has(&slice_ready, i),
+        uint32_t cpu = i / slice_each;
+        bool told = !(processors_quiet >> cpu & 1) || processors_stirred >> cpu & 1;
+        REQUIRE(told || !set_has(&slice_ready, i) || runner_of(i) == processors[cpu].current,
                 "a CPU that nobody wanted is wanted and was not stirred");
     }
     return NULL;

@@ -18,7 +18,7 @@ import sys
 BOOT = {"features_init", "features_auto_ibrs", "features_apply", "descriptors_init", "descriptors_load", "gdt_load",
         "idt_load", "speculation_init", "speculation_apply", "apic_init", "apic_enable"}  # fmt: skip
 # And these later: registers of the x2APIC, messages, the TSC deadline, the barrier for predictions.
-LATER = {"apic_write", "apic_send", "apic_alarm", "speculation_switch"}
+LATER = {"apic_write", "apic_send", "apic_alarm", "apic_eoi", "speculation_switch"}
 ALLOWED = {
     "wrmsr": BOOT | LATER,
     "cr0": BOOT,

@@ -250,6 +250,7 @@ static bool env_kept(const struct change *c, uint32_t slot)
     if (may & MAY_SLICES) {
         old.slices = env->slices;
         old.positions = env->positions;
+        old.cpus = env->cpus;
     }
     if (may & MAY_REVOKE)
         old.revoke = env->revoke;
@@ -261,8 +262,10 @@ static bool env_kept(const struct change *c, uint32_t slot)
         memcpy(old.grants, env->grants, sizeof(old.grants));
         old.used[EXO_R_GRANTS] = env->used[EXO_R_GRANTS];
     }
-    if (may & MAY_GATE)
+    if (may & MAY_GATE) {
         old.gate = env->gate;
+        old.cpus = env->cpus;
+    }
     if (may & MAY_ANSWER) {
         old.context = env->context;
         old.deadline = env->deadline;

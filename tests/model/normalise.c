@@ -83,6 +83,7 @@ static void normalise_env(uint32_t slot)
         env->positions = positions;
         return;
     }
+    env->cpus = 1; /* it may say so whatever it owns */
     env->generation = 1;
     env->name.n = NAME(slot);
     if (env->parent.n)

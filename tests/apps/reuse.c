@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reuse.c - a page is taken back, freed and used again while programs on other CPUs read it.
+ *
+ * usage: reuse owner ROUNDS READER...  |  reuse reader ROUNDS BIT
+ *
+ * In each round the owner offers a page that holds GOOD, waits until all readers read it, takes it back,
+ * frees the frame and takes the same frame again, to write BAD into it. A reader reads until it faults: it
+ * must never see BAD, however it is timed, for its CPU must have forgotten the page by then.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "check.h"
+#include "event.h"
+#include "libos.h"
+#include "share.h"
+
+#define NUMBER  7u
+#define GOOD    0x600d600d600d600dull
+#define BAD     0x0bad0bad0bad0badull
+#define TICK    1000000ull /* 1 ms */
+#define READERS 3
+
+/* One access; false if it faulted. */
+bool probe_read(const volatile uint64_t *from, uint64_t *to);
+extern char probe_failed[];
+__asm__(".text\n"
+        "probe_read:\n\tmov (%rdi), %rax\n\tmov %rax, (%rsi)\n\tmov $1, %eax\n\tret\n"
+        "probe_failed:\n\txor %eax, %eax\n\tret\n");
+
+static bool fault_hook(struct exo_context *context, const struct exo_fault *fault)
+{
+    (void)fault;
+    if (context->rip != (uint64_t)probe_read)
+        return false;
+    context->rip = (uint64_t)probe_failed;
+    return true;
+}
+
+static env_t peer(const char *name)
+{
+    env_t found;
+
+    while (!(found = peer_find(name)).n)
+        notify_wait(TICK);
+    return found;
+}
+
+/* The frame is the kernel's again: take it, and have it hold what nobody else may see. */
+static bool take_again(uint32_t frame)
+{
+    if (exo_page_alloc((env_t){EXO_ENV_SELF}, (frame_t){frame}, EXO_DATA) != frame)
+        return false;
+    critical_enter();
+    volatile uint64_t *window = vm_window((frame_t){frame});
+    for (uint32_t i = 0; window && i < EXO_PAGE_SIZE / 8; i++)
+        window[i] = BAD;
+    vm_window((frame_t){EXO_FRAME_NONE});
+    critical_exit();
+    return exo_page_free((frame_t){frame}) == 0;
+}
+
+static bool round_of(const env_t *readers, int count)
+{
+    uint64_t *words =
+        mmap(NULL, EXO_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint64_t seen = 0, all = (1ull << count) - 1;
+    bool fine = true;
+
+    for (uint32_t i = 0; i < EXO_PAGE_SIZE / 8; i++)
+        words[i] = GOOD;
+    critical_enter();
+    uint32_t frame = vm_frame((uint64_t)words).n;
+    critical_exit();
+    for (int i = 0; i < count; i++)
+        fine &= share_offer(readers[i], NUMBER, words, 1, EXO_READ) == 0;
+    while (seen != all)
+        seen |= notify_wait(1000 * TICK);
+    for (int i = 0; i < count; i++)
+        fine &= share_take_back(readers[i], NUMBER) == 1;
+    munmap(words, EXO_PAGE_SIZE);
+    return take_again(frame) && fine;
+}
+
+static int owner(int rounds, char **names, int count)
+{
+    env_t readers[READERS];
+    bool fine = true;
+
+    for (int i = 0; i < count; i++) {
+        readers[i] = peer(names[i]);
+        exo_notify_allow(readers[i], 1);
+    }
+    for (int i = 0; i < rounds; i++)
+        fine &= round_of(readers, count);
+    check(fine, "each page was offered, taken back, freed and used again");
+    return failed;
+}
+
+static int reader(int rounds, uint64_t bit)
+{
+    env_t from = peer("owner");
+    uint64_t reads = 0, wrong = 0, word = 0;
+
+    for (int i = 0; i < rounds; i++) {
+        uint32_t pages;
+        volatile uint64_t *words;
+        while (!(words = share_map(from, NUMBER, EXO_READ, &pages)))
+            notify_wait(TICK / 10);
+        while (exo_notify(from, bit) == -EXO_E_OWNER) /* it has not allowed us yet */
+            notify_wait(TICK);
+        for (; probe_read(words, &word); reads++)
+            wrong += word != GOOD;
+        share_unmap(from, NUMBER, (void *)words, pages);
+    }
+    printf("%" PRIu64 " reads in %d rounds, %" PRIu64 " of what was not there any more\n", reads,
+           rounds, wrong);
+    check(!wrong, "nothing is seen of the next owner");
+    return failed;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 4)
+        return 2;
+    libos_fault_hook = fault_hook;
+    if (!strcmp(argv[1], "owner") && argc - 3 <= READERS)
+        return owner(atoi(argv[2]), argv + 3, argc - 3);
+    return reader(atoi(argv[2]), strtoull(argv[3], NULL, 0));
+}
