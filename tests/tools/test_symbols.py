@@ -257,7 +257,7 @@ def test_the_formats_are_those_in_the_sources():
     for file, text in (
         ("libos/crash.c", '"backtrace: %s0x%lx"'),
         ("apps/init/apps.c", 'was ended: exception %u at %s0x%" PRIx64 " while'),
-        ("apps/init/apps.c", '"started %s (environment %u, %u pages, %u slices of CPU %u, image at 0x%" PRIx64 ")'),
+        ("apps/init/apps.c", '"started %s (environment %u, %u pages, %s, image at 0x%" PRIx64 ")'),
         ("exo/x86_64/boot.c", "The kernel lies at 0x%lx."),
         ("exo/x86_64/first.c", "init lies at 0x%lx."),
         ("exo/x86_64/log.c", "It was working for %s, which was at 0x%lx."),
