@@ -322,7 +322,7 @@ static bool deliver(struct env *env)
 /* Until when nothing but an interrupt changes what was decided. */
 static uint64_t alarm_of(struct processor *p)
 {
-    uint64_t bit = 1ull << p->number % EXO_CPUS;
+    uint64_t bit = processor_bit(p->number);
 
     if (!slice_wanted(p->number, p->current)) {
         processors_quiet |= bit;
@@ -352,7 +352,7 @@ struct env *cpu_next(struct processor *p, uint64_t now, uint64_t *alarm)
     *alarm = alarm_of(p);
     if (ended > ENDED_MAX)
         *alarm = now;
-    processors_stirred &= ~(1ull << p->number);
+    processors_stirred &= ~processor_bit(p->number);
     trace_decided(p, now);
     return p->current;
 }

@@ -65,9 +65,15 @@ static inline uint8_t processor_on(const struct processor *p)
     return (uint8_t)(p->number + 1);
 }
 
+/* Its bit in a word that has one for each. */
+static inline uint64_t processor_bit(uint32_t number)
+{
+    return 1ull << number % EXO_CPUS;
+}
+
 static inline void processor_stir(uint32_t number)
 {
-    processors_stirred |= 1ull << number;
+    processors_stirred |= processor_bit(number);
 }
 
 /* The CPU that runs `env`, if one does, must decide anew. */

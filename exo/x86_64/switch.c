@@ -132,7 +132,7 @@ static bool state_is_loaded(const struct cpu *cpu, const struct env *env)
 /* Others must decide anew: after what was done here somebody has, or lacks, a reason to run. */
 static void others_stir(struct cpu *cpu)
 {
-    uint64_t stirred = processors_stirred & ~(1ull << cpu->processor->number);
+    uint64_t stirred = processors_stirred & ~processor_bit(cpu->processor->number);
 
     processors_stirred = 0;
     for (; stirred; stirred &= stirred - 1)
