@@ -13,7 +13,7 @@ static struct {
     uint64_t address;
 } request;
 
-static void do_forget(struct cpu *cpu)
+__attribute__((noinline)) static void do_forget(struct cpu *cpu)
 {
     if (request.root.n)
         switch_forget(cpu, request.root, request.address);

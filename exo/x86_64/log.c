@@ -16,6 +16,7 @@
 #define DRAW_PERIOD (machine_tsc_hz / 500) /* between two pieces of the screen, if others run */
 
 static bool started;
+uint64_t log_draw_at;
 
 struct out {
     char *to;
@@ -102,8 +103,11 @@ void machine_console(const char *text, size_t length)
 {
     serial_write(text, length);
     framebuffer_write(text, length);
-    if (started)
+    if (started) {
+        if (framebuffer_behind)
+            processor_stir(this_cpu()->processor->number); /* so that its alarm is set */
         return;
+    }
     serial_flush();
     while (framebuffer_behind)
         framebuffer_draw();
@@ -117,12 +121,10 @@ void log_started(void)
 /* Called before a return to an application, and in a loop while nobody runs, if the screen is behind. */
 bool log_catch_up(uint64_t now, bool idle)
 {
-    static uint64_t next;
-
-    if (!idle && now < next)
+    if (!idle && now < log_draw_at)
         return false;
     framebuffer_draw();
-    next = now + DRAW_PERIOD;
+    log_draw_at = now + DRAW_PERIOD;
     return true;
 }
 

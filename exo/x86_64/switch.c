@@ -175,6 +175,8 @@ static struct env *choose(struct cpu *cpu)
             continue;
         }
         alarm = poll < alarm ? poll : alarm;
+        if (framebuffer_behind && log_draw_at < alarm)
+            alarm = log_draw_at;
         if (alarm != cpu->armed || alarm <= now) /* mostly it is the slice's end, as before */
             apic_alarm(cpu, now, alarm);
         if (env)

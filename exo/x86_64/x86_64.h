@@ -68,6 +68,7 @@ void first_start(void);
 /* log.c */
 void log_started(void);                     /* from now on the consoles follow when there is time */
 bool log_catch_up(uint64_t now, bool idle); /* while framebuffer_behind; true: it did something */
+extern uint64_t log_draw_at;                /* not before, unless the CPU idles */
 uint64_t log_format(char *to, uint64_t size, const char *format, __builtin_va_list arguments);
 uint64_t log_print(char *to, uint64_t size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
