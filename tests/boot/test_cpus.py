@@ -39,7 +39,7 @@ def reusing(rounds: int, readers: int) -> list[dict]:
     return apps
 
 
-@pytest.mark.parametrize("kind, cpus, rounds", [("qemu", 2, 200), ("qemu", 4, 10), ("bochs", 2, 20)])
+@pytest.mark.parametrize("kind, cpus, rounds", [("qemu", 2, 200), ("qemu", 4, 20), ("bochs", 2, 20)])
 def test_what_is_used_again_is_forgotten_everywhere(boot, kind, cpus, rounds):
     """While programs on other CPUs read a page it is taken back, freed, and filled by its next owner."""
     apps = reusing(rounds, cpus - 1)

@@ -325,6 +325,30 @@ static void test_move(void)
     tap_ok(next_on(1) == child[0] && sound(), "and loses that within its slice");
 }
 
+/* A call after which nothing has changed that was decided on goes back at once. */
+static void test_settled(void)
+{
+    static const struct {
+        uint64_t number;
+        bool decides;
+    } calls[] = {{EXO_CALL_INFO, false},
+                 {EXO_CALL_TIMER, true},
+                 {EXO_CALL_YIELD, true},
+                 {EXO_CALL_INFO, false}};
+
+    boot(1, 1);
+    next_on(0);
+    for (uint32_t i = 0; i < 4; i++) {
+        struct env *env = on_cpu(0);
+        env->context.rax = calls[i].number;
+        env->context.rdi = calls[i].number == EXO_CALL_TIMER ? mock_now + 500 : 0;
+        env->context.rsi = env->context.rdx = 0;
+        tap_ok(cpu_call(env) == calls[i].decides, "%s %s", exo_call_name((uint32_t)calls[i].number),
+               calls[i].decides ? "has the kernel decide anew" : "has not");
+        next_on(0);
+    }
+}
+
 int main(void)
 {
     test_each_its_own();
@@ -335,6 +359,7 @@ int main(void)
     test_slice_end();
     test_overrun_is_paid();
     test_watch();
+    test_settled();
     test_move();
     return tap_done();
 }
