@@ -356,6 +356,24 @@ static void test_rights(void)
     tap_ok(!right_given(bundle, &app, "directory"), "an argument gives no right");
 }
 
+/*
+ * Start it until no call fails, the n-th in the n-th try: how many did; *name is who started in the end.
+ * *clean: nobody started and nothing was left after each of the others.
+ */
+static int each_call_fails(env_t *name, bool *clean)
+{
+    *clean = true;
+    for (int n = 1;; n++) {
+        uint32_t pages = fake_init->used[EXO_R_PAGES];
+        fake_fail_at = n;
+        *name = start();
+        if (fake_fail_at)
+            return n - 1;
+        *clean &= !name->n && !inv_all() && fake_init->used[EXO_R_PAGES] == pages &&
+                  !fake_init->used[EXO_R_GRANTS];
+    }
+}
+
 /* The directory is granted to the one that may know, and tells who runs as what. */
 static void test_directory(void)
 {
@@ -390,18 +408,8 @@ static void test_directory(void)
            "when it ends the grant does");
 
     give_rights("directory,tables");
-    int failed = 0;
-    bool clean = true;
-    for (int n = 1;; n++) {
-        uint32_t pages = fake_init->used[EXO_R_PAGES];
-        fake_fail_at = n;
-        name = start();
-        if (fake_fail_at)
-            break;
-        failed++;
-        clean &= !name.n && !inv_all() && fake_init->used[EXO_R_PAGES] == pages &&
-                 !fake_init->used[EXO_R_GRANTS];
-    }
+    bool clean;
+    int failed = each_call_fails(&name, &clean);
     tap_ok(name.n && mock_env(name.n)->rights == EXO_RIGHT_TABLES, "the other right is given");
     tap_ok(clean && name.n && failed > 30, "each of %d calls fails once: nothing is left", failed);
 }
@@ -428,17 +436,8 @@ static void test_ring(void)
     tap_ok(child_reclaim(name) && !inv_all() && !fake_init->used[EXO_R_GRANTS] &&
                fake_init->used[EXO_R_PAGES] == pages && ring.at->magic == EXO_TRACE_MAGIC,
            "when it ends the ring is init's, with all that is in it");
-    int failed = 0;
-    bool clean = true;
-    for (int n = 1;; n++) {
-        fake_fail_at = n;
-        name = start();
-        if (fake_fail_at)
-            break;
-        failed++;
-        clean &= !name.n && !inv_all() && fake_init->used[EXO_R_PAGES] == pages &&
-                 !fake_init->used[EXO_R_GRANTS];
-    }
+    bool clean;
+    int failed = each_call_fails(&name, &clean);
     tap_ok(clean && name.n && failed > 30, "each of %d calls fails once: nothing is left", failed);
     ring = (struct ring){NULL, 0};
 }
