@@ -15,40 +15,13 @@
 #include <sys/mman.h>
 
 #include "check.h"
-#include "event.h"
-#include "libos.h"
-#include "share.h"
+#include "probe.h"
 
 #define NUMBER  7u
 #define GOOD    0x600d600d600d600dull
 #define BAD     0x0bad0bad0bad0badull
 #define TICK    1000000ull /* 1 ms */
 #define READERS 3
-
-/* One access; false if it faulted. */
-bool probe_read(const volatile uint64_t *from, uint64_t *to);
-extern char probe_failed[];
-__asm__(".text\n"
-        "probe_read:\n\tmov (%rdi), %rax\n\tmov %rax, (%rsi)\n\tmov $1, %eax\n\tret\n"
-        "probe_failed:\n\txor %eax, %eax\n\tret\n");
-
-static bool fault_hook(struct exo_context *context, const struct exo_fault *fault)
-{
-    (void)fault;
-    if (context->rip != (uint64_t)probe_read)
-        return false;
-    context->rip = (uint64_t)probe_failed;
-    return true;
-}
-
-static env_t peer(const char *name)
-{
-    env_t found;
-
-    while (!(found = peer_find(name)).n)
-        notify_wait(TICK);
-    return found;
-}
 
 static int reused;
 
@@ -96,7 +69,7 @@ static int owner(int rounds, char **names, int count)
     bool fine = true;
 
     for (int i = 0; i < count; i++) {
-        readers[i] = peer(names[i]);
+        readers[i] = peer_await(names[i], TICK);
         exo_notify_allow(readers[i], 1);
     }
     for (int i = 0; i < rounds; i++)
@@ -108,7 +81,7 @@ static int owner(int rounds, char **names, int count)
 
 static int reader(int rounds, uint64_t bit)
 {
-    env_t from = peer("owner");
+    env_t from = peer_await("owner", TICK);
     uint64_t reads = 0, wrong = 0, word = 0;
 
     for (int i = 0; i < rounds; i++) {
@@ -132,7 +105,7 @@ int main(int argc, char **argv)
 {
     if (argc < 4)
         return 2;
-    libos_fault_hook = fault_hook;
+    libos_fault_hook = probe_hook;
     if (!strcmp(argv[1], "owner") && argc - 3 <= READERS)
         return owner(atoi(argv[2]), argv + 3, argc - 3);
     return reader(atoi(argv[2]), strtoull(argv[3], NULL, 0));

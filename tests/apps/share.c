@@ -5,15 +5,13 @@
  * usage: share writer|reader|third. The owner takes it back while the others use it, frees the
  * frames and takes them again: nobody else sees what it then writes. The reader dies of a last look.
  */
-#include "share.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "check.h"
-#include "event.h"
-#include "libos.h"
+#include "probe.h"
 
 #define PAGES   3u
 #define NUMBER  5u
@@ -25,34 +23,6 @@
 #define LONG    (3000 * TICK)
 #define READING 1ull /* bits that are notified */
 #define WRITTEN 2ull
-
-/* One access each; false if it faulted. */
-bool probe_read(const volatile uint64_t *from, uint64_t *to);
-bool probe_write(volatile uint64_t *to, uint64_t word);
-extern char probe_failed[];
-__asm__(".text\n"
-        "probe_read:\n\tmov (%rdi), %rax\n\tmov %rax, (%rsi)\n\tmov $1, %eax\n\tret\n"
-        "probe_write:\n\tmov %rsi, (%rdi)\n\tmov $1, %eax\n\tret\n"
-        "probe_failed:\n\txor %eax, %eax\n\tret\n");
-static struct exo_fault fault_seen;
-
-static bool fault_hook(struct exo_context *context, const struct exo_fault *fault)
-{
-    if (context->rip != (uint64_t)probe_read && context->rip != (uint64_t)probe_write)
-        return false;
-    fault_seen = *fault;
-    context->rip = (uint64_t)probe_failed;
-    return true;
-}
-
-static env_t peer(const char *name)
-{
-    env_t found;
-
-    while (!(found = peer_find(name)).n)
-        notify_wait(TICK);
-    return found;
-}
 
 static volatile uint64_t *shared_by(env_t owner, uint32_t perm)
 {
@@ -107,7 +77,7 @@ static void reuse(const uint32_t frame[PAGES])
 
 static int writer(void)
 {
-    env_t reader = peer("reader"), third = peer("third");
+    env_t reader = peer_await("reader", TICK), third = peer_await("third", TICK);
     uint64_t *words = mmap(NULL, PAGES * EXO_PAGE_SIZE, PROT_READ | PROT_WRITE,
                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     uint32_t frame[PAGES];
@@ -137,7 +107,7 @@ static int writer(void)
 
 static int reader(void)
 {
-    env_t owner = peer("writer");
+    env_t owner = peer_await("writer", TICK);
     uint32_t pages, wrong = 0;
     uint64_t word = 0, seen;
 
@@ -147,14 +117,15 @@ static int reader(void)
         wrong += words[i] != PATTERN + i;
     check(!wrong && words[0] == THIRD, "the reader sees what both wrote");
     check(!share_map(owner, NUMBER, EXO_WRITE, &pages), "what is mapped cannot be mapped again");
-    check(!probe_write(words, 1) && fault_seen.error == 7, "it cannot write");
+    check(!probe_write(words, 1) && probe_fault.error == 7, "it cannot write");
     check(words[0] == THIRD, "nothing was written");
     tell(owner, READING);
     while (probe_read(words, &seen))
         word = seen;
     check(word == THIRD, "until it was taken back it saw nothing else");
     critical_enter();
-    check(vm_why((uint64_t)words, fault_seen.error) == VM_TAKEN_BACK, "libos knows why it faulted");
+    check(vm_why((uint64_t)words, probe_fault.error) == VM_TAKEN_BACK,
+          "libos knows why it faulted");
     critical_exit();
     notify_wait(LONG); /* by now the frames hold a secret */
     check(!probe_read(words, &seen) && !probe_read(words + WORDS - 1, &seen), "it sees no secret");
@@ -167,14 +138,14 @@ static int reader(void)
 
 static int third(void)
 {
-    env_t owner = peer("writer");
+    env_t owner = peer_await("writer", TICK);
     volatile uint64_t *words = shared_by(owner, EXO_WRITE);
 
     words[0] = THIRD;
     tell(owner, WRITTEN);
     while (probe_write(words + 1, PATTERN + 1))
         ;
-    check(fault_seen.error == 6, "it can write until that is taken back");
+    check(probe_fault.error == 6, "it can write until that is taken back");
     share_unmap(owner, NUMBER, (void *)words, PAGES);
     critical_enter();
     check(vm_why((uint64_t)words, 6) == VM_UNKNOWN, "it has given the addresses back");
@@ -186,7 +157,7 @@ int main(int argc, char **argv)
 {
     const char *role = argc > 1 ? argv[1] : "";
 
-    libos_fault_hook = fault_hook;
+    libos_fault_hook = probe_hook;
     int status = !strcmp(role, "writer") ? writer() : !strcmp(role, "reader") ? reader() : third();
     return status;
 }
