@@ -37,10 +37,9 @@ void cpus_stop(void);
 void ipi_take(enum ipi kind);
 
 /*
- * Have all CPUs that use the tables below `root` forget `address`, or (FORGET_ALL) every address, or
+ * Have all CPUs that use the tables below `root` forget `address`, or (MACHINE_TLB_ALL) every address, or
  * (FORGET_ROOT) those tables: they go over to the kernel's own. For the holder of the lock.
  */
-#define FORGET_ALL  UINT64_MAX
 #define FORGET_ROOT (UINT64_MAX - 1)
 void ipi_forget(frame_t root, uint64_t address);
 

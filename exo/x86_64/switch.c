@@ -66,7 +66,7 @@ void switch_forget(struct cpu *cpu, frame_t root, uint64_t address)
         cpu->loaded_root.n = 0;
         cpu->control = &no_upcalls;
         write_cr3(kernel_cr3);
-    } else if (address == FORGET_ALL) {
+    } else if (address == MACHINE_TLB_ALL) {
         write_cr3(read_cr3());
     } else {
         __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
@@ -80,7 +80,7 @@ void machine_root_free(frame_t root)
 
 void machine_tlb_flush(frame_t root, uint64_t address)
 {
-    ipi_forget(root, address == MACHINE_TLB_ALL ? FORGET_ALL : address);
+    ipi_forget(root, address);
 }
 
 void machine_fpu_init(uint8_t *image)

@@ -55,8 +55,6 @@ struct exo_context *trap_call(void)
 
 struct exo_context *trap_user(uint64_t vector, uint64_t error)
 {
-    uint64_t address = read_cr2();
-
     if (vector == VECTOR_IPI + IPI_FORGET) {
         irq_dispatch(vector);
         return this_cpu()->context;
@@ -67,7 +65,7 @@ struct exo_context *trap_user(uint64_t vector, uint64_t error)
     else if (vector == 2 || vector == 18)
         panic("The machine reports an error of its own (vector %lu).", vector);
     else
-        cpu_fault(running(), vector, error, vector == PAGE_FAULT ? address : 0);
+        cpu_fault(running(), vector, error, vector == PAGE_FAULT ? read_cr2() : 0);
     return machine_enter();
 }
 
