@@ -15,6 +15,7 @@
 #include "env.h"
 #include "packet_filter.h"
 #include "packet_queue.h"
+#include "processor.h"
 
 struct group groups[GROUPS];
 
@@ -35,6 +36,9 @@ bool group_start(struct nic *nic, const struct queue *from, const struct exo_tup
     struct group *g = &groups[2 * nic->number + (from != NULL)];
 
     nic->carrying = true;
+    if (from)
+        env_stir(
+            &envs[from->owner]); /* no call ends without the loop when there is something for it */
     if (g->next)
         return false;
     g->next = filter_hearers[nic->number].first;

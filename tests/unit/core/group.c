@@ -385,6 +385,27 @@ static void test_copy(void)
            "to one station nothing waits");
 }
 
+/* Whether the kernel looks what else there is to do, after a kick by who runs. */
+static bool kick_leads_to_loop(void)
+{
+    init->context.rax = EXO_CALL_QUEUE_KICK;
+    init->context.rdi = (uint64_t)hearer[0];
+    return cpu_call(init);
+}
+
+static void test_loop(void)
+{
+    boot(3);
+    can_send(init, 0);
+    mock_control(init)->disabled = 1;
+    mock_next();
+    tap_ok(!kick_leads_to_loop(), "a kick that sends nothing goes straight back");
+    post(0, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 600});
+    tap_ok(kick_leads_to_loop() && heard(1) == 0, "one that sends to a group goes by the loop");
+    nic_carry(nics[0]);
+    tap_ok(heard(1) == 1 && heard(2) == 1 && holds(), "which carries it");
+}
+
 int main(void)
 {
     test_in_pieces();
@@ -396,5 +417,6 @@ int main(void)
     test_waiting_and_gone();
     test_full_card();
     test_copy();
+    test_loop();
     return tap_done();
 }
