@@ -65,6 +65,8 @@
 #define EXO_UP_READY                                                                               \
     (1u << 13) /* `ready`: a child can run that could not, or cannot any more (watch) */
 
+#define EXO_UP_CPUS     (1u << 14) /* `cpus`: one was gained or lost (wants_cpus) */
+
 #define EXO_READY_WORDS ((EXO_ENVS + 63) / 64)
 
 /* The registers of interrupted user code. Order is part of the contract. */
@@ -138,6 +140,13 @@ struct exo_control {
 
     /* Written by the kernel before EXO_UP_REVOKE and EXO_UP_REPOSSESSED and with each revoke_take. */
     struct exo_revocation revocation;
+
+    /* Written by the application, read when that changes. Not 0: tell by EXO_UP_CPUS, this environment and
+     * all its vCPUs (EXO_ENV_SET_VCPU). */
+    uint64_t wants_cpus;
+    /* Written by the kernel, at any time: bit n says that positions of CPU n belong to the application. Its
+     * vCPUs look here, in its own page. */
+    uint64_t cpus;
 };
 
 _Static_assert(sizeof(struct exo_control) <= EXO_PAGE_SIZE, "the control page is one page");

@@ -149,6 +149,10 @@ def prototypes(spec):
     yield "uint64_t *table_entry(struct env *self, frame_t table, uint32_t index, int64_t *error);\n\n"
     for call in spec["call"]:
         yield f"int64_t call_{call['name']}({handler(call)});\n"
+    own = " | ".join(f"1ull << EXO_CALL_{call['name'].upper()}" for call in spec["call"] if call.get("vcpu"))
+    yield "\n/* Is the call about who makes it, though that one be a vCPU of another environment? */\n"
+    yield f"#define CALLS_OWN ({own})\n"
+    yield "static inline bool call_is_own(uint64_t number)\n{\n    return number < 64 && CALLS_OWN >> number & 1;\n}\n"
     yield "\n/* Check the width of each argument and carry out the call. */\n"
     yield "int64_t call_dispatch(struct env *self, uint64_t number, const uint64_t a[6]);\n"
     yield "/* The same for what may be in a batch. */\n"

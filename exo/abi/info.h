@@ -15,6 +15,7 @@ enum exo_env_set {
     EXO_ENV_ADD_QUOTA,
     EXO_ENV_SET_ALLOW,
     EXO_ENV_SET_RIGHTS = 8,
+    EXO_ENV_SET_VCPU,
 };
 
 /* What an environment may do beside its own, as bits of `a` of EXO_ENV_SET_RIGHTS. */
@@ -118,7 +119,7 @@ enum exo_end {
     EXO_END_REVOKED, /* its parent wanted pages back and did not get them; how many are missing */
 };
 
-#define EXO_ABI_VERSION 6u
+#define EXO_ABI_VERSION 7u
 #define EXO_MAC_ANY     0x7fffffffffffffffull
 
 #endif

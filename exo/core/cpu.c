@@ -378,7 +378,8 @@ bool cpu_call(struct env *self)
     const uint64_t arguments[6] = {c->rdi, c->rsi, c->rdx, c->r10, c->r8, c->r9};
 
     self->calls++;
-    int64_t result = call_dispatch(self, c->rax, arguments);
+    struct env *as = call_is_own(c->rax) ? self : env_application(self);
+    int64_t result = call_dispatch(as, c->rax, arguments);
     if (result == -EXO_E_CALL && !upcalls_off(self))
         env_pend(self, EXO_UP_FOREIGN); /* rax goes on holding the number, for `saved` */
     else

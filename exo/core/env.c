@@ -232,10 +232,10 @@ static int64_t set_allow(struct env *self, struct env *env, uint64_t frame, uint
     return error ? error : add_allowance(self, env, &filter, true);
 }
 
-/* Root table and control page: a frame of the child's own, pinned from now on. */
+/* Root table and control page: a frame of the child's own, or its application's, pinned from now on. */
 static int64_t set_frame(struct env *env, frame_t *place, uint64_t n, enum exo_frame_type type)
 {
-    int64_t error = frame_check(env, n, 1u << type);
+    int64_t error = frame_check(env_application(env), n, 1u << type);
     if (error)
         return error;
     if (place->n)
@@ -299,6 +299,8 @@ int64_t call_env_set(struct env *self, struct env *env, uint32_t what, uint64_t 
         return set_allow(self, env, a, b);
     case EXO_ENV_SET_RIGHTS:
         return set_rights(self, env, a);
+    case EXO_ENV_SET_VCPU:
+        return vcpu_set(self, env, a);
     default:
         return -EXO_E_RANGE;
     }
@@ -320,7 +322,9 @@ void env_start(struct env *env, uint64_t rip, uint64_t rsp, uint64_t rdi)
     env->context.rip = rip;
     env->context.rsp = rsp;
     env->context.rdi = rdi;
-    ((struct exo_control *)machine_frame(env->control))->disabled = 1;
+    struct exo_control *control = machine_frame(env->control);
+    control->disabled = 1;
+    control->cpus = env->cpus_had;
     env->state = EXO_ENV_LIVE;
     cpu_consider(env);
 }
@@ -383,7 +387,8 @@ static bool orphans_hand_over(struct env *env, struct env *to)
     return moved;
 }
 
-void env_end(struct env *env, enum exo_end why, uint32_t status, uint64_t address)
+static void end_one(struct env *env, enum exo_end why, uint32_t status, uint64_t rip,
+                    uint64_t address)
 {
     struct env *parent = parent_of(env);
 
@@ -396,13 +401,25 @@ void env_end(struct env *env, enum exo_end why, uint32_t status, uint64_t addres
     slice_refresh(env); /* who waits for it has its time again, to be told */
     env->end = why;
     env->end_status = status;
-    env->end_rip = env->context.rip;
+    env->end_rip = rip;
     env->end_address = address;
     if (parent && parent->state == EXO_ENV_LIVE)
         env_pend(parent, EXO_UP_CHILD);
     if (!parent)
         klog("%s ended (reason %u, status %u): nothing will be restarted any more.", env->label,
              (unsigned)why, status);
+}
+
+void env_end(struct env *env, enum exo_end why, uint32_t status, uint64_t address)
+{
+    uint64_t rip = env->context.rip;
+
+    if (why == EXO_END_FAULT || why == EXO_END_UPCALL)
+        env = env_application(env);
+    end_one(env, why, status, rip, address);
+    for (uint32_t cpu = 0; cpu < processor_count; cpu++)
+        if (envs[env->vcpu[cpu]].state == EXO_ENV_LIVE)
+            end_one(&envs[env->vcpu[cpu]], EXO_END_KILLED, 0, 0, 0);
 }
 
 int64_t call_env_kill(struct env *self, struct env *env, uint32_t status)
@@ -434,7 +451,9 @@ static void reclaim_table(uint32_t table)
 static int64_t frames_reclaim(struct env *env)
 {
     revoke_forget(env);
-    if (env->root.n) /* a CPU that has run nobody since still has it loaded */
+    if (env->acts_as)
+        vcpu_forget(env);
+    else if (env->root.n) /* a CPU that has run nobody since still has it loaded */
         machine_root_free(env->root);
     frame_unpin(&env->root);
     frame_unpin(&env->control);
@@ -450,10 +469,8 @@ static int64_t frames_reclaim(struct env *env)
     return env->frames.first != 0;
 }
 
-int64_t call_env_reclaim(struct env *self, struct env *env)
+static int64_t reclaim(struct env *self, struct env *env)
 {
-    if (env->state == EXO_ENV_LIVE)
-        return -EXO_E_STATE;
     if (env->state == EXO_ENV_EMBRYO) {
         /* Torn down from here on: nobody builds it any further. */
         env->state = EXO_ENV_ZOMBIE;
@@ -482,4 +499,14 @@ int64_t call_env_reclaim(struct env *self, struct env *env)
     set_add(&slots_free, (uint32_t)(env - envs));
     env->allowances = 0;
     return 0;
+}
+
+int64_t call_env_reclaim(struct env *self, struct env *env)
+{
+    struct env *vcpu = vcpu_any(env);
+
+    if (env->state == EXO_ENV_LIVE)
+        return -EXO_E_STATE;
+    int64_t left = vcpu ? reclaim(env, vcpu) : reclaim(self, env);
+    return vcpu && !left ? 1 : left;
 }

@@ -96,6 +96,12 @@ struct env {
     /* accounting */
     uint64_t slices_run, preempts, ticks, upcalls, calls;
 
+    /* vcpu.c */
+    uint16_t acts_as;        /* slot of the application whose further vCPU it is; 0: its own */
+    uint8_t acts_on;         /* and the CPU that it is for */
+    uint16_t vcpu[EXO_CPUS]; /* slots of its own further vCPUs, by their CPUs; 0: none */
+    uint64_t cpus_had;       /* CPUs of which it, or such a one, has positions */
+
     /* why it is a ZOMBIE */
     enum exo_end end;
     uint32_t end_status;
@@ -145,6 +151,29 @@ void revoke_forget(struct env *env);
 
 /* End `env`. Safe for the current one: the machine asks cpu_next afterwards. */
 void env_end(struct env *env, enum exo_end why, uint32_t status, uint64_t address);
+
+/* --- vcpu.c: further vCPUs of an application ----------------------------------------- */
+
+/* Whose property, rights and name it has in a call: its application, or itself. */
+static inline struct env *env_application(struct env *env)
+{
+    return env->acts_as ? &envs[env->acts_as] : env;
+}
+
+/* The vCPU of `app` for this CPU that has not ended, NULL: there is none. */
+struct env *vcpu_at(const struct env *app, uint32_t cpu);
+
+/* A position of this CPU came to `app`, or a vCPU of it, or went. */
+void vcpus_count(struct env *app, uint32_t cpu);
+
+/* `env`, an EMBRYO child of `app` without root table and control page, becomes its vCPU for this CPU. */
+int64_t vcpu_set(struct env *app, struct env *env, uint64_t cpu);
+
+/* One that is not reclaimed, or NULL. */
+struct env *vcpu_any(const struct env *app);
+
+/* `env`, which goes, is nobody's vCPU any more. */
+void vcpu_forget(struct env *env);
 
 /* --- cpu.c: slices, waiting, upcalls (processor.h has what the machine calls) ------- */
 

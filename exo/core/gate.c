@@ -211,7 +211,7 @@ int64_t call_gate_call(struct env *self, gate_t name, uint64_t a, uint64_t b, ui
     const struct gate *gate = gate_find(name);
     if (!gate)
         return -EXO_E_EMPTY;
-    if (!names_have(gate->holder, EXO_GATE_HOLDERS, self->name))
+    if (!names_have(gate->holder, EXO_GATE_HOLDERS, env_application(self)->name))
         return -EXO_E_OWNER;
     struct env *callee = &envs[gate->owner], *end = callee;
     if (callee->state != EXO_ENV_LIVE)
@@ -246,7 +246,8 @@ bool gate_deliver(struct env *env)
             continue;
         }
         struct exo_control *control = machine_frame(env->control);
-        control->call = (struct exo_incoming){gate->tag, caller->name.n, caller->gate.words};
+        control->call =
+            (struct exo_incoming){gate->tag, env_application(caller)->name.n, caller->gate.words};
         list_remove(waiter_link, &env->gate.waiting, slot_of(caller));
         caller->gate.served = true;
         env->gate.caller = slot_of(caller);

@@ -98,6 +98,11 @@ static void cpus_add(struct env *env, uint64_t cpus)
 static void slice_move(uint32_t position, struct env *to)
 {
     struct env *owner = &envs[slice_owner[position]];
+    uint32_t cpu = position / slice_each;
+    struct env *from = env_application(owner), *app = env_application(to),
+               *vcpu = vcpu_at(app, cpu);
+
+    to = vcpu ? vcpu : app;
 
     if (owner != to)
         turn_end(position, owner);
@@ -109,10 +114,12 @@ static void slice_move(uint32_t position, struct env *to)
     to->slices++;
     set_add(&to->positions, position);
     lent_put(to, position, true);
-    cpus_add(to, 1ull << position / slice_each);
+    cpus_add(to, 1ull << cpu);
     set_put(&slice_ready, position, is_of_use(end_of(to)));
     slice_refresh(end_of(to));
     quiet_stir();
+    vcpus_count(from, cpu);
+    vcpus_count(app, cpu);
 }
 
 void slice_refresh(struct env *env)
@@ -148,6 +155,14 @@ void slice_init(uint16_t *owners, uint32_t cpus, uint32_t each)
         slice_owner[i] = ENV_KERNEL;
         set_add(&envs[ENV_KERNEL].positions, i);
     }
+}
+
+void slice_hand_on(struct env *app, uint32_t cpu)
+{
+    uint32_t first = cpu * slice_each, end = first + slice_each, position = first;
+
+    while ((position = set_from(&app->positions, position, end)) != SET_NONE)
+        slice_move(position, app);
 }
 
 bool slice_hand_over(struct env *env, struct env *to, uint32_t most)

@@ -7,7 +7,7 @@
  *       as is the place where entry.S stores its registers
  *   W2  data segment registers, which 64-bit code has no use for, are 0 whenever an environment
  *       gains the CPU
- *   W3  `control` of the CPU is the control page of the environment whose root table it has loaded;
+ *   W3  `control` of the CPU is the control page of the environment that it runs, by whose root table;
  *       when that is forgotten, so is the page, before either has another owner
  */
 #include "context.h"
@@ -198,6 +198,7 @@ struct exo_context *machine_enter(void)
         write_cr3((uint64_t)env->root.n << EXO_PAGE_SHIFT);
     }
     if (!state_is_loaded(cpu, env)) {
+        cpu->control = machine_frame(env->control);
         state_load(cpu, env);
         speculation_switch();
         cpu->context = &env->context;

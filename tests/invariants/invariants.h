@@ -29,6 +29,8 @@ const char *inv_cpu_expiry(void);
 const char *inv_cpu_current(void);
 const char *inv_cpu_quiet(void);
 const char *inv_env_ready_children(void);
+const char *inv_env_vcpus(void);
+const char *inv_env_cpus(void);
 const char *inv_gate_table(void); /* invariants_gate.c */
 const char *inv_gate_calls(void);
 const char *inv_gate_depth(void);

@@ -100,6 +100,54 @@ const char *inv_cpu_current(void)
     return NULL;
 }
 
+static bool is_vcpu_of(const struct env *env, const struct env *app)
+{
+    return app->state != EXO_ENV_FREE && !app->acts_as && env->parent.n == app->name.n &&
+           env->root.n == app->root.n && app->vcpu[env->acts_on] == env - envs;
+}
+
+const char *inv_env_vcpus(void)
+{
+    for (uint32_t slot = 1; slot < env_count; slot++) {
+        const struct env *env = &envs[slot];
+        if (env->state == EXO_ENV_FREE)
+            continue;
+        const struct env *app = &envs[env->acts_as];
+        REQUIRE(!env->acts_as || is_vcpu_of(env, app), "a vCPU is not that of its application");
+        REQUIRE(!env->acts_as || env->state != EXO_ENV_LIVE || app->state == EXO_ENV_LIVE,
+                "a vCPU outlives its application");
+        for (uint32_t cpu = 0; cpu < EXO_CPUS; cpu++)
+            REQUIRE(!env->vcpu[cpu] || (envs[env->vcpu[cpu]].acts_as == slot &&
+                                        envs[env->vcpu[cpu]].acts_on == cpu),
+                    "an application's vCPU is not its own");
+    }
+    for (uint32_t i = 0; i < slice_count; i++) {
+        const struct env *owner = &envs[slice_owner[i]];
+        REQUIRE(!owner->acts_as || owner->acts_on == i / slice_each,
+                "a vCPU has a position of another CPU than its own");
+        const struct env *vcpu = &envs[owner->vcpu[i / slice_each]];
+        REQUIRE(vcpu->state != EXO_ENV_LIVE && vcpu->state != EXO_ENV_EMBRYO,
+                "an application has a position that is its vCPU's");
+    }
+    return NULL;
+}
+
+const char *inv_env_cpus(void)
+{
+    for (uint32_t slot = 0; slot < env_count; slot++) {
+        const struct env *env = &envs[slot];
+        uint64_t had = 0;
+        if ((slot && env->state == EXO_ENV_FREE) || env->acts_as)
+            continue;
+        for (uint32_t i = 0; i < slice_count; i++)
+            if (slice_owner[i] == slot || (slot && envs[slice_owner[i]].acts_as == slot))
+                had |= 1ull << i / slice_each;
+        REQUIRE(env->cpus_had == had,
+                "an application does not know of which CPUs it has positions");
+    }
+    return NULL;
+}
+
 const char *inv_env_ready_children(void)
 {
     for (uint32_t slot = 0; slot < env_count; slot++) {

@@ -318,7 +318,7 @@ int64_t mock_call(struct env *self, uint64_t number, uint64_t a, uint64_t b, uin
 {
     const uint64_t arguments[6] = {a, b, c, d, e, f};
 
-    return call_dispatch(self, number, arguments);
+    return call_dispatch(call_is_own(number) ? self : env_application(self), number, arguments);
 }
 
 struct env *mock_env(int64_t name)
@@ -353,6 +353,21 @@ struct env *mock_child_with(struct env *parent, uint32_t pages, uint32_t childre
     if (root < 0 || control < 0 || CALL(parent, ENV_SET, n, EXO_ENV_SET_ROOT, (uint64_t)root) ||
         CALL(parent, ENV_SET, n, EXO_ENV_SET_CONTROL, (uint64_t)control) ||
         (run && CALL(parent, ENV_RUN, n, 0x400000, 0x500000)))
+        return NULL;
+    return mock_env(name);
+}
+
+struct env *mock_vcpu(struct env *app, uint32_t cpu)
+{
+    int64_t name = CALL(app, ENV_CREATE, 0, 0, 0);
+    int64_t control = CALL(app, PAGE_ALLOC, EXO_ENV_SELF, EXO_FRAME_ANY, EXO_CONTROL);
+
+    if (name < 0)
+        return NULL;
+    uint64_t n = (uint64_t)name;
+    if (control < 0 || CALL(app, ENV_SET, n, EXO_ENV_SET_VCPU, cpu) ||
+        CALL(app, ENV_SET, n, EXO_ENV_SET_CONTROL, (uint64_t)control) ||
+        CALL(app, ENV_RUN, n, 0x400000, 0x500000))
         return NULL;
     return mock_env(name);
 }

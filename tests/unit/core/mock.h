@@ -81,6 +81,8 @@ void mock_forget_names(void);
 
 /* cpu_next at mock_now, for CPU mock_cpu; switches its TLB as a machine would. */
 struct env *mock_next(void);
+/* A vCPU of `app` for this CPU, which runs; NULL: refused. */
+struct env *mock_vcpu(struct env *app, uint32_t cpu);
 extern uint64_t mock_alarms[MOCK_CPUS];
 #define mock_alarm (mock_alarms[mock_cpu])
 

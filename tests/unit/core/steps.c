@@ -238,7 +238,7 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
         break;
     case EXO_CALL_ENV_SET:
         a[0] = some_env(self);
-        a[1] = steps_dice(EXO_ENV_SET_RIGHTS + 2);
+        a[1] = steps_dice(EXO_ENV_SET_VCPU + 2);
         if (a[1] == EXO_ENV_SET_ALLOW) {
             filter_for(self, &a[2]);
             break;
@@ -248,6 +248,7 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
                : a[1] == EXO_ENV_SET_NAME    ? 'a' + steps_dice(26)
                : a[1] == EXO_ENV_SET_FLOOR   ? steps_dice(12)
                : a[1] == EXO_ENV_SET_RIGHTS  ? steps_dice(3)
+               : a[1] == EXO_ENV_SET_VCPU    ? steps_dice(processor_count + 1)
                : a[1] == EXO_ENV_ADD_QUOTA   ? steps_dice(EXO_RESOURCES + 1)
                                              : 2ull << 40 | steps_dice(5);
         a[3] = steps_dice(10) ? 0 : 9;
@@ -361,21 +362,23 @@ static void arguments_for(struct env *self, uint32_t number, uint64_t a[6])
 /* A program scribbles over memory that it may write: DATA, rings, its control page. */
 static void scribble(const struct env *self)
 {
-    uint64_t n = some_frame(self, steps_dice(4) ? EXO_DATA : EXO_RING);
+    const struct env *app = self->acts_as ? &envs[self->acts_as] : self;
+    uint64_t n = some_frame(app, steps_dice(4) ? EXO_DATA : EXO_RING);
 
-    if (n < MOCK_FRAMES && frames[n].owner && &envs[frames[n].owner] == self &&
+    if (n < MOCK_FRAMES && frames[n].owner && &envs[frames[n].owner] == app &&
         (frames[n].type == EXO_DATA || frames[n].type == EXO_RING)) {
         uint32_t *words = machine_frame((frame_t){(uint32_t)n});
         words[steps_dice(3) ? steps_dice(40) : steps_dice(1024)] =
             steps_dice(3) ? steps_dice(600) : steps_dice(1u << 31);
     }
     struct exo_control *control = mock_control(self);
-    bool first = !self->parent.n; /* lives longer, so that trees grow */
+    bool first = !app->parent.n; /* lives longer, so that trees grow */
     control->disabled = !first && steps_dice(2);
     control->upcall_entry = first || steps_dice(300) ? 0x401000 : 1ull << 63;
     control->upcall_stack = first || steps_dice(300) ? 0x501000 : 0;
     control->wants_end = steps_dice(2);
     control->watch = steps_dice(2);
+    control->wants_cpus = steps_dice(2);
     control->call_deadline =
         steps_dice(3) ? mock_now + steps_dice(20000000) : !first && steps_dice(2);
 }
@@ -400,6 +403,11 @@ static void build(struct env *self)
         build_gate();
     if (!steps_dice(4)) {
         steps_revoke_build(self);
+        return;
+    }
+    if (!steps_dice(4)) {
+        if (mock_vcpu(self, steps_dice(processor_count)))
+            steps.vcpus++;
         return;
     }
     if (steps_dice(2)) {
@@ -489,6 +497,8 @@ static void step_call(bool full)
         number = self->gate.serves ? EXO_CALL_GATE_REPLY : EXO_CALL_GATE_CALL;
     uint64_t a[6];
 
+    if (!call_is_own(number))
+        self = env_application(self);
     arguments_for(self, number, a);
     mock_snapshot(full);
     int64_t result = call_dispatch(self, number, a);
@@ -607,7 +617,7 @@ void steps_one(bool full)
             steps.faults++;
             cpu_fault(current, 14, 0, 0x1234);
         } else if (!steps_dice(60)) {
-            build(current);
+            build(env_application(current));
         } else if (!steps_dice(40)) {
             step_foreign(full);
         } else {
