@@ -3,16 +3,16 @@
 #ifndef LIBOS_OFFSETS_H
 #define LIBOS_OFFSETS_H
 
-#define RAX       0
-#define RBX       8
-#define RCX       16
-#define RDX       24
-#define RSI       32
-#define RDI       40
-#define RBP       48
-#define R8        56
-#define R9        64
-#define R10       72
+#define RDI       0
+#define RSI       8
+#define RDX       16
+#define R10       24
+#define R8        32
+#define R9        40
+#define RAX       48
+#define RBX       56
+#define RCX       64
+#define RBP       72
 #define R11       80
 #define R12       88
 #define R13       96

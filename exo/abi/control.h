@@ -69,9 +69,10 @@
 
 #define EXO_READY_WORDS ((EXO_ENVS + 63) / 64)
 
-/* The registers of interrupted user code. Order is part of the contract. */
+/* The registers of interrupted user code. Order is part of the contract: arguments of a call first. */
 struct exo_context {
-    uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15;
+    uint64_t rdi, rsi, rdx, r10, r8, r9;
+    uint64_t rax, rbx, rcx, rbp, r11, r12, r13, r14, r15;
     uint64_t rip, rflags, rsp;
     uint64_t fs_base, gs_base;
 };

@@ -155,49 +155,70 @@ def prototypes(spec):
     yield "static inline bool call_is_own(uint64_t number)\n{\n    return number < 64 && CALLS_OWN >> number & 1;\n}\n"
     yield "\n/* Check the width of each argument and carry out the call. */\n"
     yield "int64_t call_dispatch(struct env *self, uint64_t number, const uint64_t a[6]);\n"
+    yield "/* The same by number, for who has checked that there is such a call: one below EXO_CALLS. */\n"
+    yield "typedef int64_t call_function(struct env *self, const uint64_t a[6]);\n"
+    yield "extern call_function *const call_table[EXO_CALLS];\n"
+    yield "/* The call of a number that is none: an upcall to `self`, whose result is that number, or an error. */\n"
+    yield "int64_t call_foreign(struct env *self, uint64_t number);\n"
     yield "/* The same for what may be in a batch. */\n"
     yield "int64_t batch_dispatch(struct env *self, uint64_t number, const uint64_t a[6]);\n\n#endif\n"
 
 
 def dispatch(spec):
+    """A function a call, which saves no register that this one does not need; a table of them; two switches."""
     yield HEAD + '#include "exo_handlers.h"\n\n'
-    batch = [call for call in spec["call"] if call.get("batch")]
-    alone = [call for call in spec["call"] if not call.get("batch")]
-    yield from switch("batch_dispatch", batch, "-EXO_E_CALL")
+    for call in spec["call"]:
+        yield from thunk(call)
+    named = {call["number"]: call["name"] for call in spec["call"]}
+    for number in (n for n in range(max(named)) if n not in named):
+        named[number] = f"retired_{number}"
+        yield f"static int64_t do_{named[number]}(struct env *self, const uint64_t *a)\n{{\n"
+        yield f"    (void)a;\n    return call_foreign(self, {number});\n}}\n\n"
+    yield "call_function *const call_table[EXO_CALLS] = {\n"
+    yield "".join(f"    do_{named[number]},\n" for number in sorted(named))
+    yield "};\n\n"
+    yield from switch("batch_dispatch", {call["number"]: call["name"] for call in spec["call"] if call.get("batch")})
     yield "\n"
-    yield from switch("call_dispatch", alone, "batch_dispatch(self, number, a)")
+    yield from switch("call_dispatch", named)
 
 
-def switch(name, calls, otherwise):
-    yield f"int64_t {name}(struct env *self, uint64_t number, const uint64_t a[6])\n{{\n"
-    yield "    int64_t error;\n\n    switch (number) {\n"
-    for call in calls:
-        yield f"    case EXO_CALL_{call['name'].upper()}: {{\n"
-        narrow = [i for i, (_, kind, *_) in enumerate(call["args"]) if kind not in ("u64", *MOST)]
-        if narrow:
-            joined = " | ".join(f"a[{i}]" for i in narrow)
-            yield f"        if (({joined}) >> 32)\n            return -EXO_E_RANGE;\n"
-        for i, (_, kind, *_) in enumerate(call["args"]):
-            if kind in MOST:
-                yield f"        if (a[{i}] > {MOST[kind]})\n            return -EXO_E_RANGE;\n"
-        values = ["self"]
-        for i, (name, kind, *whose) in enumerate(call["args"]):
-            if (kind, *whose) == ENTRY:
-                find = f"table_entry(self, (frame_t){{(uint32_t)a[{i - 1}]}}, (uint32_t)a[{i}], &error)"
-                yield f"        uint64_t *entry = {find};\n        if (!entry)\n            return error;\n"
-                values += [f"(uint32_t)a[{i}]", "entry"]
-            elif whose:
-                find = f"{kind}_{whose[0]}(self, ({C_TYPE[kind]}){{(uint32_t)a[{i}]}}, &error)"
-                yield f"        struct {kind} *{name} = {find};\n        if (!{name})\n            return error;\n"
-                values.append(name)
-            elif kind == "u64":
-                values.append(f"a[{i}]")
-            elif kind not in UNITS:
-                values.append(f"(uint32_t)a[{i}]")
-            else:
-                values.append(f"({C_TYPE[kind]}){{(uint32_t)a[{i}]}}")
-        yield f"        return call_{call['name']}({', '.join(values)});\n    }}\n"
-    yield f"    default:\n        return {otherwise};\n    }}\n}}\n"
+def thunk(call):
+    yield f"__attribute__((noinline)) static int64_t do_{call['name']}(struct env *self, const uint64_t *a)\n{{\n"
+    if not call["args"]:
+        yield "    (void)a;\n"
+    if any(whose for _, _, *whose in call["args"]):
+        yield "    int64_t error;\n\n"
+    narrow = [i for i, (_, kind, *_) in enumerate(call["args"]) if kind not in ("u64", *MOST)]
+    if narrow:
+        joined = " | ".join(f"a[{i}]" for i in narrow)
+        yield f"    if (({joined}) >> 32)\n        return -EXO_E_RANGE;\n"
+    for i, (_, kind, *_) in enumerate(call["args"]):
+        if kind in MOST:
+            yield f"    if (a[{i}] > {MOST[kind]})\n        return -EXO_E_RANGE;\n"
+    values = ["self"]
+    for i, (name, kind, *whose) in enumerate(call["args"]):
+        if (kind, *whose) == ENTRY:
+            find = f"table_entry(self, (frame_t){{(uint32_t)a[{i - 1}]}}, (uint32_t)a[{i}], &error)"
+            yield f"    uint64_t *entry = {find};\n    if (!entry)\n        return error;\n"
+            values += [f"(uint32_t)a[{i}]", "entry"]
+        elif whose:
+            find = f"{kind}_{whose[0]}(self, ({C_TYPE[kind]}){{(uint32_t)a[{i}]}}, &error)"
+            yield f"    struct {kind} *{name} = {find};\n    if (!{name})\n        return error;\n"
+            values.append(name)
+        elif kind == "u64":
+            values.append(f"a[{i}]")
+        elif kind not in UNITS:
+            values.append(f"(uint32_t)a[{i}]")
+        else:
+            values.append(f"({C_TYPE[kind]}){{(uint32_t)a[{i}]}}")
+    yield f"    return call_{call['name']}({', '.join(values)});\n}}\n\n"
+
+
+def switch(name, named):
+    yield f"int64_t {name}(struct env *self, uint64_t number, const uint64_t a[6])\n{{\n    switch (number) {{\n"
+    for number in sorted(named):
+        yield f"    case {number}:\n        return do_{named[number]}(self, a);\n"
+    yield "    default:\n        return -EXO_E_CALL;\n    }\n}\n"
 
 
 def manual(spec):

@@ -370,20 +370,28 @@ void cpu_fault(struct env *self, uint64_t vector, uint64_t error, uint64_t addre
     env_pend(self, EXO_UP_FAULT);
 }
 
+int64_t call_foreign(struct env *self, uint64_t number)
+{
+    if (upcalls_off(self))
+        return -EXO_E_CALL;
+    env_pend(self, EXO_UP_FOREIGN);
+    return (int64_t)number; /* rax goes on holding it, for `saved` */
+}
+
+int64_t cpu_act(struct env *self, uint64_t number)
+{
+    self->calls++;
+    if (number >= EXO_CALLS)
+        return call_foreign(self, number);
+    struct env *as = call_is_own(number) ? self : env_application(self);
+    return call_dispatch(as, number, (const uint64_t *)&self->context); /* arguments come first */
+}
+
 bool cpu_call(struct env *self)
 {
     if (self->state != EXO_ENV_LIVE)
         return true; /* another CPU ended it on its way here */
-    struct exo_context *c = &self->context;
-    const uint64_t arguments[6] = {c->rdi, c->rsi, c->rdx, c->r10, c->r8, c->r9};
-
-    self->calls++;
-    struct env *as = call_is_own(c->rax) ? self : env_application(self);
-    int64_t result = call_dispatch(as, c->rax, arguments);
-    if (result == -EXO_E_CALL && !upcalls_off(self))
-        env_pend(self, EXO_UP_FOREIGN); /* rax goes on holding the number, for `saved` */
-    else
-        c->rax = (uint64_t)result;
+    self->context.rax = (uint64_t)cpu_act(self, self->context.rax);
     return processors_stirred || (self->pending && !upcalls_off(self));
 }
 

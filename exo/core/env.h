@@ -57,8 +57,11 @@ struct revoke {
 };
 
 struct env {
-    env_t name; /* slot and generation; 0 while FREE */
+    struct exo_context
+        context; /* registers while not running; the machine's entry counts on its place */
+    env_t name;  /* slot and generation; 0 while FREE */
     enum exo_env_state state;
+    uint32_t acts_as; /* slot of the application whose further vCPU it is; 0: its own (vcpu.c) */
     env_t parent;
     char label[17];
     uint32_t generation; /* kept while FREE */
@@ -78,7 +81,6 @@ struct env {
     struct exo_filter allow[EXO_ALLOWANCES];
 
     /* its vCPU */
-    struct exo_context context;    /* registers while not running; the trap entry saves here */
     _Alignas(16) uint8_t fpu[512]; /* FXSAVE image, saved by the machine on a switch */
     uint32_t pending;              /* reasons not yet delivered */
     bool waiting;                  /* in `wait`: runs when pending or past the deadline */
@@ -97,8 +99,7 @@ struct env {
     uint64_t slices_run, preempts, ticks, upcalls, calls;
 
     /* vcpu.c */
-    uint16_t acts_as;        /* slot of the application whose further vCPU it is; 0: its own */
-    uint8_t acts_on;         /* and the CPU that it is for */
+    uint8_t acts_on;         /* the CPU that it is for, if it is such a one */
     uint16_t vcpu[EXO_CPUS]; /* slots of its own further vCPUs, by their CPUs; 0: none */
     uint64_t cpus_had;       /* CPUs of which it, or such a one, has positions */
 

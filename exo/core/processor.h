@@ -54,10 +54,13 @@ struct env *cpu_next(struct processor *p, uint64_t now, uint64_t *alarm);
 void cpu_fault(struct env *self, uint64_t vector, uint64_t error, uint64_t address);
 
 /*
- * Carry out call `number` for `self`, which a CPU runs, with arguments and result in its context. True:
- * call cpu_next after; false: nothing that it decided on has changed, and `self` can go on.
+ * Carry out the call in the context of `self`, which a CPU runs, and leave its result there. True:
+ * call cpu_next after; false: nothing that it decided on has changed, and `self` can go on. (In the kernel
+ * entry.S does just this.)
  */
 bool cpu_call(struct env *self);
+/* Its part: carry out that call of `self`, which is LIVE, with the arguments in its context. */
+int64_t cpu_act(struct env *self, uint64_t number);
 
 /* What stands in env->on for this CPU. */
 static inline uint8_t processor_on(const struct processor *p)

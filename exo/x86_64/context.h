@@ -3,16 +3,16 @@
 #ifndef EXO_X86_64_CONTEXT_H
 #define EXO_X86_64_CONTEXT_H
 
-#define RAX    0
-#define RBX    8
-#define RCX    16
-#define RDX    24
-#define RSI    32
-#define RDI    40
-#define RBP    48
-#define R8     56
-#define R9     64
-#define R10    72
+#define RDI    0
+#define RSI    8
+#define RDX    16
+#define R10    24
+#define R8     32
+#define R9     40
+#define RAX    48
+#define RBX    56
+#define RCX    64
+#define RBP    72
 #define R11    80
 #define R12    88
 #define R13    96
@@ -24,8 +24,17 @@
 #define FS     144
 #define GS     152
 
-/* From a context to its environment's count of upcalls (exo/core/env.h). */
-#define CONTEXT_UPCALLS 1136
+/* struct env (exo/core/env.h), which begins with the context, and whatever else a call looks at. */
+#define ENV_STATE   164 /* and acts_as behind it */
+#define ENV_PENDING 2304
+#define ENV_UPCALLS 2768
+#define ENV_CALLS   2776
+#define STATE_LIVE  2
+#define CALLS       41 /* calls.toml */
+
+/* struct kernel_lock (lock.h) */
+#define LOCK_NEXT    0
+#define LOCK_SERVING 4
 
 /* struct exo_control */
 #define CONTROL_ENTRY    0

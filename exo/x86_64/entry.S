@@ -2,10 +2,16 @@
 /*
  * entry.S - every way into the kernel and the one way out.
  *
- * No nesting: an entry from user mode stores all registers straight into the current environment's
+ * No nesting: an entry from user mode stores registers straight into the current environment's
  * context and starts on the CPU's own, empty kernel stack, whose top is its struct cpu (percpu.h). C decides what comes next and returns
  * the context to go on with. Interrupts are off in the kernel but for cpu_idle and cpu_breathe,
  * and for what a CPU without an environment works on.
+ *
+ * An exception or interrupt stores all registers. A call mostly goes back to where it came from, so it
+ * stores what C may change and a call may read: arguments, rip and flags. The rest stays where the
+ * caller has it and follows once somebody has to decide who goes on (`decide`), before machine_enter.
+ * Until then nobody reads it: while an environment runs the core looks at no register of its context
+ * but those, and rip if it ends; results of gates and of `wait` go to who does not run.
  *
  * gs: whatever an application wrote there is there in the kernel, too, which never uses it; its other
  * base leads to struct cpu. They are exchanged by the first instruction after SYSCALL and back before
@@ -80,18 +86,104 @@ syscall_entry:
         swapgs
         mov %rsp, %gs:CPU_USER_RSP
         mov %gs:CPU_CONTEXT, %rsp
-        mov %rax, RAX(%rsp)
-        mov %rcx, RCX(%rsp)
+        mov %rdi, RDI(%rsp)
+        mov %rsi, RSI(%rsp)
+        mov %rdx, RDX(%rsp)
+        mov %r10, R10(%rsp)
+        mov %r8, R8(%rsp)
+        mov %r9, R9(%rsp)
         mov %rcx, RIP(%rsp)
-        mov %gs:CPU_USER_RSP, %rax
-        mov %rax, RSP(%rsp)
-        mov %gs:CPU_SELF, %rcx
-        swapgs
-        SAVE_REST
         mov %r11, RFLAGS(%rsp)
-        mov %rcx, %rsp
-        xor %ebp, %ebp
-        call trap_call
+        mov %rsp, %rdi                  /* the environment */
+        mov %rsp, %rsi                  /* its arguments */
+        mov %gs:CPU_SELF, %rsp
+        swapgs
+        /* kernel_lock(); from here to `called` as cpu_call does it (exo/core/cpu.c). */
+        mov $1, %ecx
+        lock xadd %ecx, kernel_lock_word+LOCK_NEXT(%rip)
+        cmp %ecx, kernel_lock_word+LOCK_SERVING(%rip)
+        jne contended
+locked:
+        cmpq $STATE_LIVE, ENV_STATE(%rdi) /* and acts_as is 0 */
+        jne not_plain
+        cmp $CALLS, %rax
+        jae act
+        incq ENV_CALLS(%rdi)
+        lea call_table(%rip), %rcx
+        call *(%rcx,%rax,8)
+called:
+        mov CPU_CONTEXT(%rsp), %rcx
+        cmpq $0, processors_stirred(%rip)
+        jne decide
+        cmpl $0, ENV_PENDING(%rcx)
+        jne pending
+        /* kernel_unlock(), and back with the result in rax. */
+quick:
+        incl kernel_lock_word+LOCK_SERVING(%rip)
+        cmpb $0, speculation_clears(%rip)
+        jne quick_clear
+quick_cleared:
+        mov RDI(%rcx), %rdi
+        mov RSI(%rcx), %rsi
+        mov RDX(%rcx), %rdx
+        mov R10(%rcx), %r10
+        mov R8(%rcx), %r8
+        mov R9(%rcx), %r9
+        mov RFLAGS(%rcx), %r11
+        mov CPU_USER_RSP(%rsp), %rsp
+        mov RIP(%rcx), %rcx
+        sysretq
+
+quick_clear:
+        verw data_selector(%rip)
+        jmp quick_cleared
+
+contended:
+        push %rax
+        sub $8, %rsp
+        mov %ecx, %edi
+        call kernel_lock_wait
+        add $8, %rsp
+        pop %rax
+        mov CPU_CONTEXT(%rsp), %rdi
+        mov %rdi, %rsi
+        jmp locked
+
+not_plain:
+        cmpl $STATE_LIVE, ENV_STATE(%rdi)
+        jne decide                      /* another CPU ended it on its way here */
+act:
+        mov %rax, %rsi
+        call cpu_act
+        jmp called
+
+/* Reasons for an upcall: none comes while they are off. */
+pending:
+        mov CPU_CONTROL(%rsp), %rdx
+        cmpq $0, CONTROL_DISABLED(%rdx)
+        jne quick
+
+/* The rest of the context, as SYSCALL left it. */
+decide:
+        mov CPU_CONTEXT(%rsp), %rcx
+        mov %rax, RAX(%rcx)
+        mov %rbx, RBX(%rcx)
+        mov %rbp, RBP(%rcx)
+        mov %r12, R12(%rcx)
+        mov %r13, R13(%rcx)
+        mov %r14, R14(%rcx)
+        mov %r15, R15(%rcx)
+        mov CPU_USER_RSP(%rsp), %rax
+        mov %rax, RSP(%rcx)
+        mov RIP(%rcx), %rax
+        mov %rax, RCX(%rcx)
+        mov RFLAGS(%rcx), %rax
+        mov %rax, R11(%rcx)
+        rdfsbase %rax
+        mov %rax, FS(%rcx)
+        rdgsbase %rax
+        mov %rax, GS(%rcx)
+        call machine_enter
         /* fall through */
 
 /* rax = context to go on with. */

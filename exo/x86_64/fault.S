@@ -78,7 +78,7 @@ fault_quick:
         movq $1, CONTROL_DISABLED(%rcx)
         mov 40(%rsp), %rax
         mov CPU_CONTEXT(%rax), %rax
-        incq CONTEXT_UPCALLS(%rax)
+        incq ENV_UPCALLS(%rax)
         cmpb $0, speculation_clears(%rip)
         jne clear
 cleared:

@@ -12,6 +12,7 @@
  */
 #include "context.h"
 #include "env.h"
+#include "exo_calls.h"
 #include "io.h"
 #include "ipi.h"
 #include "lock.h"
@@ -24,6 +25,7 @@
 
 #define AT(type, field, offset)                                                                    \
     _Static_assert(__builtin_offsetof(struct type, field) == (offset), "context.h says so")
+AT(exo_context, rdi, RDI);
 AT(exo_context, rax, RAX);
 AT(exo_context, r15, R15);
 AT(exo_context, rip, RIP);
@@ -38,7 +40,15 @@ AT(exo_control, saved, CONTROL_SAVED);
 AT(exo_control, fault.vector, CONTROL_VECTOR);
 AT(exo_control, fault.error, CONTROL_ERROR);
 AT(exo_control, fault.address, CONTROL_ADDRESS);
-AT(env, upcalls, __builtin_offsetof(struct env, context) + CONTEXT_UPCALLS);
+AT(env, context, 0);
+AT(env, state, ENV_STATE);
+AT(env, acts_as, ENV_STATE + 4);
+AT(env, pending, ENV_PENDING);
+AT(env, upcalls, ENV_UPCALLS);
+AT(env, calls, ENV_CALLS);
+AT(kernel_lock, next, LOCK_NEXT);
+AT(kernel_lock, serving, LOCK_SERVING);
+_Static_assert(STATE_LIVE == EXO_ENV_LIVE && CALLS == EXO_CALLS, "entry.S says so");
 _Static_assert(EXO_UP_FAULT == 1 && FLAGS_USER == 0x202 && EXO_USER_END == 1ull << 47,
                "fault.S says so");
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * traps.c - calls, exceptions and interrupts on their way from entry.S to the core.
+ * traps.c - exceptions and interrupts on their way from entry.S to the core.
  */
 #include "env.h"
 #include "io.h"
@@ -32,7 +32,6 @@ static struct source lines[LINES][LINE_SHARERS];
 static struct source messages[MESSAGES];
 static uint16_t line_mask = 0xffff;
 
-struct exo_context *trap_call(void);
 struct exo_context *trap_user(uint64_t vector, uint64_t error);
 void trap_in_kernel(uint64_t vector, const uint64_t *frame);
 void syscall_entry(void);
@@ -41,16 +40,6 @@ void syscall_entry(void);
 static struct env *running(void)
 {
     return this_cpu()->processor->current;
-}
-
-struct exo_context *trap_call(void)
-{
-    kernel_lock();
-    struct env *env = running();
-    if (cpu_call(env))
-        return machine_enter();
-    kernel_unlock();
-    return &env->context;
 }
 
 struct exo_context *trap_user(uint64_t vector, uint64_t error)

@@ -23,7 +23,7 @@ EDGE = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
 USAGE = re.compile(r"(\d+) bytes \((static|dynamic,bounded|dynamic)\)")
 
 # Entered from entry.S on the kernel's empty stack.
-ENTRIES = ("boot_main", "trap_call", "trap_user", "cpu_main")
+ENTRIES = ("boot_main", "call_dispatch", "cpu_act", "kernel_lock_wait", "machine_enter", "trap_user", "cpu_main")
 # And on the one in the image that the loader's jump leads to.
 FIRST = "boot_first"
 # entry.S: what the CPU pushes (40, and up to 8 to align), vector and error, nine registers, the
