@@ -7,10 +7,14 @@
  *       with its going to sleep: that spares a way into the kernel
  *   A3  a call that no handler answers is kept here until a thread takes it: there is one at most, as
  *       the kernel delivers none before the last is answered
+ *   A4  `call_deadline` of the control page is 0 but in a call that has one, so that others need not
+ *       look after it
  */
 #include "gate.h"
 
 #include "libos.h"
+#include "switching.h"
+#include "trace.h"
 
 struct door {
     gate_t gate; /* 0: free */
@@ -25,12 +29,28 @@ static bool taken;          /* a thread took it and has not answered */
 
 static const struct exo_words *due; /* a handler's answer, to be sent; NULL: none */
 
+/* What was called; ours until it is answered. */
+#define CALLED ((struct exo_incoming *)&control->call)
+
 /* Critical. */
-static int64_t reply(const struct exo_words *words, uint64_t sleep)
+__attribute__((always_inline)) static inline int64_t reply(const struct exo_words *words,
+                                                           uint64_t sleep)
 {
     const uint64_t *w = words->word;
 
     return exo_gate_reply(w[0], w[1], w[2], w[3], w[4], sleep);
+}
+
+/* Critical. Its answer; NULL: it is for gate_take. */
+__attribute__((always_inline)) static inline const struct exo_words *handle(void)
+{
+    struct exo_incoming *call = CALLED;
+    const struct door *door = &doors[call->tag % GATE_DOORS];
+
+    if (!door->handler)
+        return NULL;
+    door->handler(door->argument, (env_t){(uint32_t)call->caller}, &call->words);
+    return &call->words;
 }
 
 void gate_flush(void)
@@ -40,27 +60,29 @@ void gate_flush(void)
     due = NULL;
 }
 
+/* A server's loop: from one call to the next there is nothing in it but the handler. */
 uint32_t gate_wait(uint64_t deadline)
 {
+    const uint64_t sleep = deadline ? deadline : UINT64_MAX;
     const struct exo_words *words = due;
 
-    if (!words)
-        return (uint32_t)exo_wait(deadline);
     due = NULL;
-    return (uint32_t)reply(words, deadline ? deadline : UINT64_MAX);
+    do {
+        uint32_t reasons = (uint32_t)(words ? reply(words, sleep) : exo_wait(deadline));
+        if (reasons != EXO_UP_CALL || trace_ring || !(words = handle()))
+            return reasons;
+    } while (!thread_ready);
+    due = words;
+    return 0;
 }
 
 void gate_incoming(void)
 {
-    struct exo_incoming *call =
-        (struct exo_incoming *)&control->call; /* ours until it is answered */
-    const struct door *door = &doors[call->tag % GATE_DOORS];
-
-    if (door->handler) {
-        door->handler(door->argument, (env_t){(uint32_t)call->caller}, &call->words);
-        due = &call->words;
+    due = handle();
+    if (due)
         return;
-    }
+    const struct exo_incoming *call = CALLED;
+    const struct door *door = &doors[call->tag % GATE_DOORS];
     kept = (struct gate_call){door->gate, {(uint32_t)call->caller}, call->words};
     kept_count = 1;
     thread_wake(&kept, UINT32_MAX, 1);
@@ -143,9 +165,11 @@ gate_t gate_find(env_t peer, uint32_t mark)
     return (gate_t){0};
 }
 
-int64_t gate_call(gate_t gate, struct exo_words *words, uint64_t timeout_ns)
+/* A4 */
+__attribute__((noinline)) static int64_t call_until(gate_t gate, struct exo_words *words,
+                                                    uint64_t timeout_ns)
 {
-    uint64_t deadline = timeout_ns ? time_deadline(timeout_ns) : 0;
+    uint64_t deadline = time_deadline(timeout_ns);
     struct exo_words said = *words;
     const uint64_t *w = said.word;
     bool handling = control->disabled; /* from within a handler: upcalls stay off */
@@ -154,8 +178,18 @@ int64_t gate_call(gate_t gate, struct exo_words *words, uint64_t timeout_ns)
         critical_begin();
     control->call_deadline = deadline;
     int64_t result = exo_gate_call(gate, w[0], w[1], w[2], w[3], w[4], &said);
+    control->call_deadline = 0;
     if (!handling)
         critical_end();
     *words = said;
     return result;
+}
+
+int64_t gate_call(gate_t gate, struct exo_words *words, uint64_t timeout_ns)
+{
+    const uint64_t *w = words->word;
+
+    if (timeout_ns)
+        return call_until(gate, words, timeout_ns);
+    return exo_gate_call(gate, w[0], w[1], w[2], w[3], w[4], words);
 }

@@ -50,6 +50,8 @@ def check(spec):
             fail(f"{call['name']} has too many arguments for a batch: {BATCH_ARGUMENTS} at most")
         if call.get("answer") and len(call["args"]) < ANSWER:
             fail(f"{call['name']} has an answer of {ANSWER} words and needs as many arguments")
+        if call.get("answer") and not call.get("lost"):
+            fail(f"{call['name']} has an answer in registers, which are lost as arguments")
         if call.get("answer") and call.get("batch"):
             fail(f"{call['name']} has an answer in registers, which a batch has not")
         if "CALL" in call["errors"]:
@@ -100,18 +102,19 @@ def handler(call):
     return ", ".join(["struct env *self", *words])
 
 
-def answered_stub(call):
-    """A stub for a call whose answer comes in the first five registers: *answer, if it is not refused."""
-    yield f"static inline int64_t exo_{call['name']}({parameters(call)}, struct exo_words *answer)\n{{\n"
+def losing_stub(call):
+    """A stub for a call that loses its arguments' registers, or answers in the first five: *answer, if not refused."""
+    answer = ", struct exo_words *answer" if call.get("answer") else ""
+    yield f"static inline int64_t exo_{call['name']}({parameters(call)}{answer})\n{{\n"
     for (name, kind, *_), register in zip(call["args"], REGISTERS):
         value = f"{name}.n" if kind in UNITS else name
         yield f'    register uint64_t {register} __asm__("{register}") = {value};\n'
-    changed = ", ".join(f'"+r"({register})' for register in REGISTERS[:ANSWER])
-    kept = "".join(f', "r"({register})' for register in REGISTERS[ANSWER : len(call["args"])])
+    changed = ", ".join(f'"+r"({register})' for register in REGISTERS[: len(call["args"])])
     yield "    int64_t result;\n"
     yield f'    __asm__ volatile("syscall" : "=a"(result), {changed}\n'
-    yield f'                     : "a"((uint64_t)EXO_CALL_{call["name"].upper()}){kept} : "rcx", "r11", "memory");\n'
-    yield f"    if (result >= 0)\n        *answer = (struct exo_words){{{{{', '.join(REGISTERS[:ANSWER])}}}}};\n"
+    yield f'                     : "a"((uint64_t)EXO_CALL_{call["name"].upper()}) : "rcx", "r11", "memory");\n'
+    if answer:
+        yield f"    if (result >= 0)\n        *answer = (struct exo_words){{{{{', '.join(REGISTERS[:ANSWER])}}}}};\n"
     yield "    return result;\n}\n\n"
 
 
@@ -119,8 +122,8 @@ def stubs(spec):
     yield HEAD + '#ifndef EXO_STUBS_H\n#define EXO_STUBS_H\n\n#include "exo_calls.h"\n#include "types.h"\n\n'
     for call in spec["call"]:
         yield f"/* Returns {call['returns']}; or -EXO_E_...: {', '.join(call['errors']) or 'none'}. */\n"
-        if call.get("answer"):
-            yield from answered_stub(call)
+        if call.get("lost"):
+            yield from losing_stub(call)
             continue
         yield f"static inline int64_t exo_{call['name']}({parameters(call)})\n{{\n"
         inputs = [f'"a"((uint64_t)EXO_CALL_{call["name"].upper()})']
@@ -224,7 +227,7 @@ def switch(name, named):
 def manual(spec):
     yield "# The calls\n\nWritten by `exo/abi/generate.py` from `exo/abi/calls.toml`.\n\n"
     yield "Number in rax, arguments in rdi, rsi, rdx, r10, r8, r9; the result comes back in rax.\n"
-    yield "rcx and r11 are lost. A negative result is an error. A refused call changes nothing.\n\n"
+    yield "rcx and r11 are lost, of some calls the arguments' registers, too. A negative result is an error. A refused call changes nothing.\n\n"
     yield "A number that is not in this table is no call: it becomes the upcall `EXO_UP_FOREIGN` of the caller\n"
     yield "(`exo/abi/control.h`), or, with upcalls disabled, the error `EXO_E_CALL`.\n\n"
     yield "| number | call | returns |\n|---|---|---|\n"
@@ -235,6 +238,8 @@ def manual(spec):
         arguments += ", struct exo_words *answer" if call.get("answer") else ""
         yield f"\n## {call['name']}\n\n`exo_{call['name']}({arguments})`\n\n{call['doc'].strip()}\n\n"
         yield f"Returns {call['returns']}.\n\nErrors: {', '.join(call['errors']) or 'none'}.\n"
+        if call.get("lost"):
+            yield f"\nLost: {', '.join(REGISTERS[: len(call['args'])])}, but for an answer in them.\n"
         if call.get("batch"):
             yield "\nMay be in a [`batch`](#batch).\n"
     yield "\n# The errors\n\n| number | name | meaning |\n|---|---|---|\n"

@@ -42,11 +42,13 @@ uint64_t processors_stirred;
 
 void cpu_init(struct processor *table, uint32_t count, uint64_t *expiry)
 {
+    static const uint32_t nobody;
+
     processors = table;
     processor_count = count;
     processors_quiet = processors_stirred = 0;
     for (uint32_t i = 0; i < count; i++, expiry += 2 * env_count) {
-        processors[i] = (struct processor){.number = i, .expiry = expiry};
+        processors[i] = (struct processor){.number = i, .expiry = expiry, .readers = &nobody};
         for (uint32_t node = 0; node < 2 * env_count; node++)
             expiry[node] = UINT64_MAX;
     }
@@ -94,18 +96,27 @@ static bool consider(struct env *env)
 {
     bool before = env->ready;
 
-    env_stir(env);
     env->ready = env_can_run(env);
-    if (env->ready != before)
+    if (env->ready != before) {
+        if (env->gate.way_from)
+            way_close(env);
         slice_refresh(env);
+    }
     expiry_set(env, env_expiry(env));
     return env->ready != before;
 }
 
+static void reckon(struct env *env)
+{
+    while (consider(env) &&
+           (env = env_tell_parent(env))) /* EXO_ENV_DEPTH times at most: each is told of a child */
+        env_stir(env);
+}
+
 void cpu_consider(struct env *env)
 {
-    while (env && consider(env)) /* EXO_ENV_DEPTH times at most: each is told of a child */
-        env = env_tell_parent(env);
+    env_stir(env);
+    reckon(env);
 }
 
 /* Raise what is due, at most EXPIRE_MAX of it. */
@@ -167,6 +178,7 @@ static void cpu_give(struct processor *p, struct env *env, uint64_t now)
     if (!env)
         return;
     if (env->home != p->number) {
+        way_close(env);
         expiry_set(env, UINT64_MAX);
         env->home = (uint8_t)p->number;
         expiry_set(env, env_expiry(env));
@@ -174,6 +186,15 @@ static void cpu_give(struct processor *p, struct env *env, uint64_t now)
     env->on = processor_on(p);
     if (slice_is_hidden(env))
         slice_refresh(env);
+}
+
+void cpu_handed_on(struct processor *p, struct env *env, uint64_t when)
+{
+    struct env *before = p->current;
+
+    cpu_give(p, env, when);
+    reckon(before);
+    reckon(env);
 }
 
 /* The position whose turn it is, or SET_NONE. */
@@ -276,8 +297,7 @@ static uint32_t reasons_take(struct env *env)
         reasons &= ~EXO_UP_CALL;
     if (reasons & EXO_UP_READY) {
         struct exo_control *control = machine_frame(env->control);
-        for (uint32_t i = 0; i < EXO_READY_WORDS; i++)
-            control->ready[i] = env->ready_children.word[i];
+        __builtin_memcpy(control->ready, env->ready_children.word, sizeof(control->ready));
     }
     env_unpend(env, reasons & ~EXO_UP_CALL);
     return reasons;
@@ -385,14 +405,6 @@ int64_t cpu_act(struct env *self, uint64_t number)
         return call_foreign(self, number);
     struct env *as = call_is_own(number) ? self : env_application(self);
     return call_dispatch(as, number, (const uint64_t *)&self->context); /* arguments come first */
-}
-
-bool cpu_call(struct env *self)
-{
-    if (self->state != EXO_ENV_LIVE)
-        return true; /* another CPU ended it on its way here */
-    self->context.rax = (uint64_t)cpu_act(self, self->context.rax);
-    return processors_stirred || (self->pending && !upcalls_off(self));
 }
 
 /* What is left of the slice goes to `to`, or to whoever is next. (Who has no CPU makes calls in tests.) */

@@ -282,28 +282,19 @@ int64_t call_env_set(struct env *self, struct env *env, uint32_t what, uint64_t 
 
     struct exo_filter filter;
     switch (what) {
-    case EXO_ENV_SET_ROOT:
-        return set_frame(env, &env->root, a, EXO_PML4);
-    case EXO_ENV_SET_CONTROL:
-        return set_frame(env, &env->control, a, EXO_CONTROL);
-    case EXO_ENV_SET_NAME:
-        return set_label(env, a, b);
+        CASE(EXO_ENV_SET_ROOT, set_frame(env, &env->root, a, EXO_PML4));
+        CASE(EXO_ENV_SET_CONTROL, set_frame(env, &env->control, a, EXO_CONTROL));
+        CASE(EXO_ENV_SET_NAME, set_label(env, a, b));
     case EXO_ENV_SET_MAC:
         filter = (struct exo_filter){.value.mac = a, .mask.mac = EXO_MAC_ALL};
         return add_allowance(self, env, &filter, false);
-    case EXO_ENV_SET_FLOOR:
-        return set_floor(env, a);
-    case EXO_ENV_ADD_QUOTA:
-        return add_quota(self, env, a, b);
-    case EXO_ENV_SET_ALLOW:
-        return set_allow(self, env, a, b);
-    case EXO_ENV_SET_RIGHTS:
-        return set_rights(self, env, a);
-    case EXO_ENV_SET_VCPU:
-        return vcpu_set(self, env, a);
-    default:
-        return -EXO_E_RANGE;
+        CASE(EXO_ENV_SET_FLOOR, set_floor(env, a));
+        CASE(EXO_ENV_ADD_QUOTA, add_quota(self, env, a, b));
+        CASE(EXO_ENV_SET_ALLOW, set_allow(self, env, a, b));
+        CASE(EXO_ENV_SET_RIGHTS, set_rights(self, env, a));
+        CASE(EXO_ENV_SET_VCPU, vcpu_set(self, env, a));
     }
+    return -EXO_E_RANGE;
 }
 
 int64_t call_env_run(struct env *self, struct env *env, uint64_t rip, uint64_t rsp, uint64_t rdi)
@@ -394,6 +385,7 @@ static void end_one(struct env *env, enum exo_end why, uint32_t status, uint64_t
 
     env->state = EXO_ENV_ZOMBIE;
     env->waiting = false;
+    way_close(env);
     cpu_consider(env);
     cpu_forget(env);
     if (env->gate.callee)

@@ -20,6 +20,11 @@
 #define FACT(facts, index)                                                                         \
     ((index) < sizeof(facts) / sizeof(*(facts)) ? (facts)[index] : -(int64_t)EXO_E_RANGE)
 
+/* In a switch of a function whose answers these are. */
+#define CASE(value, answer)                                                                        \
+    case value:                                                                                    \
+        return answer
+
 #define FLAGS_USER 0x202u /* interrupts on; bit 1 is always 1 (Intel SDM vol. 1, 3.4.3) */
 
 #define ENV_KERNEL 0u /* slot 0 stands for "nobody" */
@@ -43,6 +48,14 @@ struct env_gate {
     struct set lent;                  /* positions of all who wait for it, however indirectly */
     uint8_t height;                   /* calls that hang above it, one on another */
     uint16_t waiters[EXO_GATE_DEPTH]; /* how many wait for it with so many above themselves */
+
+    /* the short way: to whom from here, and from whom to here */
+    uint16_t way_to, way_from;
+    struct gate_way {
+        uint64_t gate, tag, caller;        /* its name, or its application's */
+        struct env *callee;                /* NULL: the way is closed */
+        struct exo_control *control, *own; /* the callee's and the caller's */
+    } way;                                 /* for gate.S */
 };
 
 /* What the parent wants back, and what its child would rather lose (revoke.c). */

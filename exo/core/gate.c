@@ -9,6 +9,14 @@
  *   G3  waiting goes in no circle and nests at most EXO_GATE_DEPTH deep         inv_gate_depth
  *   G4  what passes is five words each way, the gate's tag and the caller's name
  *   G5  a reply right works once: for the call that was delivered last
+ *   G6  a way leads from a caller to a callee that sleeps with nothing pending, through a gate that is the
+ *       callee's and that the caller may use: a call there has one outcome, the callee gets it at once, on
+ *       the caller's time. An answer with which its callee goes to sleep opens one; whatever changes what
+ *       it rests on closes it. A caller has one, and a callee is at the end of one   inv_gate_ways
+ *   G7  along it the machine loads the callee's registers and is done (exo/x86_64/gate.S): until the core is
+ *       entered for anything else it knows nothing of the call. Who enters has it booked first, as
+ *       if it had been made by call_gate_call; if the answer comes before, and the callee sleeps again
+ *       until the same deadline, nothing is to be booked but the time that each had
  *
  * `height` is how many calls hang one on another at most above an environment; `waiters` counts
  * those that wait for it by their own height, so that it stays exact when one of many leaves.
@@ -21,6 +29,7 @@
 
 #include "exo_handlers.h"
 #include "machine.h"
+#include "processor.h"
 #include "slice.h"
 
 struct gate gates[GATE_TABLE];
@@ -85,6 +94,7 @@ int64_t call_gate_delete(struct env *self, struct gate *gate)
 {
     uint32_t i = EXO_GATE_SLOT(gate->name.n);
 
+    way_close(self);
     *gate = (struct gate){.name = gate->name};
     set_remove(&self->gate.own, i);
     set_add(&gates_free, i);
@@ -97,6 +107,7 @@ int64_t call_gate_grant(struct env *self, struct gate *gate, struct env *env, ui
     if (env->state == EXO_ENV_ZOMBIE)
         return -EXO_E_ENV;
 
+    way_close(self);
     return names_put(gate->holder, EXO_GATE_HOLDERS, env->name, allow) ? 0 : -EXO_E_BUSY;
 }
 
@@ -135,6 +146,8 @@ static void waiter_changed(struct env *env, uint32_t was, uint32_t is)
         while (now && !g->waiters[now - 1])
             now--;
         g->height = (uint8_t)now;
+        if (now == EXO_GATE_DEPTH)
+            way_close(env); /* what it calls may refuse now */
         if (now == before || !g->callee)
             return;
         was = before + 1;
@@ -203,6 +216,59 @@ bool gate_reclaim(struct env *env)
     return i;
 }
 
+/* --- the short way ----------------------------------------------------------------- */
+
+void way_close(struct env *env)
+{
+    struct env *to = &envs[env->gate.way_to], *from = &envs[env->gate.way_from]; /* or nobody */
+
+    to->gate.way_from = from->gate.way_to = 0;
+    from->gate.way = env->gate.way = (struct gate_way){0};
+    env->gate.way_to = env->gate.way_from = 0;
+}
+
+/* `callee` has answered `caller` and sleeps: if nothing is to be decided at its next call, a way opens. */
+static void way_open(struct env *caller, struct env *callee)
+{
+    const struct gate *gate = gate_find(caller->gate.name);
+    env_t name = env_application(caller)->name;
+    void *to = machine_frame(callee->control), *own = machine_frame(caller->control);
+
+    /* The gate, or the right to call, may have gone while it was called. */
+    if (!gate || &envs[gate->owner] != callee ||
+        !names_have(gate->holder, EXO_GATE_HOLDERS, name) || callee->ready || callee->pending ||
+        caller->home != callee->home || caller->gate.height == EXO_GATE_DEPTH)
+        return;
+    way_close(caller);
+    way_close(callee);
+    caller->gate.way_to = slot_of(callee);
+    callee->gate.way_from = slot_of(caller);
+    caller->gate.way = (struct gate_way){gate->name.n, gate->tag, name.n, callee, to, own};
+}
+
+void calls_book(void)
+{
+    for (struct processor *p = processors; calls_unbooked && p < processors + processor_count;
+         p++) {
+        struct env *caller = p->current, *callee = p->unbooked;
+        if (!callee)
+            continue;
+        /* G7: as call_gate_call, and the end of the callee's sleep, would have it. */
+        p->unbooked = NULL;
+        calls_unbooked--;
+        caller->calls++;
+        caller->gate.name.n = (uint32_t)caller->gate.way.gate;
+        caller->gate.callee = slot_of(callee);
+        caller->gate.served = callee->gate.serves = true;
+        callee->gate.caller = slot_of(caller);
+        callee->waiting = false;
+        callee->deadline = 0;
+        waiter_changed(callee, 0, caller->gate.height + 1u);
+        slice_lend(caller, true);
+        cpu_handed_on(p, callee, p->called);
+    }
+}
+
 /* --- call and reply ---------------------------------------------------------------- */
 
 int64_t call_gate_call(struct env *self, gate_t name, uint64_t a, uint64_t b, uint64_t c,
@@ -222,12 +288,11 @@ int64_t call_gate_call(struct env *self, gate_t name, uint64_t a, uint64_t b, ui
     if (end == self || depth > EXO_GATE_DEPTH)
         return -EXO_E_STATE;
 
-    const struct exo_control *control = machine_frame(self->control);
     struct env_gate *g = &self->gate;
     g->name = name;
     g->callee = slot_of(callee);
     g->words = (struct exo_words){{a, b, c, d, e}};
-    self->deadline = *(const volatile uint64_t *)&control->call_deadline;
+    self->deadline = ((volatile struct exo_control *)machine_frame(self->control))->call_deadline;
     list_append(waiter_link, &callee->gate.waiting, slot_of(self));
     waiter_changed(callee, 0, g->height + 1u);
     cpu_consider(self);
@@ -245,8 +310,7 @@ bool gate_deliver(struct env *env)
             gate_call_end(caller, -EXO_E_EMPTY);
             continue;
         }
-        struct exo_control *control = machine_frame(env->control);
-        control->call =
+        ((struct exo_control *)machine_frame(env->control))->call =
             (struct exo_incoming){gate->tag, env_application(caller)->name.n, caller->gate.words};
         list_remove(waiter_link, &env->gate.waiting, slot_of(caller));
         caller->gate.served = true;
@@ -261,23 +325,23 @@ bool gate_deliver(struct env *env)
 int64_t call_gate_reply(struct env *self, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
                         uint64_t e, uint64_t sleep)
 {
-    if (!self->gate.serves)
+    struct env *app = env_application(self);
+    if (!app->gate.serves)
         return -EXO_E_EMPTY;
 
-    struct env *caller = self->gate.caller ? &envs[self->gate.caller] : NULL;
-    self->gate.serves = false;
+    struct env *caller = app->gate.caller ? &envs[app->gate.caller] : NULL;
+    app->gate.serves = false;
     if (caller) {
-        struct exo_context *to = &caller->context;
         gate_call_end(caller, 0);
-        to->rdi = a;
-        to->rsi = b;
-        to->rdx = c;
-        to->r10 = d;
-        to->r8 = e;
+        const struct exo_words words = {{a, b, c, d, e}};
+        __builtin_memcpy(&caller->context, &words,
+                         sizeof(words)); /* the answer's registers come first */
     } else {
-        callee_tell(self);
+        callee_tell(app);
     }
     if (sleep)
         call_wait(self, sleep);
+    if (sleep && caller && app == self)
+        way_open(caller, self);
     return !caller;
 }

@@ -34,6 +34,9 @@ bool gate_deliver(struct env *env);
 
 int64_t gate_info(const struct env *self, uint32_t which, uint32_t index);
 
+/* Close what ways lead from and to `env`: something has changed of what they rest on. */
+void way_close(struct env *env);
+
 /* `env` is in its call no more: it goes on with this result. */
 void gate_call_end(struct env *env, int64_t result);
 

@@ -24,39 +24,23 @@ static bool may_ask(const struct env *self, const struct env *env)
 static int64_t info_machine(uint32_t index)
 {
     switch (index) {
-    case EXO_MACHINE_ABI:
-        return EXO_ABI_VERSION;
-    case EXO_MACHINE_FRAMES:
-        return frame_count;
-    case EXO_MACHINE_FREE:
-        return frame_free_count;
-    case EXO_MACHINE_TSC_HZ:
-        return (int64_t)machine_tsc_hz;
-    case EXO_MACHINE_BOOT_TSC:
-        return (int64_t)machine_boot_tsc;
-    case EXO_MACHINE_CPUS:
-        return machine_cpus;
-    case EXO_MACHINE_NICS:
-        return nic_count;
-    case EXO_MACHINE_IDLE_TICKS:
-        return (int64_t)cpu_idle_ticks();
-    case EXO_MACHINE_ENVS:
-        return env_count;
-    case EXO_MACHINE_QUEUES:
-        return queue_count;
-    case EXO_MACHINE_SLICES:
-        return slice_count;
-    case EXO_MACHINE_CPU_SLICES:
-        return slice_each;
-    case EXO_MACHINE_OWNERS:
-        return account_owners.n;
-    case EXO_MACHINE_ACCOUNTS:
-        return account_frame.n;
-    case EXO_MACHINE_TRACES:
-        return trace_frame.n;
-    default:
-        return -EXO_E_RANGE;
+        CASE(EXO_MACHINE_ABI, EXO_ABI_VERSION);
+        CASE(EXO_MACHINE_FRAMES, frame_count);
+        CASE(EXO_MACHINE_FREE, frame_free_count);
+        CASE(EXO_MACHINE_TSC_HZ, (int64_t)machine_tsc_hz);
+        CASE(EXO_MACHINE_BOOT_TSC, (int64_t)machine_boot_tsc);
+        CASE(EXO_MACHINE_CPUS, machine_cpus);
+        CASE(EXO_MACHINE_NICS, nic_count);
+        CASE(EXO_MACHINE_IDLE_TICKS, (int64_t)cpu_idle_ticks());
+        CASE(EXO_MACHINE_ENVS, env_count);
+        CASE(EXO_MACHINE_QUEUES, queue_count);
+        CASE(EXO_MACHINE_SLICES, slice_count);
+        CASE(EXO_MACHINE_CPU_SLICES, slice_each);
+        CASE(EXO_MACHINE_OWNERS, account_owners.n);
+        CASE(EXO_MACHINE_ACCOUNTS, account_frame.n);
+        CASE(EXO_MACHINE_TRACES, trace_frame.n);
     }
+    return -EXO_E_RANGE;
 }
 
 static int64_t env_mac(const struct env *env)
@@ -78,41 +62,24 @@ APART static int64_t info_env(struct env *self, env_t name, uint32_t index)
     if (index - EXO_ENV_QUOTA < EXO_RESOURCES)
         return env->quota[index - EXO_ENV_QUOTA];
     switch (index) {
-    case EXO_ENV_SELF_NAME:
-        return env->name.n;
-    case EXO_ENV_STATE:
-        return env->state;
-    case EXO_ENV_PARENT:
-        return env->parent.n;
-    case EXO_ENV_ROOT:
-        return env->root.n;
-    case EXO_ENV_CONTROL:
-        return env->control.n;
-    case EXO_ENV_SLICES:
-        return env->slices;
-    case EXO_ENV_SLICES_RUN:
-        return (int64_t)env->slices_run;
-    case EXO_ENV_TICKS:
-        return (int64_t)cpu_ticks(env);
-    case EXO_ENV_MAC:
-        return env_mac(env);
-    case EXO_ENV_END:
-        return (int64_t)((uint64_t)env->end << 32 | env->end_status);
-    case EXO_ENV_END_RIP:
-        return (int64_t)(env->end_rip & INT64_MAX);
-    case EXO_ENV_END_ADDRESS:
-        return (int64_t)(env->end_address & INT64_MAX);
-    case EXO_ENV_UPCALLS:
-        return (int64_t)env->upcalls;
-    case EXO_ENV_CALLS:
-        return (int64_t)env->calls;
-    case EXO_ENV_GIVEN:
-        return grant_name(env->grants[GRANT_GIVEN].first);
-    case EXO_ENV_RECEIVED:
-        return grant_name(env->grants[GRANT_RECEIVED].first);
-    default:
-        return -EXO_E_RANGE;
+        CASE(EXO_ENV_SELF_NAME, env->name.n);
+        CASE(EXO_ENV_STATE, env->state);
+        CASE(EXO_ENV_PARENT, env->parent.n);
+        CASE(EXO_ENV_ROOT, env->root.n);
+        CASE(EXO_ENV_CONTROL, env->control.n);
+        CASE(EXO_ENV_SLICES, env->slices);
+        CASE(EXO_ENV_SLICES_RUN, (int64_t)env->slices_run);
+        CASE(EXO_ENV_TICKS, (int64_t)cpu_ticks(env));
+        CASE(EXO_ENV_MAC, env_mac(env));
+        CASE(EXO_ENV_END, (int64_t)((uint64_t)env->end << 32 | env->end_status));
+        CASE(EXO_ENV_END_RIP, (int64_t)(env->end_rip & INT64_MAX));
+        CASE(EXO_ENV_END_ADDRESS, (int64_t)(env->end_address & INT64_MAX));
+        CASE(EXO_ENV_UPCALLS, (int64_t)env->upcalls);
+        CASE(EXO_ENV_CALLS, (int64_t)env->calls);
+        CASE(EXO_ENV_GIVEN, grant_name(env->grants[GRANT_GIVEN].first));
+        CASE(EXO_ENV_RECEIVED, grant_name(env->grants[GRANT_RECEIVED].first));
     }
+    return -EXO_E_RANGE;
 }
 
 APART static int64_t info_frame(struct env *self, uint32_t n, uint32_t index)
@@ -123,19 +90,13 @@ APART static int64_t info_frame(struct env *self, uint32_t n, uint32_t index)
     if (!may_ask(self, &envs[f->owner]))
         return -EXO_E_OWNER;
     switch (index) {
-    case EXO_FRAME_OWNER:
-        return envs[f->owner].name.n;
-    case EXO_FRAME_TYPE:
-        return f->type;
-    case EXO_FRAME_MAPPED:
-        return f->mapped;
-    case EXO_FRAME_PINNED:
-        return f->pinned;
-    case EXO_FRAME_GRANTED:
-        return f->granted;
-    default:
-        return -EXO_E_RANGE;
+        CASE(EXO_FRAME_OWNER, envs[f->owner].name.n);
+        CASE(EXO_FRAME_TYPE, f->type);
+        CASE(EXO_FRAME_MAPPED, f->mapped);
+        CASE(EXO_FRAME_PINNED, f->pinned);
+        CASE(EXO_FRAME_GRANTED, f->granted);
     }
+    return -EXO_E_RANGE;
 }
 
 APART static int64_t info_queue(struct env *self, uint32_t n, uint32_t index)
@@ -161,21 +122,14 @@ APART static int64_t info_nic(uint32_t which, uint32_t index)
     for (uint32_t i = 0; i < 8 && nic->name[i]; i++)
         driver |= (int64_t)nic->name[i] << (8 * i);
     switch (index) {
-    case EXO_NIC_MAC:
-        return (int64_t)nic->mac;
-    case EXO_NIC_LINK:
-        return nic->link;
-    case EXO_NIC_INTERRUPTS:
-        return (int64_t)nic->interrupts;
-    case EXO_NIC_UNMATCHED:
-        return (int64_t)nic->unmatched;
-    case EXO_NIC_DRIVER:
-        return driver;
-    case EXO_NIC_CROWDED:
-        return (int64_t)nic->crowded;
-    default:
-        return -EXO_E_RANGE;
+        CASE(EXO_NIC_MAC, (int64_t)nic->mac);
+        CASE(EXO_NIC_LINK, nic->link);
+        CASE(EXO_NIC_INTERRUPTS, (int64_t)nic->interrupts);
+        CASE(EXO_NIC_UNMATCHED, (int64_t)nic->unmatched);
+        CASE(EXO_NIC_DRIVER, driver);
+        CASE(EXO_NIC_CROWDED, (int64_t)nic->crowded);
     }
+    return -EXO_E_RANGE;
 }
 
 static int64_t info_slice(uint32_t position)
@@ -188,21 +142,13 @@ int64_t call_info(struct env *self, uint32_t what, uint32_t which, uint32_t inde
     if (what == EXO_INFO_MACHINE)
         return which ? -EXO_E_RANGE : info_machine(index);
     switch (what) {
-    case EXO_INFO_ENV:
-        return info_env(self, (env_t){which}, index);
-    case EXO_INFO_FRAME:
-        return info_frame(self, which, index);
-    case EXO_INFO_QUEUE:
-        return info_queue(self, which, index);
-    case EXO_INFO_SLICE:
-        return info_slice(which);
-    case EXO_INFO_NIC:
-        return info_nic(which, index);
-    case EXO_INFO_GATE:
-        return gate_info(self, which, index);
-    case EXO_INFO_GRANT:
-        return grant_info(self, (grant_t){which}, index);
-    default:
-        return -EXO_E_RANGE;
+        CASE(EXO_INFO_ENV, info_env(self, (env_t){which}, index));
+        CASE(EXO_INFO_FRAME, info_frame(self, which, index));
+        CASE(EXO_INFO_QUEUE, info_queue(self, which, index));
+        CASE(EXO_INFO_SLICE, info_slice(which));
+        CASE(EXO_INFO_NIC, info_nic(which, index));
+        CASE(EXO_INFO_GATE, gate_info(self, which, index));
+        CASE(EXO_INFO_GRANT, grant_info(self, (grant_t){which}, index));
     }
+    return -EXO_E_RANGE;
 }

@@ -18,10 +18,13 @@ struct processor {
     uint32_t position;   /* in the slice vector */
     uint64_t slice_end;  /* time stamp */
     uint64_t since;      /* `current` has it, or nobody has, since then */
+    struct env
+        *unbooked;   /* who runs by a call of `current` that is to be booked (gate.c), or NULL */
+    uint64_t called; /* when that began */
     uint64_t idle_ticks;
     bool yielded;            /* `current` gave up the rest of its slice */
     bool ending;             /* `current` was told that its slice is over, and has its grace */
-    const uint32_t *readers; /* trace.c: how many map its ring of events; NULL: it has none, */
+    const uint32_t *readers; /* trace.c: how many map its ring of events, */
     const struct env *told;  /* who had it when the ring was last looked after, */
     uint64_t told_preempts;  /* and how often that one had been preempted by then */
     /* Node i holds the earlier of nodes 2i and 2i + 1, node env_count + slot when the timer or
@@ -50,16 +53,22 @@ void cpu_init(struct processor *table, uint32_t count, uint64_t *expiry);
  */
 struct env *cpu_next(struct processor *p, uint64_t now, uint64_t *alarm);
 
+/* gate.c: `env` has had the CPU since `when`, on the time of who had it before and waits for it now. What was
+ * decided holds on. */
+void cpu_handed_on(struct processor *p, struct env *env, uint64_t when);
+
+/* gate.c: on so many CPUs a call is under way that is not booked yet. Who takes the lock books them first; the
+ * machine has it beside that lock. */
+extern uint32_t calls_unbooked;
+void calls_book(void);
+
 /* `self`, which a CPU runs, raised an exception: queue EXO_UP_FAULT or end it. Call cpu_next after. */
 void cpu_fault(struct env *self, uint64_t vector, uint64_t error, uint64_t address);
 
 /*
- * Carry out the call in the context of `self`, which a CPU runs, and leave its result there. True:
- * call cpu_next after; false: nothing that it decided on has changed, and `self` can go on. (In the kernel
- * entry.S does just this.)
+ * Carry out call `number` of `self`, which is LIVE and which a CPU runs, with the arguments in its context. Call
+ * cpu_next after if a CPU is stirred, or `self` has reasons for an upcall that it wants.
  */
-bool cpu_call(struct env *self);
-/* Its part: carry out that call of `self`, which is LIVE, with the arguments in its context. */
 int64_t cpu_act(struct env *self, uint64_t number);
 
 /* What stands in env->on for this CPU. */

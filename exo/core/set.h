@@ -55,20 +55,6 @@ static inline uint32_t set_first(const struct set *set)
     return 64 * w + (uint32_t)__builtin_ctzll(set->word[w]);
 }
 
-/* The smallest member above n, else the smallest of all, else SET_NONE. */
-static inline uint32_t set_after(const struct set *set, uint32_t n)
-{
-    uint64_t word = set->word[n / 64] & ~1ull << n % 64;
-    uint64_t words = set->some & ~1ull << n / 64;
-
-    if (word)
-        return n / 64 * 64 + (uint32_t)__builtin_ctzll(word);
-    if (!words)
-        return set_first(set);
-    uint32_t w = (uint32_t)__builtin_ctzll(words);
-    return 64 * w + (uint32_t)__builtin_ctzll(set->word[w]);
-}
-
 /* The smallest member that is at least `n` and below `end`, or SET_NONE. */
 static inline uint32_t set_from(const struct set *set, uint32_t n, uint32_t end)
 {
@@ -85,6 +71,14 @@ static inline uint32_t set_from(const struct set *set, uint32_t n, uint32_t end)
     }
     uint32_t found = 64 * w + (uint32_t)__builtin_ctzll(word);
     return found < end ? found : SET_NONE;
+}
+
+/* The smallest member above n, else the smallest of all, else SET_NONE. */
+static inline uint32_t set_after(const struct set *set, uint32_t n)
+{
+    uint32_t next = set_from(set, n + 1, SET_MAX);
+
+    return next != SET_NONE ? next : set_first(set);
 }
 
 /* All members of `part` come into `set`, or leave it: a step a word that has any. */

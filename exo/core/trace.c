@@ -3,7 +3,7 @@
  * trace.c - a ring of events for each CPU: whom it runs, and why it no longer runs who was before.
  *
  *   R1  a ring is written while its first frame is mapped by somebody, and who may map it is decided as
- *       for all FACTS; else a decision costs two loads and two tests
+ *       for all FACTS; else a decision costs two loads and a test
  *   R2  it holds names and times, and no contents of anybody's
  *   R3  an event is whole before `written` counts it
  */
@@ -40,15 +40,12 @@ static uint8_t why_lost(const struct processor *p)
 {
     const struct env *before = p->told;
 
-    if (!before)
-        return EXO_TRACE_AFTER_NOBODY;
-    if (before->state != EXO_ENV_LIVE)
-        return EXO_TRACE_OVER;
-    if (before->gate.callee)
-        return EXO_TRACE_CALLS;
-    if (before->waiting)
-        return EXO_TRACE_WAITS;
-    return before->preempts != p->told_preempts ? EXO_TRACE_TAKEN : EXO_TRACE_GAVE;
+    return !before                                ? EXO_TRACE_AFTER_NOBODY
+           : before->state != EXO_ENV_LIVE        ? EXO_TRACE_OVER
+           : before->gate.callee                  ? EXO_TRACE_CALLS
+           : before->waiting                      ? EXO_TRACE_WAITS
+           : before->preempts != p->told_preempts ? EXO_TRACE_TAKEN
+                                                  : EXO_TRACE_GAVE;
 }
 
 /* What happened while nobody read is not known: the first event says who has the CPU, since now. */

@@ -19,7 +19,7 @@ void trace_tell(struct processor *p, uint64_t now);
 /* It is decided who has the CPU: tell it if anybody reads and that is another than before. */
 static inline void trace_decided(struct processor *p, uint64_t now)
 {
-    if (p->readers && *p->readers)
+    if (*p->readers)
         trace_tell(p, now);
 }
 

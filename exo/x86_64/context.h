@@ -27,14 +27,15 @@
 /* struct env (exo/core/env.h), which begins with the context, and whatever else a call looks at. */
 #define ENV_STATE   164 /* and acts_as behind it */
 #define ENV_PENDING 2304
-#define ENV_UPCALLS 2768
-#define ENV_CALLS   2776
+#define ENV_UPCALLS 2816
+#define ENV_CALLS   2824
 #define STATE_LIVE  2
 #define CALLS       41 /* calls.toml */
 
 /* struct kernel_lock (lock.h) */
-#define LOCK_NEXT    0
-#define LOCK_SERVING 4
+#define LOCK_NEXT     0
+#define LOCK_SERVING  8
+#define LOCK_UNBOOKED 12
 
 /* struct exo_control */
 #define CONTROL_ENTRY    0
@@ -44,5 +45,35 @@
 #define CONTROL_VECTOR   208
 #define CONTROL_ERROR    216
 #define CONTROL_ADDRESS  224
+
+/* For gate.S. struct env, which begins with the context: */
+#define ENV_NAME        160
+#define ENV_ROOT        824
+#define ENV_FPU         1792
+#define ENV_DEADLINE    2328
+#define ENV_TICKS       2808
+#define ENV_WAY_GATE    2744
+#define ENV_WAY_TAG     2752
+#define ENV_WAY_CALLER  2760
+#define ENV_WAY_CALLEE  2768
+#define ENV_WAY_CONTROL 2776
+#define ENV_WAY_OWN     2784
+
+/* struct processor */
+#define PROCESSOR_CURRENT  8
+#define PROCESSOR_SINCE    40
+#define PROCESSOR_UNBOOKED 48
+#define PROCESSOR_CALLED   56
+#define PROCESSOR_READERS  80
+
+/* struct exo_control */
+#define CONTROL_CALL_TAG      256
+#define CONTROL_CALL_CALLER   264
+#define CONTROL_CALL_WORDS    272
+#define CONTROL_CALL_DEADLINE 312
+
+#define CALL_GATE_CALL        33 /* calls.toml */
+#define CALL_GATE_REPLY       34
+#define UP_CALL               512
 
 #endif

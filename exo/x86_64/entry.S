@@ -14,7 +14,7 @@
  * but those, and rip if it ends; results of gates and of `wait` go to who does not run.
  *
  * gs: whatever an application wrote there is there in the kernel, too, which never uses it; its other
- * base leads to struct cpu. They are exchanged by the first instruction after SYSCALL and back before
+ * base leads to struct cpu. They are exchanged after SYSCALL and back before
  * C is called, with no branch in between that could be guessed wrongly. An NMI or a machine check
  * within finds its stack by the TSS, and is the end; a debug exception comes before the first
  * exchange or not at all, as the flags are masked.
@@ -79,10 +79,11 @@ cpu_serve:
         mov %rax, GS(%rsp)
         .endm
 
-/* SYSCALL: rip is in rcx, flags in r11; FMASK has cleared IF, DF, TF, AC, NT. */
-        .globl syscall_entry
-        .balign 16
-syscall_entry:
+/*
+ * A call: arguments, rip and flags into the context; rdi = the environment, rsi = its arguments. Then
+ * kernel_lock(), all of it if the flags say equal; from here to `called` as cpu_call does it (exo/core/cpu.c).
+ */
+        .macro CALL_ENTER
         swapgs
         mov %rsp, %gs:CPU_USER_RSP
         mov %gs:CPU_CONTEXT, %rsp
@@ -94,20 +95,26 @@ syscall_entry:
         mov %r9, R9(%rsp)
         mov %rcx, RIP(%rsp)
         mov %r11, RFLAGS(%rsp)
-        mov %rsp, %rdi                  /* the environment */
-        mov %rsp, %rsi                  /* its arguments */
+        mov %rsp, %rdi
+        mov %rsp, %rsi
         mov %gs:CPU_SELF, %rsp
         swapgs
-        /* kernel_lock(); from here to `called` as cpu_call does it (exo/core/cpu.c). */
         mov $1, %ecx
         lock xadd %ecx, kernel_lock_word+LOCK_NEXT(%rip)
-        cmp %ecx, kernel_lock_word+LOCK_SERVING(%rip)
+        cmp %rcx, kernel_lock_word+LOCK_SERVING(%rip)
+        .endm
+
+/* SYSCALL: rip is in rcx, flags in r11; FMASK has cleared IF, DF, TF, AC, NT. */
+        .globl syscall_entry
+        .balign 16
+syscall_entry:
+        cmp $CALL_GATE_CALL, %rax
+        jae gate_entry                  /* perhaps one with a shorter way */
+        CALL_ENTER
         jne contended
-locked:
         cmpq $STATE_LIVE, ENV_STATE(%rdi) /* and acts_as is 0 */
         jne not_plain
-        cmp $CALLS, %rax
-        jae act
+plain:
         incq ENV_CALLS(%rdi)
         lea call_table(%rip), %rcx
         call *(%rcx,%rax,8)
@@ -137,6 +144,19 @@ quick_cleared:
 quick_clear:
         verw data_selector(%rip)
         jmp quick_cleared
+
+/* What gate.S leaves to others: numbers that it does not know, and those that it does. */
+        .globl syscall_rest
+        .balign 16
+syscall_rest:
+        CALL_ENTER
+        jne contended
+locked:
+        cmpq $STATE_LIVE, ENV_STATE(%rdi)
+        jne not_plain
+        cmp $CALLS, %rax
+        jb plain
+        jmp act
 
 contended:
         push %rax

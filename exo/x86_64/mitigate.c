@@ -17,7 +17,7 @@
 #define MSR_CAPABILITIES 0x10au
 #define SEVEN_HAS_CAPS   (1u << 29)
 
-bool speculation_clears;
+bool speculation_clears, speculation_costs;
 static bool barrier, restricted;
 
 static struct speculation_cpu cpu_read(void)
@@ -50,6 +50,7 @@ void speculation_init(void)
 
     barrier = s.barrier;
     speculation_clears = s.clear_buffers;
+    speculation_costs = s.barrier || s.clear_buffers;
     restricted = s.restricted;
     speculation_apply();
     if (s.auto_restricted)

@@ -22,10 +22,14 @@
 #define CPU_TRAPS_AT 0x6000
 
 /* Offsets in struct cpu, for entry.S. */
-#define CPU_SELF     0
-#define CPU_CONTEXT  8
-#define CPU_USER_RSP 16
-#define CPU_CONTROL  24
+#define CPU_SELF         0
+#define CPU_CONTEXT      8
+#define CPU_USER_RSP     16
+#define CPU_CONTROL      24
+#define CPU_PROCESSOR    32
+#define CPU_SAVES_TO     40
+#define CPU_LOADED_ROOT  48
+#define CPU_LOADED_STATE 52
 
 #ifndef __ASSEMBLER__
 
@@ -75,19 +79,20 @@ struct cpu {
     struct exo_context *context; /* where the registers of the environment that runs go */
     uint64_t user_rsp;           /* between two instructions */
     struct exo_control *control; /* of whom `loaded_root` belongs to, or one with upcalls off */
+    struct processor
+        *processor; /* the core's part; NULL: it runs nobody. Fixed after the CPU has started */
+    struct env *saves_to; /* who may have changed them since; NULL: they are saved */
+    frame_t loaded_root;  /* in CR3; 0: the kernel's own */
+    env_t loaded_state;   /* whose FPU registers and bases are in the CPU; 0: nobody's */
 
     /* fixed after the CPU has started */
     uint32_t number, apic_id;
-    struct processor *processor; /* the core's part; NULL: it runs nobody */
     uint64_t gdt[8];
     struct tss tss;
 
     /* this CPU only */
-    frame_t loaded_root;  /* in CR3; 0: the kernel's own */
-    env_t loaded_state;   /* whose FPU registers and bases are in the CPU; 0: nobody's */
-    struct env *saves_to; /* who may have changed them since; NULL: they are saved */
-    uint64_t armed;       /* for when its timer is set */
-    uint64_t fired;       /* when its timer interrupted last */
+    uint64_t armed; /* for when its timer is set */
+    uint64_t fired; /* when its timer interrupted last */
 
     /* written by one CPU at a time, read by any: with __atomic builtins */
     uint32_t state; /* enum cpu_state */

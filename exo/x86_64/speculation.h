@@ -38,6 +38,6 @@ struct speculation speculation_choose(const struct speculation_cpu *cpu);
 void speculation_init(void);
 void speculation_apply(void);
 void speculation_switch(void);
-extern bool speculation_clears;
+extern bool speculation_clears, speculation_costs; /* VERW; that or what speculation_switch does */
 
 #endif

@@ -48,7 +48,35 @@ AT(env, upcalls, ENV_UPCALLS);
 AT(env, calls, ENV_CALLS);
 AT(kernel_lock, next, LOCK_NEXT);
 AT(kernel_lock, serving, LOCK_SERVING);
+AT(kernel_lock, unbooked, LOCK_UNBOOKED);
 _Static_assert(STATE_LIVE == EXO_ENV_LIVE && CALLS == EXO_CALLS, "entry.S says so");
+AT(env, name, ENV_NAME);
+AT(env, root, ENV_ROOT);
+AT(env, fpu, ENV_FPU);
+AT(env, deadline, ENV_DEADLINE);
+AT(env, ticks, ENV_TICKS);
+AT(env, gate.way.gate, ENV_WAY_GATE);
+AT(env, gate.way.tag, ENV_WAY_TAG);
+AT(env, gate.way.caller, ENV_WAY_CALLER);
+AT(env, gate.way.callee, ENV_WAY_CALLEE);
+AT(env, gate.way.control, ENV_WAY_CONTROL);
+AT(env, gate.way.own, ENV_WAY_OWN);
+AT(processor, current, PROCESSOR_CURRENT);
+AT(processor, since, PROCESSOR_SINCE);
+AT(processor, unbooked, PROCESSOR_UNBOOKED);
+AT(processor, called, PROCESSOR_CALLED);
+AT(processor, readers, PROCESSOR_READERS);
+AT(exo_control, call.tag, CONTROL_CALL_TAG);
+AT(exo_control, call.caller, CONTROL_CALL_CALLER);
+AT(exo_control, call.words, CONTROL_CALL_WORDS);
+AT(exo_control, call_deadline, CONTROL_CALL_DEADLINE);
+AT(cpu, processor, CPU_PROCESSOR);
+AT(cpu, saves_to, CPU_SAVES_TO);
+AT(cpu, loaded_root, CPU_LOADED_ROOT);
+AT(cpu, loaded_state, CPU_LOADED_STATE);
+_Static_assert(CALL_GATE_CALL == EXO_CALL_GATE_CALL && CALL_GATE_REPLY == EXO_CALL_GATE_REPLY &&
+                   UP_CALL == EXO_UP_CALL,
+               "gate.S says so");
 _Static_assert(EXO_UP_FAULT == 1 && FLAGS_USER == 0x202 && EXO_USER_END == 1ull << 47,
                "fault.S says so");
 

@@ -35,6 +35,7 @@ const char *inv_gate_table(void); /* invariants_gate.c */
 const char *inv_gate_calls(void);
 const char *inv_gate_depth(void);
 const char *inv_gate_time(void);
+const char *inv_gate_ways(void);
 const char *inv_queue_flights(void);
 const char *inv_queue_frames(void);
 const char *inv_filter_lists(void);

@@ -2,6 +2,8 @@
 /* invariants_gate.c - what holds of gates and of the calls through them (gate.c). */
 #include "gate.h"
 #include "invariants.h"
+#include "machine.h"
+#include "processor.h"
 #include "slice.h"
 
 #define REQUIRE(condition, sentence)                                                               \
@@ -78,6 +80,47 @@ const char *inv_gate_calls(void)
                 "a call pends that cannot be delivered, or one that can does not");
     }
     REQUIRE(in_lists + served == wait, "somebody waits for an answer of nobody");
+    return NULL;
+}
+
+/* Is what a way rests on as it has to be, and what gate.S is told of it true? */
+static bool way_is_good(const struct env *caller)
+{
+    const struct env *callee = &envs[caller->gate.way_to];
+    const struct gate_way *way = &caller->gate.way;
+    const struct gate *gate = &gates[EXO_GATE_SLOT(way->gate)];
+    uint32_t app = caller->acts_as ? envs[caller->acts_as].name.n : caller->name.n;
+    bool may = false;
+
+    for (uint32_t i = 0; i < EXO_GATE_HOLDERS; i++)
+        may |= gate->holder[i].n == app;
+    return may && gate->owner == caller->gate.way_to && gate->name.n == way->gate &&
+           gate->tag == way->tag && way->caller == app && caller->state == EXO_ENV_LIVE &&
+           callee->state == EXO_ENV_LIVE && callee->waiting && !callee->ready && !callee->pending &&
+           callee->deadline && !callee->gate.serves && caller->gate.height < EXO_GATE_DEPTH &&
+           caller->home == callee->home && way->callee == callee &&
+           way->control == machine_frame(callee->control) &&
+           way->own == machine_frame(caller->control);
+}
+
+const char *inv_gate_ways(void)
+{
+    uint32_t unbooked = 0;
+
+    for (uint32_t slot = 0; slot < env_count; slot++) {
+        const struct env_gate *g = &envs[slot].gate;
+        REQUIRE(!g->way_to == !g->way.callee, "a way is open and leads nowhere");
+        REQUIRE(!g->way_to || (envs[g->way_to].gate.way_from == slot && way_is_good(&envs[slot])),
+                "a way is open that should be closed");
+        REQUIRE(!g->way_from || envs[g->way_from].gate.way_to == slot, "a way comes from nowhere");
+    }
+    for (uint32_t i = 0; i < processor_count; i++) {
+        const struct processor *p = &processors[i];
+        unbooked += p->unbooked != NULL;
+        REQUIRE(!p->unbooked || (p->current && p->current->gate.way.callee == p->unbooked),
+                "a call is to be booked that went along no way");
+    }
+    REQUIRE(unbooked == calls_unbooked, "the number of calls to be booked is wrong");
     return NULL;
 }
 

@@ -242,6 +242,9 @@ static bool env_kept(const struct change *c, uint32_t slot)
 
     if (may & MAY_SELF)
         return true;
+    old.gate.way_to = env->gate.way_to; /* by which way a call would go: inv_gate_ways */
+    old.gate.way_from = env->gate.way_from;
+    old.gate.way = env->gate.way;
     old.ready_children = env->ready_children; /* what its children may do: inv_env_ready_children */
     if (may & MAY_PENDING) {
         old.pending = env->pending;
@@ -251,6 +254,7 @@ static bool env_kept(const struct change *c, uint32_t slot)
         old.slices = env->slices;
         old.positions = env->positions;
         old.cpus = env->cpus;
+        old.cpus_had = env->cpus_had;
     }
     if (may & MAY_REVOKE)
         old.revoke = env->revoke;
@@ -317,6 +321,7 @@ static bool may_be_told(uint32_t may, uint32_t offset)
                    end = first + sizeof(struct exo_revocation);
 
     return (may & MAY_PENDING && offset == offsetof(struct exo_control, pending)) ||
+           (may & MAY_SLICES && offset == offsetof(struct exo_control, cpus)) ||
            (may & MAY_NOTIFY && offset == offsetof(struct exo_control, notified)) ||
            (may & MAY_REVOKE && offset >= first && offset < end);
 }

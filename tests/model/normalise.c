@@ -22,6 +22,7 @@
  *                their differences and their places in the ring are looked at.
  *   gates        have generation 1, free ones 0; a name that names nobody, or no gate, is 0. Who is in
  *                no list has no neighbours.
+ *   ways         are closed: the core says which are open, and goes none itself.
  *   words        that wait to be delivered, or were, are zero like registers.
  *   groups       of a packet that is no longer under way nothing is left: nobody looks at it.
  *   owned lists  are sorted if the machine has no step that depends on their order (env_reclaim).
@@ -46,6 +47,7 @@ static void normalise_gates(void)
         bool there = g->callee && i < GATE_TABLE && gates[i].owner && gates[i].name.n == g->name.n;
         g->name.n = there ? GATE(i) : 0;
         memset(&g->words, 0, sizeof(g->words));
+        way_close(&envs[slot]); /* nobody takes one here: tests/unit/core/way.c does */
         if (!g->callee || g->served)
             g->link = (struct link){0};
     }

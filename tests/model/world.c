@@ -15,6 +15,7 @@ jmp_buf world_escape;
 
 uint64_t machine_tsc_hz = 1000, machine_boot_tsc = 7; /* two ticks a slice */
 uint32_t machine_cpus = 1;
+uint32_t calls_unbooked;
 
 static uint64_t ram[WORLD_FRAMES][EXO_PAGE_SIZE / 8];
 static struct frame frame_table[WORLD_FRAMES];

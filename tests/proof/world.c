@@ -11,6 +11,7 @@
 
 uint64_t machine_tsc_hz, machine_boot_tsc;
 uint32_t machine_cpus;
+uint32_t calls_unbooked;
 
 /* One object a frame, so that a pointer into a frame cannot lead into the next. */
 static uint64_t ram_0[WORLD_WORDS], ram_1[WORLD_WORDS], ram_2[WORLD_WORDS], ram_3[WORLD_WORDS],

@@ -16,6 +16,7 @@ uint32_t mock_console_used, mock_flushes, mock_logged;
 
 uint64_t machine_tsc_hz = 1000000000, machine_boot_tsc = 7;
 uint32_t machine_cpus = 1;
+uint32_t calls_unbooked;
 
 static uint8_t *ram;
 
@@ -303,14 +304,46 @@ struct env *mock_boot(void)
     return first;
 }
 
-struct env *mock_next(void)
+/* As who takes the kernel's lock. */
+static void enter(void)
 {
-    struct env *env = cpu_next(&processors[mock_cpu], mock_now, &mock_alarm);
+    if (calls_unbooked)
+        calls_book();
+}
+
+static void tlb_switch(const struct env *env)
+{
     struct tlb *tlb = &tlbs[mock_cpu];
 
     if (env && env->root.n != tlb->root)
         *tlb = (struct tlb){.root = env->root.n};
+}
+
+struct env *mock_next(void)
+{
+    enter();
+    struct env *env = cpu_next(&processors[mock_cpu], mock_now, &mock_alarm);
+
+    tlb_switch(env);
     return env;
+}
+
+bool mock_short_call(const uint64_t a[6])
+{
+    bool done = gate_call_short(&processors[mock_cpu], a);
+
+    if (done)
+        tlb_switch(processors[mock_cpu].unbooked);
+    return done;
+}
+
+bool mock_short_reply(const uint64_t a[6])
+{
+    bool done = gate_reply_short(&processors[mock_cpu], a);
+
+    if (done)
+        tlb_switch(on_cpu(mock_cpu));
+    return done;
 }
 
 int64_t mock_call(struct env *self, uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
@@ -318,6 +351,7 @@ int64_t mock_call(struct env *self, uint64_t number, uint64_t a, uint64_t b, uin
 {
     const uint64_t arguments[6] = {a, b, c, d, e, f};
 
+    enter();
     return call_dispatch(call_is_own(number) ? self : env_application(self), number, arguments);
 }
 

@@ -11,6 +11,7 @@
 #include "../tap.h"
 #include "account.h"
 #include "block.h"
+#include "entry.h"
 #include "env.h"
 #include "exo_calls.h"
 #include "exo_handlers.h"
@@ -91,6 +92,13 @@ int64_t mock_call(struct env *self, uint64_t number, uint64_t a, uint64_t b, uin
                   uint64_t e, uint64_t f);
 #define CALL(self, name, ...)                      CALL_((self), EXO_CALL_##name, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
 #define CALL_(self, number, a, b, c, d, e, f, ...) mock_call(self, number, a, b, c, d, e, f)
+
+/*
+ * A call or an answer by whom CPU mock_cpu runs, with these arguments, by the short way (gate.c): what gate.S
+ * does. False: it has to go the long way. While a call is not booked `current` is still its caller.
+ */
+bool mock_short_call(const uint64_t a[6]);
+bool mock_short_reply(const uint64_t a[6]);
 
 /* A child of `parent` with root and control page, LIVE if `run`, and a quarter of what `parent` has
  * left of grants, gates and filters. */

@@ -65,8 +65,11 @@ int main(int argc, char **argv)
            (unsigned long long)steps.foreign, (unsigned long long)steps.packets,
            (unsigned long long)steps.delivered, (unsigned long long)boots);
     printf("# %llu pages taken by force\n", (unsigned long long)steps.taken);
+    printf("# %llu calls by the short way through a gate, %llu answers\n",
+           (unsigned long long)steps.short_calls, (unsigned long long)steps.short_replies);
     bool all = steps.upcalls && steps.faults && steps.foreign && steps.operations && steps.taken &&
-               steps.vcpus && steps.delivered > 100;
+               steps.vcpus && steps.delivered > 100 && steps.short_replies > 10 &&
+               steps.short_calls > steps.short_replies;
     for (uint32_t i = 0; i < EXO_CALLS; i++)
         all &= steps.done[i] > 0 || !exo_call_name(i);
     tap_ok(all, "every call was carried out at least once");

@@ -552,6 +552,29 @@ static void step_foreign(bool full)
     self->calls++;
 }
 
+/* Calls and answers of which the core hears later, or never. True: there was one. */
+static bool step_short(void)
+{
+    struct processor *p = &processors[mock_cpu];
+    uint64_t a[6] = {steps_dice(9), 1, 2, 3, 4, 5};
+    bool done = false;
+
+    if (p->unbooked && steps_dice(3)) {
+        if (steps_dice(4))
+            a[5] = p->unbooked->deadline;
+        done = mock_short_reply(a);
+        steps.short_replies += done;
+    } else if (!p->unbooked && current && steps_dice(3)) {
+        a[0] = steps_dice(8) ? current->gate.way.gate : steps_dice(2 * EXO_GATES);
+        done = mock_short_call(a);
+        steps.short_calls += done;
+    }
+    if (!done && calls_unbooked)
+        calls_book();
+    mock_now += done ? steps_dice(2000) : 0;
+    return done;
+}
+
 /* What the kernel decides after a step, on CPU mock_cpu. */
 static void decide(void)
 {
@@ -606,6 +629,8 @@ static void idle_until_alarm(void)
 void steps_one(bool full)
 {
     mock_cpu = mock_cpus > 1 ? steps_dice(mock_cpus) : 0;
+    if (step_short())
+        return;
     if (current && current->state != EXO_ENV_LIVE)
         decide(); /* another CPU ended it: it does nothing any more */
     if (current && steps_dice(20)) {

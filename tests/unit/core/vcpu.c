@@ -193,12 +193,35 @@ static void test_ends(void)
            "an application takes its vCPU back, and its slices with it");
 }
 
+/* A vCPU answers what its application was called for; who sleeps after it is itself. */
+static void test_answers(void)
+{
+    boot();
+    uint64_t gate = (uint64_t)CALL(app, GATE_CREATE, 1);
+    CALL(app, GATE_GRANT, gate, init->name.n, 1);
+    start(init);
+    env_unpend(app, ~0u);
+    env_unpend(vcpu, ~0u);
+    CALL(app, WAIT, 0);
+    enter(0, EXO_CALL_GATE_CALL, gate, 1, 2);
+    tap_ok(next_on(0) == app && app->gate.serves && sound(), "an application is called");
+    mock_control(vcpu)->disabled = 1;
+    vcpu->context.r9 = UINT64_MAX;
+    enter(1, EXO_CALL_GATE_REPLY, 7, 0, 0);
+    tap_ok(!app->gate.serves && init->context.rdi == 7 && !init->gate.callee &&
+               !init->gate.way_to && sound(),
+           "its vCPU answers, and no way leads to who did not sleep");
+    tap_ok(vcpu->waiting && !app->waiting && next_on(0) && !next_on(1) && sound(),
+           "it is the vCPU that sleeps then");
+}
+
 int main(void)
 {
     test_made();
     test_acts();
     test_time();
     test_told();
+    test_answers();
     test_ends();
     return tap_done();
 }
