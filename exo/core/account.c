@@ -16,8 +16,8 @@
 struct exo_account *accounts;
 frame_t account_owners;
 frame_t account_frame;
-static uint32_t account_slot;     /* the next to be written */
-static uint64_t account_deadline; /* time stamp before which none is */
+uint64_t account_due;
+static uint32_t account_slot; /* the next to be written */
 
 void account_init(frame_t owners, struct exo_account *table, frame_t first)
 {
@@ -25,7 +25,7 @@ void account_init(frame_t owners, struct exo_account *table, frame_t first)
     account_owners = owners;
     account_frame = first;
     account_slot = 0;
-    account_deadline = 0;
+    account_due = 0;
     frame_publish(owners, (uint64_t)frame_count * sizeof(struct frame));
     frame_publish(first, (uint64_t)env_count * sizeof(*table));
 }
@@ -54,9 +54,7 @@ static void account_tell(uint32_t slot, uint64_t now)
 
 void account_refresh(uint64_t now, uint64_t slice)
 {
-    if (now < account_deadline)
-        return;
-    account_deadline = now + slice;
+    account_due = now + slice;
     for (uint32_t i = 0; i < EXO_ACCOUNTS_AT_ONCE; i++) {
         account_tell(account_slot, now);
         account_slot = account_slot + 1 < env_count ? account_slot + 1 : 0;

@@ -16,7 +16,8 @@ extern frame_t account_owners, account_frame; /* first frames of the two tables 
  */
 void account_init(frame_t owners, struct exo_account *table, frame_t first);
 
-/* Now and then, at least once a slice: bring some accounts up to date. */
+/* From the time stamp account_due on: bring some accounts up to date; the next are due a slice later. */
+extern uint64_t account_due;
 void account_refresh(uint64_t now, uint64_t slice);
 
 #endif

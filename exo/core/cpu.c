@@ -16,8 +16,8 @@
  *       ran last                                                    inv_cpu_expiry
  *   C6  what the control page says is read once and checked; at worst its own environment ends
  *   C7  an environment runs on one CPU at a time                    inv_cpu_current
- *   C8  a CPU that nobody else wants has no alarm at its slice's end; it is stirred as soon as
- *       somebody does                                               inv_cpu_quiet
+ *   C8  a CPU that nobody else wants has no alarm at its slice's end, but perhaps one of before, once; it
+ *       is stirred as soon as somebody does                         inv_cpu_quiet
  *   C9  who asked to be told of the end of its slices gets EXO_GRACE_NS more to give the CPU up by
  *       itself; who does not loses its next slice: it never has more than it owns and was given
  */
@@ -40,6 +40,8 @@ uint64_t processors_stirred;
 
 #define FORFEITS   8u /* positions passed over, as their owners had had more, by one cpu_next */
 
+static uint64_t slice_ticks; /* of a whole slice */
+
 void cpu_init(struct processor *table, uint32_t count, uint64_t *expiry)
 {
     static const uint32_t nobody;
@@ -47,16 +49,12 @@ void cpu_init(struct processor *table, uint32_t count, uint64_t *expiry)
     processors = table;
     processor_count = count;
     processors_quiet = processors_stirred = 0;
+    slice_ticks = machine_tsc_hz / (1000000000u / EXO_SLICE_NS);
     for (uint32_t i = 0; i < count; i++, expiry += 2 * env_count) {
         processors[i] = (struct processor){.number = i, .expiry = expiry, .readers = &nobody};
         for (uint32_t node = 0; node < 2 * env_count; node++)
             expiry[node] = UINT64_MAX;
     }
-}
-
-static uint64_t ticks_of(uint32_t ns)
-{
-    return machine_tsc_hz / (1000000000u / ns);
 }
 
 static bool env_can_run(const struct env *env)
@@ -79,7 +77,7 @@ static uint64_t env_expiry(const struct env *env)
 static void expiry_set(struct env *env, uint64_t first)
 {
     uint64_t *expiry = processors[env->home].expiry;
-    uint32_t node = env_count + (uint32_t)(env - envs);
+    uint32_t node = env_count + EXO_ENV_SLOT(env->name.n);
 
     while (expiry[node] != first) {
         expiry[node] = first;
@@ -160,6 +158,7 @@ uint64_t cpu_idle_ticks(void)
 static void cpu_give(struct processor *p, struct env *env, uint64_t now)
 {
     struct env *before = p->current;
+    uint64_t others = ~processor_bit(p->number);
 
     if (before)
         before->ticks += now - p->since;
@@ -170,9 +169,8 @@ static void cpu_give(struct processor *p, struct env *env, uint64_t now)
         return;
     p->current = env;
     if (before) {
-        bool hidden = slice_is_hidden(before);
         before->on = 0;
-        if (hidden)
+        if (before->cpus & others)
             slice_refresh(before);
     }
     if (!env)
@@ -184,7 +182,7 @@ static void cpu_give(struct processor *p, struct env *env, uint64_t now)
         expiry_set(env, env_expiry(env));
     }
     env->on = processor_on(p);
-    if (slice_is_hidden(env))
+    if (env->cpus & others)
         slice_refresh(env);
 }
 
@@ -213,29 +211,26 @@ static uint32_t turn_of(const struct processor *p)
 }
 
 /* Go to the next position that is of use: its owner runs, or whom that one waits for. That which had
- * the CPU comes last. */
-static void slice_switch(struct processor *p, uint64_t now)
+ * the CPU comes last. NULL: there is none. */
+static struct env *slice_switch(struct processor *p, uint64_t now)
 {
-    struct env *before = p->current, *env = NULL;
+    struct env *before = p->current;
 
-    if (before && before->ready && !p->yielded)
-        before->preempts++;
-    if (p->ending && !p->yielded && before)
-        before->forfeits = 1;
+    if (before && !p->yielded) {
+        before->preempts += before->ready;
+        before->forfeits |= p->ending;
+    }
     p->yielded = p->ending = false;
     p->payer = NULL;
     if (before && slice_is_hidden(before))
         cpu_give(p, NULL, now); /* its own positions count again */
     uint32_t next = turn_of(p);
-    if (next == SET_NONE) {
-        cpu_give(p, NULL, now);
-        return;
-    }
+    if (next == SET_NONE)
+        return NULL;
     p->position = next;
     p->payer = &envs[slice_owner[next]];
-    env = gate_runner(p->payer);
-    cpu_give(p, env, now);
-    p->slice_end = now + ticks_of(EXO_SLICE_NS);
+    p->slice_end = now + slice_ticks;
+    struct env *env = gate_runner(p->payer);
     env->slices_run++;
     if (env != before) {
         struct exo_control *control = machine_frame(env->control);
@@ -244,6 +239,7 @@ static void slice_switch(struct processor *p, uint64_t now)
         control->slices = env->slices_run;
         control->preempts = env->preempts;
     }
+    return env;
 }
 
 /* The slice is over and somebody else waits: may `env` go on for its grace? It is told once. */
@@ -255,7 +251,7 @@ static bool is_in_grace(struct processor *p, struct env *env, uint64_t now)
         !slice_wanted(p->number, env))
         return false;
     p->ending = true;
-    p->slice_end = now + ticks_of(EXO_GRACE_NS);
+    p->slice_end = now + slice_ticks / (EXO_SLICE_NS / EXO_GRACE_NS);
     env_pend(env, EXO_UP_SLICE_END);
     return true;
 }
@@ -281,13 +277,6 @@ void cpu_forget(const struct env *env)
         }
 }
 
-static bool upcalls_off(const struct env *env)
-{
-    const struct exo_control *control = machine_frame(env->control);
-
-    return *(const volatile uint64_t *)&control->disabled;
-}
-
 /* What is pending, and pends no more. A call among it is in the control page. */
 static uint32_t reasons_take(struct env *env)
 {
@@ -303,12 +292,11 @@ static uint32_t reasons_take(struct env *env)
     return reasons;
 }
 
-/* Reasons become the result of `wait` or an upcall. False: the environment ended over it. */
+/* What pends becomes the result of `wait` or an upcall. False: the environment ended over it. */
 static bool deliver(struct env *env)
 {
-    if (!env->pending)
-        return true;
     struct exo_control *control = machine_frame(env->control);
+
     if (env->waiting) {
         env->waiting = false;
         env->deadline = 0;
@@ -316,7 +304,7 @@ static bool deliver(struct env *env)
         cpu_consider(env);
         return true;
     }
-    if (upcalls_off(env))
+    if (*(const volatile uint64_t *)&control->disabled)
         return true;
     uint64_t entry = *(volatile uint64_t *)&control->upcall_entry;
     uint64_t stack = *(volatile uint64_t *)&control->upcall_stack;
@@ -339,39 +327,45 @@ static bool deliver(struct env *env)
     return true;
 }
 
-/* Until when nothing but an interrupt changes what was decided. */
-static uint64_t alarm_of(struct processor *p)
+/*
+ * Until when nothing but an interrupt changes what was decided. An alarm that comes before the slice's
+ * end stays, although nobody may want the CPU then: to tell that, and set another, at each change costs more
+ * than that it comes once in vain.
+ */
+static uint64_t alarm_of(struct processor *p, uint64_t now)
 {
-    uint64_t bit = processor_bit(p->number);
+    uint64_t bit = processor_bit(p->number), first = p->expiry[1];
+    uint64_t end = p->slice_end < first ? p->slice_end : first;
 
-    if (!slice_wanted(p->number, p->current)) {
-        processors_quiet |= bit;
-        return p->expiry[1];
-    }
     processors_quiet &= ~bit;
-    return p->slice_end < p->expiry[1] ? p->slice_end : p->expiry[1];
+    if (p->current && now < p->alarm && p->alarm <= end)
+        return p->alarm;
+    if (slice_wanted(p->number, p->current))
+        return end;
+    processors_quiet |= bit;
+    return first;
 }
 
 struct env *cpu_next(struct processor *p, uint64_t now, uint64_t *alarm)
 {
     uint32_t ended = 0;
 
-    timers_expire(p, now);
+    if (now >= p->expiry[1])
+        timers_expire(p, now);
     do {
         struct env *env = slice_heir(p, now);
         if (ended++ == ENDED_MAX) {
-            cpu_give(p, NULL, now); /* the alarm, which is now, finds the others */
+            env = NULL; /* the alarm, which is now, finds the others */
             p->payer = NULL;
         } else if (!env) {
-            slice_switch(p, now);
-        } else if (env != p->current) {
-            cpu_give(p, env, now);
+            env = slice_switch(p, now);
         }
-    } while (p->current && !deliver(p->current));
-    account_refresh(now, ticks_of(EXO_SLICE_NS));
-    *alarm = alarm_of(p);
-    if (ended > ENDED_MAX)
-        *alarm = now;
+        if (env != p->current || !env)
+            cpu_give(p, env, now);
+    } while (p->current && p->current->pending && !deliver(p->current));
+    if (account_due <= now)
+        account_refresh(now, slice_ticks);
+    *alarm = p->alarm = ended > ENDED_MAX ? now : alarm_of(p, now);
     processors_stirred &= ~processor_bit(p->number);
     trace_decided(p, now);
     return p->current;
@@ -382,7 +376,7 @@ void cpu_fault(struct env *self, uint64_t vector, uint64_t error, uint64_t addre
     if (self->state != EXO_ENV_LIVE)
         return; /* another CPU ended it on its way here */
     struct exo_control *control = machine_frame(self->control);
-    if (upcalls_off(self)) {
+    if (*(const volatile uint64_t *)&control->disabled) {
         env_end(self, EXO_END_FAULT, (uint32_t)vector, address);
         return;
     }
@@ -392,7 +386,9 @@ void cpu_fault(struct env *self, uint64_t vector, uint64_t error, uint64_t addre
 
 int64_t call_foreign(struct env *self, uint64_t number)
 {
-    if (upcalls_off(self))
+    const struct exo_control *control = machine_frame(self->control);
+
+    if (*(const volatile uint64_t *)&control->disabled)
         return -EXO_E_CALL;
     env_pend(self, EXO_UP_FOREIGN);
     return (int64_t)number; /* rax goes on holding it, for `saved` */

@@ -73,7 +73,7 @@ bool names_put(env_t *names, uint32_t count, env_t name, bool in)
             names[i].n = in ? name.n : 0;
             return true;
         }
-        if (!env_find(NULL, names[i]))
+        if (!place && !env_find(NULL, names[i]))
             place = &names[i];
     }
     if (place && in)
@@ -323,9 +323,10 @@ void env_start(struct env *env, uint64_t rip, uint64_t rsp, uint64_t rdi)
 static void pending_is(struct env *env, uint32_t reasons)
 {
     env->pending = reasons;
-    env_stir(env);
     if (env->waiting)
         cpu_consider(env);
+    else
+        env_stir(env);
     if (env->control.n)
         ((struct exo_control *)machine_frame(env->control))->pending = reasons;
 }
@@ -336,7 +337,7 @@ struct env *env_tell_parent(const struct env *env)
 
     if (!parent || parent->state != EXO_ENV_LIVE)
         return NULL;
-    set_put(&parent->ready_children, (uint32_t)(env - envs), env->ready);
+    set_put(&parent->ready_children, EXO_ENV_SLOT(env->name.n), env->ready);
     struct exo_control *control = machine_frame(parent->control);
     if (!*(const volatile uint64_t *)&control->watch)
         return NULL;

@@ -35,7 +35,7 @@ bool group_start(struct nic *nic, const struct queue *from, const struct exo_tup
 {
     struct group *g = &groups[2 * nic->number + (from != NULL)];
 
-    nic->carrying = true;
+    nic->carrying = nics_busy = true;
     if (from)
         env_stir(
             &envs[from->owner]); /* no call ends without the loop when there is something for it */

@@ -57,6 +57,10 @@ struct nic {
 extern struct nic *nics[NICS];
 extern uint32_t nic_count;
 
+/* Some card is `carrying`, or is polled, or its faults rest: there is something to do for the machine's
+ * loop (exo/dev/nics.c), which else need not look. */
+extern bool nics_busy;
+
 /* For drivers' interrupt handlers: poll, and come back if there is more (exo/dev/nics.c). */
 void nic_interrupt(struct nic *nic);
 

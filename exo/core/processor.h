@@ -17,6 +17,7 @@ struct processor {
     struct env *payer;   /* whose time it is: `current`, or one that waits for `current` */
     uint32_t position;   /* in the slice vector */
     uint64_t slice_end;  /* time stamp */
+    uint64_t alarm;      /* what cpu_next said last */
     uint64_t since;      /* `current` has it, or nobody has, since then */
     struct env
         *unbooked;   /* who runs by a call of `current` that is to be booked (gate.c), or NULL */

@@ -26,6 +26,7 @@ uint32_t queue_count;
 struct set queues_free;
 struct nic *nics[NICS];
 uint32_t nic_count;
+bool nics_busy;
 
 _Static_assert(EXO_QUEUE_BUFFERS <= SET_MAX, "a set holds all buffers of a queue");
 

@@ -63,13 +63,6 @@ static void quiet_stir(void)
             processor_stir(n);
 }
 
-static void ready_put_all(const struct set *part, bool in)
-{
-    set_put_all(&slice_ready, part, in);
-    if (in && part->some)
-        quiet_stir();
-}
-
 static void lent_put(const struct env *owner, uint32_t position, bool in)
 {
     for (uint32_t slot = owner->gate.callee; slot; slot = envs[slot].gate.callee)
@@ -126,8 +119,14 @@ void slice_refresh(struct env *env)
 {
     if (env->gate.callee) /* then it is its callee that counts */
         return;
-    ready_put_all(&env->positions, env->ready && !slice_is_hidden(env));
-    ready_put_all(&env->gate.lent, is_of_use(env));
+    bool in = env->ready && !slice_is_hidden(env);
+    set_put_all(&slice_ready, &env->positions, in);
+    if (env->gate.lent.some) {
+        set_put_all(&slice_ready, &env->gate.lent, is_of_use(env));
+        in = true;
+    }
+    if (in && processors_quiet) /* they are of use to somebody, perhaps */
+        quiet_stir();
 }
 
 void slice_lend(struct env *env, bool lend)

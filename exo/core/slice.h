@@ -31,6 +31,8 @@ bool slice_wanted(uint32_t cpu, const struct env *except);
 /* The next of CPU `cpu` after `position`, from its first again; `position` itself last. Or SET_NONE. */
 static inline uint32_t slice_next(uint32_t cpu, uint32_t position)
 {
+    if (slice_each == slice_count) /* there is one CPU */
+        return set_after(&slice_ready, position);
     uint32_t first = cpu * slice_each, end = first + slice_each;
     uint32_t next = set_from(&slice_ready, position + 1, end);
 

@@ -58,7 +58,7 @@ void nic_interrupt(struct nic *nic)
 {
     for (uint32_t i = 0; i < nic_count; i++)
         if (nics[i] == nic && !pending[i] && nic->poll(nic)) {
-            pending[i] = true;
+            pending[i] = nics_busy = true;
             nic->quiet(nic, true);
         }
 }
@@ -77,11 +77,11 @@ static bool poll_again(struct nic *nic)
 
 uint64_t nic_poll_pending(uint64_t now, bool idle)
 {
-    bool any = false;
+    bool any = false, rests = faults_resume(now);
 
-    faults_resume(now);
     for (uint32_t i = 0; i < nic_count; i++)
         any |= pending[i] | nics[i]->carrying;
+    nics_busy = any | rests;
     if (!any)
         return UINT64_MAX;
     if (!idle && now < next_poll)
@@ -92,6 +92,7 @@ uint64_t nic_poll_pending(uint64_t now, bool idle)
         any |= pending[i];
         any |= nics[i]->carrying && nic_carry(nics[i]);
     }
+    nics_busy = any | rests;
     uint64_t end = machine_time();
     next_poll = end + POLL_PERIOD + (end - now);
     return any ? next_poll : UINT64_MAX;

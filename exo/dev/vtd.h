@@ -34,7 +34,7 @@ void vtd_added(uint16_t domain);
 /* vtd_faults.c: look for faults that a unit has recorded, tell them in the log, and clear them. */
 struct vtd_unit;
 void faults_start(struct vtd_unit *unit);
-/* After a rest that too many faults have caused, listen again. */
-void faults_resume(uint64_t now);
+/* After a rest that too many faults have caused, listen again. True: there is one, and it is not over. */
+bool faults_resume(uint64_t now);
 
 #endif

@@ -10,6 +10,7 @@
 #include "io.h"
 #include "irq.h"
 #include "machine.h"
+#include "nic.h"
 #include "vtd.h"
 #include "vtd_unit.h"
 
@@ -88,16 +89,18 @@ static void interrupt(void *device)
     if (told == TOLD_MAX && resting_count < EXO_BOOT_UNITS) {
         mmio_write32(u->registers, FAULT_CONTROL, MASKED);
         resting[resting_count++] = u;
+        nics_busy = true;
     }
 }
 
-void faults_resume(uint64_t now)
+bool faults_resume(uint64_t now)
 {
     if (!resting_count || now < until)
-        return;
+        return resting_count;
     /* What came meanwhile is pending: it interrupts as soon as the mask is off (11.4.10). */
     while (resting_count)
         mmio_write32(resting[--resting_count]->registers, FAULT_CONTROL, 0);
+    return false;
 }
 
 void faults_start(struct vtd_unit *u)

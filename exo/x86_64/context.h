@@ -61,10 +61,10 @@
 
 /* struct processor */
 #define PROCESSOR_CURRENT  8
-#define PROCESSOR_SINCE    40
-#define PROCESSOR_UNBOOKED 48
-#define PROCESSOR_CALLED   56
-#define PROCESSOR_READERS  80
+#define PROCESSOR_SINCE    48
+#define PROCESSOR_UNBOOKED 56
+#define PROCESSOR_CALLED   64
+#define PROCESSOR_READERS  88
 
 /* struct exo_control */
 #define CONTROL_CALL_TAG      256

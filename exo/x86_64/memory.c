@@ -31,11 +31,6 @@ static uint64_t *table_at(uint64_t physical)
     return (uint64_t *)(EXO_DIRECT_MAP + (physical & PTE_ADDRESS));
 }
 
-void *machine_frame(frame_t frame)
-{
-    return (void *)(EXO_DIRECT_MAP + ((uint64_t)frame.n << EXO_PAGE_SHIFT));
-}
-
 /* The largest run of usable frames, below 4 GiB if there is one that holds `count`. */
 static struct boot_region *region_for(uint64_t count)
 {

@@ -17,6 +17,7 @@
 #include "ipi.h"
 #include "lock.h"
 #include "machine.h"
+#include "nic.h"
 #include "percpu.h"
 #include "processor.h"
 #include "speculation.h"
@@ -190,13 +191,13 @@ static void stand_by(struct cpu *cpu, bool more)
 }
 
 /* The environment that shall run, with interrupts served while none can. */
-static struct env *choose(struct cpu *cpu)
+__attribute__((noinline)) static struct env *choose(struct cpu *cpu)
 {
     uint64_t alarm;
     bool idle = false;
 
     for (;;) {
-        uint64_t now = rdtsc(), poll = nic_poll_pending(now, idle);
+        uint64_t now = rdtsc(), poll = nics_busy ? nic_poll_pending(now, idle) : UINT64_MAX;
         struct env *env = cpu_next(cpu->processor, now, &alarm);
         if (processors_stirred)
             others_stir(cpu);
@@ -223,25 +224,43 @@ static struct env *choose(struct cpu *cpu)
     }
 }
 
+/* Mostly that is all: nothing else is to be done, and somebody runs. NULL: choose has to look. */
+static inline struct env *choose_plainly(struct cpu *cpu)
+{
+    uint64_t now = rdtsc(), alarm;
+
+    if (nics_busy | framebuffer_behind)
+        return NULL;
+    struct env *env = cpu_next(cpu->processor, now, &alarm);
+    if (!env || processors_stirred || env->context.rip >= EXO_USER_END)
+        return NULL;
+    if (alarm != cpu->armed || alarm <= now) /* mostly it is the slice's end, as before */
+        apic_alarm(cpu, now, alarm);
+    return env;
+}
+
 struct exo_context *machine_enter(void)
 {
     struct cpu *cpu = this_cpu();
-    struct env *env = choose(cpu);
+    struct env *env = choose_plainly(cpu);
 
-    if (env != cpu->saves_to)
+    if (!env)
+        env = choose(cpu);
+    if (env != cpu->saves_to) {
         state_save(cpu);
+        cpu->saves_to = env;
+    }
     if (env->root.n != cpu->loaded_root.n) {
         cpu->loaded_root = env->root;
-        cpu->control = machine_frame(env->control);
         write_cr3((uint64_t)env->root.n << EXO_PAGE_SHIFT);
     }
+    cpu->control = machine_frame(env->control);
     if (!state_is_loaded(cpu, env)) {
-        cpu->control = machine_frame(env->control);
         state_load(cpu, env);
-        speculation_switch();
+        if (speculation_costs)
+            speculation_switch();
         cpu->context = &env->context;
     }
-    cpu->saves_to = env;
     kernel_unlock();
     return &env->context;
 }

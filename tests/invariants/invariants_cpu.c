@@ -180,5 +180,11 @@ const char *inv_cpu_quiet(void)
         REQUIRE(told || !set_has(&slice_ready, i) || runner_of(i) == processors[cpu].current,
                 "a CPU that nobody wanted is wanted and was not stirred");
     }
+    for (uint32_t cpu = 0; cpu < processor_count; cpu++) {
+        const struct processor *p = &processors[cpu];
+        bool told = (processors_quiet | processors_stirred) >> cpu & 1;
+        REQUIRE(told || !p->current || p->alarm <= p->slice_end,
+                "a CPU that may be wanted has no alarm at its slice's end");
+    }
     return NULL;
 }

@@ -32,7 +32,6 @@
 #include <string.h>
 
 /* Private to account.c, env.c and frame.c, made visible by shrink.py. */
-extern uint64_t account_deadline;
 extern uint32_t slot_last, account_slot;
 extern struct list frames_free;
 
@@ -126,6 +125,7 @@ static void normalise_time(void)
     }
     struct processor *p = &processors[0];
     p->slice_end = moved(p->slice_end);
+    p->alarm = moved(p->alarm);
     for (uint32_t node = 0; node < 2 * EXO_ENVS; node++)
         p->expiry[node] = moved(p->expiry[node]);
     world.alarm = moved(world.alarm);
@@ -133,7 +133,7 @@ static void normalise_time(void)
     p->idle_ticks = 0;
     p->told = NULL; /* for readers of memory, as accounts are */
     p->told_preempts = 0;
-    account_deadline = account_slot = 0;
+    account_due = account_slot = 0;
     memset(accounts, 0, env_count * sizeof(*accounts)); /* only readers of memory look at them */
 }
 

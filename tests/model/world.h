@@ -41,8 +41,8 @@ static inline struct env *on_cpu(const struct processor *p)
 #define WORLD_BLOCK     4u    /* frames of a block */
 #define WORLD_FACTS     3u    /* of which one may be read with a right to it */
 #define WORLD_NOW       1000u /* every state is moved to this time */
-#define WORLD_VARIABLES 13312u
-#define WORLD_TABLES    9216u
+#define WORLD_VARIABLES 16384u
+#define WORLD_TABLES    12288u
 
 /* What the NIC was given and has not reported as sent. */
 struct flight {

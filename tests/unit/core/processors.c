@@ -128,7 +128,10 @@ static void test_alone(void)
     if (on_cpu(0) != init)
         enter(0, EXO_CALL_YIELD, 0);
     enter(0, EXO_CALL_WAIT, 0);
-    tap_ok(on_cpu(0) == child[0] && mock_alarm == UINT64_MAX, "who has a CPU alone sees no tick");
+    tap_ok(on_cpu(0) == child[0] && mock_alarm <= processors[0].slice_end && sound(),
+           "who has a CPU alone at last still gets the alarm that is set");
+    mock_now = mock_alarm;
+    tap_ok(next_on(0) == child[0] && mock_alarm == UINT64_MAX && sound(), "and no tick after that");
     mock_now += 100 * SLICE_TICKS;
     tap_ok(!is_stirred(0), "however long");
     env_pend(init, EXO_UP_QUEUE);

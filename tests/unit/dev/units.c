@@ -29,6 +29,7 @@ enum { PROTECTED = 0x64, HEAD = 0x80, TAIL = 0x88, QUEUE = 0x90 };
 
 struct unit units_model[UNITS];
 struct boot_info boot;
+bool nics_busy;
 uint64_t machine_tsc_hz =
     50000000; /* a second is not long here, but longer than a busy host takes for a test */
 char log_text[8192];
