@@ -6,6 +6,8 @@
  *   B2  each word of an operation is read once: what the caller changes meanwhile changes nothing
  *   B3  the frame that holds them stays the caller's until the last result is written: it is pinned
  *
+ *   B4  other CPUs are asked once to forget what all of its operations took from tables (table.c, T5)
+ *
  * At most EXO_BATCH_MAX operations, the longest of them a page_alloc. A batch is not in the table
  * of what a batch may hold, so there is no nesting.
  */
@@ -28,6 +30,7 @@ int64_t call_batch(struct env *self, frame_t frame, uint32_t offset, uint32_t co
         (volatile void *)((char *)machine_frame(frame) + offset);
     int64_t stopped = 0;
     frame_pin(frame);
+    table_keep(true);
     for (uint32_t i = 0; i < count && !stopped; i++) {
         uint64_t a[6] = {0};
         for (uint32_t j = 0; j < EXO_BATCH_ARGUMENTS; j++)
@@ -38,6 +41,7 @@ int64_t call_batch(struct env *self, frame_t frame, uint32_t offset, uint32_t co
         else
             operation[i].result = result;
     }
+    table_keep(false);
     frame_unpin(&frame);
     return stopped ? stopped : count;
 }

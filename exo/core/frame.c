@@ -113,6 +113,7 @@ void frame_disown(uint32_t n)
 {
     struct env *owner = &envs[frames[n].owner];
 
+    table_settle();
     list_remove(frame_link, &owner->frames, n);
     owner->used[EXO_R_PAGES]--;
 }

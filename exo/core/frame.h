@@ -86,4 +86,9 @@ void table_fill(uint32_t table, uint32_t index, uint32_t n, uint32_t perm, uint3
 void table_clear(uint32_t table, uint32_t index);
 void table_unmap(uint32_t table, uint32_t index);
 
+/* While `keep` is set CPUs are asked to forget entries that were cleared or weakened by table_settle alone,
+ * which is called before a frame changes hands, and when it is set and reset. */
+void table_keep(bool keep);
+void table_settle(void);
+
 #endif

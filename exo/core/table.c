@@ -11,7 +11,8 @@
  *   T3  a table's `entries` and a frame's `mapped` are what the tables say   inv_table_counts
  *   T4  no entry has another bit than those below: no large page but of a BLOCK (block.c), nothing global,
  *       and of a PML4 only the lower half is ever touched           inv_table_leaves
- *   T5  after an entry is cleared or weakened no CPU uses the old one: machine_tlb_flush
+ *   T5  after an entry is cleared or weakened no CPU uses the old one: machine_tlb_flush; in a batch,
+ *       which asks them once, before any frame has another owner or type and at the end
  */
 #include "exo_handlers.h"
 #include "grant.h"
@@ -65,6 +66,24 @@ static uint64_t leaf_entry(uint32_t n, uint32_t perm)
            (perm & EXO_EXEC ? 0 : PTE_NX);
 }
 
+/* What CPUs are yet to forget of the tables of one root, or (0) nothing; kept until the end of a batch. */
+static frame_t stale_root;
+static uint64_t stale_address;
+static bool stale_kept;
+
+void table_settle(void)
+{
+    if (stale_root.n)
+        machine_tlb_flush(stale_root, stale_address);
+    stale_root.n = 0;
+}
+
+void table_keep(bool keep)
+{
+    stale_kept = keep;
+    table_settle();
+}
+
 /* Forget the translation through entry `index` of `table`, if any CPU can know it. */
 static void forget(uint32_t table, uint32_t index)
 {
@@ -82,7 +101,12 @@ static void forget(uint32_t table, uint32_t index)
         table = frames[table].parent;
         shift += 9;
     }
-    machine_tlb_flush((frame_t){table}, leaf ? address : MACHINE_TLB_ALL);
+    if (stale_root.n != table)
+        table_settle();
+    stale_address = stale_root.n || !leaf ? MACHINE_TLB_ALL : address;
+    stale_root.n = table;
+    if (!stale_kept)
+        table_settle();
 }
 
 /* Does this entry, which is filled, map a page or block, rather than link a table? */

@@ -174,6 +174,59 @@ static void test_read_once(void)
            "words that change during the call change nothing");
 }
 
+/* Tables for the first pages of init, and data at some of them. */
+static uint64_t map_some(uint64_t data[], uint32_t count)
+{
+    uint64_t table[4] = {init->root.n};
+
+    for (uint32_t i = 1; i < 4; i++) {
+        table[i] = take(EXO_PML4 + i);
+        CALL(init, PT_MAP, table[i - 1], 0, table[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        data[i] = take(EXO_DATA);
+        CALL(init, PT_MAP, table[3], i, data[i], EXO_WRITE);
+        mock_touch((uint64_t)i << EXO_PAGE_SHIFT);
+    }
+    return table[3];
+}
+
+static void test_forgetting(void)
+{
+    uint64_t data[3], table;
+
+    begin();
+    mock_next();
+    table = map_some(data, 3);
+    for (uint32_t i = 0; i < 3; i++)
+        put(i, EXO_CALL_PT_UNMAP, table, i, 0, 0);
+    uint32_t before = mock_flushes;
+    tap_ok(batch(3) == 3 && mock_flushes == before + 1 && mock_tlb_clean(),
+           "CPUs are asked once to forget what a batch took out");
+
+    begin();
+    mock_next();
+    table = map_some(data, 3);
+    mock_watched = (uint32_t)data[1];
+    put(0, EXO_CALL_PT_PROTECT, table, 0, EXO_READ, 0);
+    put(1, EXO_CALL_PT_UNMAP, table, 1, 0, 0);
+    put(2, EXO_CALL_PAGE_FREE, data[1], 0, 0, 0);
+    put(3, EXO_CALL_PAGE_ALLOC, EXO_ENV_SELF, data[1], EXO_DATA, 0);
+    before = mock_flushes;
+    tap_ok(batch(4) == 4 && mock_flushes == before + 1 && mock_watched_type == EXO_DATA &&
+               mock_tlb_clean(),
+           "and before a frame is free for others");
+
+    put(0, EXO_CALL_PT_UNMAP, table, 0, 0, 0);
+    put(1, EXO_CALL_PT_UNMAP, table, 0, 0, 0);
+    before = mock_flushes;
+    tap_ok(batch(2) == EXO_BATCH_STOPPED(1, EXO_E_EMPTY) && mock_flushes == before + 1 &&
+               mock_tlb_clean(),
+           "and if it is stopped");
+    CALL(init, PT_UNMAP, table, 2);
+    tap_ok(mock_flushes == before + 2, "a single call asks at once");
+}
+
 int main(void)
 {
     test_frame();
@@ -181,5 +234,6 @@ int main(void)
     test_what_may_not();
     test_own_frame();
     test_read_once();
+    test_forgetting();
     return tap_done();
 }

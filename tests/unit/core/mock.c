@@ -12,7 +12,7 @@
 uint64_t mock_now, mock_alarms[MOCK_CPUS];
 uint32_t mock_cpus = 1, mock_cpu;
 char mock_console[65536];
-uint32_t mock_console_used, mock_flushes, mock_logged;
+uint32_t mock_console_used, mock_flushes, mock_logged, mock_watched, mock_watched_type;
 
 uint64_t machine_tsc_hz = 1000000000, machine_boot_tsc = 7;
 uint32_t machine_cpus = 1;
@@ -145,6 +145,7 @@ void machine_fpu_init(uint8_t *image)
 void machine_tlb_flush(frame_t root, uint64_t address)
 {
     mock_flushes++;
+    mock_watched_type = frames[mock_watched].type;
     for (struct tlb *tlb = tlbs; tlb < tlbs + MOCK_CPUS; tlb++)
         for (uint32_t i = 0; root.n == tlb->root && i < tlb->used;)
             if (address == MACHINE_TLB_ALL || tlb->known[i].address == address)

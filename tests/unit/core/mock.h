@@ -48,6 +48,8 @@ static inline struct env *on_cpu(uint32_t cpu)
 extern char mock_console[65536];
 extern uint32_t mock_console_used;
 extern uint32_t mock_flushes, mock_logged;
+/* A frame, and the type that it had at the last flush. */
+extern uint32_t mock_watched, mock_watched_type;
 
 /* What the NIC was given and has not reported as sent: it does when it is polled. */
 #define MOCK_SENT 64u
