@@ -63,7 +63,7 @@ void console_write(const char *text, size_t length)
 
 void console_flush(void)
 {
-    bool off = control->disabled;
+    bool off = VCPU->page.disabled;
 
     if (!off)
         critical_enter();
@@ -75,7 +75,7 @@ void console_flush(void)
 void console_printf(const char *format, ...)
 {
     char told[EXO_CONSOLE_MAX];
-    bool off = control->disabled;
+    bool off = VCPU->page.disabled;
     va_list arguments;
 
     va_start(arguments, format);

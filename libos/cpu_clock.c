@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cpu_clock.c - a clock that stands still while this application does not have the CPU.
+ * cpu_clock.c - a clock of each vCPU that stands still while it does not have the CPU.
  *
  *   K1  it is the time stamp counter less `elsewhere`. How much that is is asked of the kernel when a
  *       slice has begun since the last look, which a word in the control page tells: between slices
@@ -10,20 +10,18 @@
  */
 #include "libos.h"
 
-uint64_t cpu_clock_slices, cpu_clock_elsewhere;
-static uint64_t last;
-
 static void look(void)
 {
-    uint64_t slices = control->slices, now = time_tsc(), latest = last;
-    uint64_t had = (uint64_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_TICKS);
+    uint64_t slices = VCPU->page.slices, now = time_tsc(), latest = VCPU->clock_last;
+    uint64_t had = (uint64_t)exo_info(EXO_INFO_ENV, VCPU->env.n, EXO_ENV_TICKS);
+    const struct thread *thread = thread_current;
 
-    if (slices != control->slices)
+    if (slices != VCPU->page.slices)
         return;
-    if (thread_current && thread_current->slice_from > latest) /* yield.S has read it, too */
-        latest = thread_current->slice_from;
-    cpu_clock_elsewhere = now - (had > latest ? had : latest);
-    cpu_clock_slices = slices;
+    if (thread && thread->slice_from > latest) /* yield.S has read it, too */
+        latest = thread->slice_from;
+    VCPU->clock_elsewhere = now - (had > latest ? had : latest);
+    VCPU->clock_slices = slices;
 }
 
 uint64_t cpu_clock(void)
@@ -31,8 +29,7 @@ uint64_t cpu_clock(void)
     uint64_t now;
 
     /* The stamp first: if no slice began before this look, none did before the stamp. */
-    while (now = time_tsc(), control->slices != cpu_clock_slices)
+    while (now = time_tsc(), VCPU->page.slices != VCPU->clock_slices)
         look();
-    last = now - cpu_clock_elsewhere;
-    return last;
+    return VCPU->clock_last = now - VCPU->clock_elsewhere;
 }

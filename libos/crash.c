@@ -165,7 +165,7 @@ static void tell_reason(enum crash_reason reason, uint64_t rip)
 static _Noreturn void tell(const struct exo_context *context, const struct exo_fault *fault,
                            enum crash_reason reason)
 {
-    control->disabled = 1;
+    VCPU->page.disabled = 1;
     canary_no_thread(); /* what prints has canaries, and fs may be part of the fault */
     console_flush();    /* a line that was not complete stays apart */
     if (fault && is_of_heap(context->rip, fault))
@@ -199,7 +199,7 @@ static void tell_found(void *unused)
 
 void crash_here(enum crash_reason reason, uint64_t return_address, uint64_t frame)
 {
-    bool off = control->disabled;
+    bool off = VCPU->page.disabled;
 
     if (!off)
         critical_enter();
@@ -207,7 +207,7 @@ void crash_here(enum crash_reason reason, uint64_t return_address, uint64_t fram
     found.reason = reason;
     if (off)
         tell_found(NULL); /* the frames to tell of may lie on the stack of upcalls */
-    run_on(EXO_STACK_TOP - 16, tell_found, NULL);
+    run_on(VCPU->stack, tell_found, NULL);
 }
 
 void libos_heap_corrupt(void)

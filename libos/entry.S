@@ -33,15 +33,14 @@ upcall_entry:
  * Not by IRETQ: QEMU before 9.1 reads its frame as the kernel would, which SMAP forbids.
  */
         .globl resume_full, resume_from, resume_spared, resume_flags, resume_to
-        .globl resume_frame, resume_spare
 resume_full:
         mov %rdi, %rax
         mov RIP(%rax), %rcx
-        mov %rcx, resume_frame+0(%rip)
+        mov %rcx, %gs:V_FRAME+0
         mov RFLAGS(%rax), %rcx
-        mov %rcx, resume_frame+8(%rip)
+        mov %rcx, %gs:V_FRAME+8
         mov RSP(%rax), %rcx
-        mov %rcx, resume_frame+16(%rip)
+        mov %rcx, %gs:V_FRAME+16
         mov RBX(%rax), %rbx
         mov RCX(%rax), %rcx
         mov RDX(%rax), %rdx
@@ -57,25 +56,25 @@ resume_full:
         mov R14(%rax), %r14
         mov R15(%rax), %r15
         mov RAX(%rax), %rax
-        lea resume_frame+8(%rip), %rsp
-        movq $0, CONTROL+DISABLED
+        mov %gs:V_FLAGS_AT, %rsp
+        movq $0, %gs:DISABLED
 resume_from:
-        cmpq $0, CONTROL+PENDING
+        cmpq $0, %gs:PENDING
         je resume_flags
 /* A reason came while upcalls were off. Any call delivers it; this one changes nothing. */
-        mov %rax, resume_spare+0(%rip)
-        mov %rcx, resume_spare+8(%rip)
-        mov %r11, resume_spare+16(%rip)
+        mov %rax, %gs:V_SPARE+0
+        mov %rcx, %gs:V_SPARE+8
+        mov %r11, %gs:V_SPARE+16
 resume_spared:
         mov $CALL_INFO, %eax
         syscall
-        mov resume_spare+0(%rip), %rax
-        mov resume_spare+8(%rip), %rcx
-        mov resume_spare+16(%rip), %r11
+        mov %gs:V_SPARE+0, %rax
+        mov %gs:V_SPARE+8, %rcx
+        mov %gs:V_SPARE+16, %r11
 resume_flags:
         popfq
-        mov resume_frame+16(%rip), %rsp
-        jmp *resume_frame+0(%rip)
+        mov %gs:V_FRAME+16, %rsp
+        jmp *%gs:V_FRAME
 resume_to:
 
 /* switch_out(saved): save what a function must keep, then schedule on the resident stack. */
@@ -85,7 +84,7 @@ switch_out:
         stmxcsr S_MXCSR(%rdi)
         fnstcw S_X87(%rdi)
         mov %rsp, S_SP(%rdi)
-        mov $STACK_TOP-16, %esp
+        mov %gs:V_STACK, %rsp
         xor %ebp, %ebp
         call thread_schedule
 
@@ -101,7 +100,7 @@ switch_in:
 /* Where the frame of a preempted thread leads: its stack is the thread's record. */
         .globl thread_restart
 thread_restart:
-        mov $STACK_TOP-16, %esp
+        mov %gs:V_STACK, %rsp
         xor %ebp, %ebp
         call thread_restarted
 
@@ -115,9 +114,11 @@ run_on:
         call *%rsi
         ud2
 
-        .bss
-        .balign 16
-resume_frame: .skip 24
-resume_spare: .skip 32
+/* A further vCPU begins. rdi = its struct vcpu; on its stack, upcalls off. */
+        .globl vcpu_begin
+vcpu_begin:
+        wrgsbase %rdi
+        xor %ebp, %ebp
+        call vcpu_start
 
         .section .note.GNU-stack,"",@progbits

@@ -172,13 +172,15 @@ __attribute__((noinline)) static int64_t call_until(gate_t gate, struct exo_word
     uint64_t deadline = time_deadline(timeout_ns);
     struct exo_words said = *words;
     const uint64_t *w = said.word;
-    bool handling = control->disabled; /* from within a handler: upcalls stay off */
+    bool handling = VCPU->page.disabled; /* from within a handler: upcalls stay off */
 
     if (!handling)
         critical_begin();
-    control->call_deadline = deadline;
+    VCPU->page.call_deadline = deadline;
+    vcpu_unlock(); /* others go on while this one waits */
     int64_t result = exo_gate_call(gate, w[0], w[1], w[2], w[3], w[4], &said);
-    control->call_deadline = 0;
+    vcpu_lock();
+    VCPU->page.call_deadline = 0;
     if (!handling)
         critical_end();
     *words = said;

@@ -13,8 +13,10 @@
 #include "info.h"
 #include "policy.h"
 #include "start.h"
+#include "vcpu.h"
 
-/* The control page, where every parent puts it. */
+/* The control page of the environment, where every parent puts it, which is that of its first vCPU; each
+ * has one of its own for upcalls (vcpu.h). */
 #define control ((volatile struct exo_control *)EXO_CONTROL_ADDRESS)
 
 extern const struct exo_start *libos_start_info;
@@ -36,14 +38,16 @@ void critical_exit(void);
 static inline void critical_begin(void)
 {
     (void)*((volatile char *)__builtin_frame_address(0) - CRITICAL_STACK);
-    control->disabled = 1;
+    VCPU->page.disabled = 1;
     __asm__ volatile("" : : : "memory");
+    vcpu_lock();
 }
 static inline void critical_end(void)
 {
     __asm__ volatile("" : : : "memory");
-    control->disabled = 0;
-    if (control->pending)
+    vcpu_unlock();
+    VCPU->page.disabled = 0;
+    if (VCPU->page.pending)
         exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_ABI); /* any call delivers what was withheld */
 }
 
@@ -97,10 +101,7 @@ enum vm_why {
 enum vm_why vm_why(uint64_t address, uint64_t error);
 
 /* --- cpu_clock.c: time stamps that stand still while this application does not have the CPU */
-uint64_t cpu_clock(void);
-/* For those who read it themselves (yield.S): the time stamp less `elsewhere`, if `slices` of the
- * control page is this after the stamp was read; else it has to be asked for. */
-extern uint64_t cpu_clock_slices, cpu_clock_elsewhere;
+uint64_t cpu_clock(void); /* critical; that of this vCPU */
 
 /* --- scheduling.c */
 extern uint64_t sched_quantum; /* sched_quantum_ns in ticks */
@@ -111,7 +112,7 @@ void thread_look(uint64_t own);                   /* on the resident stack, no t
 void thread_policy_faulty(struct thread *picked); /* the same; replaces the policy */
 
 /* --- thread.c */
-extern struct thread *thread_current, *thread_all; /* the latter linked by all_next */
+extern struct thread *thread_all; /* linked by all_next */
 extern const struct sched *thread_policy;
 struct thread *thread_create(void (*entry)(void *), void *argument, uint64_t stack_low,
                              uint64_t stack_high, uint64_t fs_base);
@@ -126,7 +127,7 @@ void thread_charge(void);   /* critical: ran_ns of the RUNNING one is up to date
 uint64_t thread_ran_ns(void);
 _Noreturn void thread_exit(void);
 void thread_events(uint32_t reasons); /* critical */
-void thread_preempt(void);            /* upcall: current's registers are in control->saved */
+void thread_preempt(void); /* upcall: current's registers are in `saved` of the control page */
 unsigned thread_count(void);
 
 /* --- gate.c */

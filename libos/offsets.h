@@ -1,33 +1,42 @@
 /* SPDX-License-Identifier: MIT */
-/* offsets.h - numbers for the assembler; upcall.c asserts those of the contract, switching.c the others. */
+/* offsets.h - numbers for the assembler; upcall.c, vcpu.c and switching.c assert them. */
 #ifndef LIBOS_OFFSETS_H
 #define LIBOS_OFFSETS_H
 
-#define RDI       0
-#define RSI       8
-#define RDX       16
-#define R10       24
-#define R8        32
-#define R9        40
-#define RAX       48
-#define RBX       56
-#define RCX       64
-#define RBP       72
-#define R11       80
-#define R12       88
-#define R13       96
-#define R14       104
-#define R15       112
-#define RIP       120
-#define RFLAGS    128
-#define RSP       136
+#define RDI    0
+#define RSI    8
+#define RDX    16
+#define R10    24
+#define R8     32
+#define R9     40
+#define RAX    48
+#define RBX    56
+#define RCX    64
+#define RBP    72
+#define R11    80
+#define R12    88
+#define R13    96
+#define R14    104
+#define R15    112
+#define RIP    120
+#define RFLAGS 128
+#define RSP    136
 
-#define CONTROL   0x3fe00000
+/* struct exo_control, where gs leads */
 #define DISABLED  16
 #define PENDING   24
 #define SLICES    232
-#define STACK_TOP 0x3ff00000
 #define CALL_INFO 23
+
+/* struct vcpu, whose beginning that is */
+#define V_CURRENT      496
+#define V_STACK        504
+#define V_FRAME        512
+#define V_SPARE        536
+#define V_FLAGS_AT     560
+#define V_YIELD_SLICES 568
+#define V_ELSEWHERE    584
+#define VCPU_BYTES     1024
 
 /* struct thread_saved */
 #define S_SP    0

@@ -81,7 +81,7 @@ void thread_policy_faulty(struct thread *picked)
 
 bool thread_look_due(uint64_t own)
 {
-    return own >= look_at;
+    return !VCPU->number && own >= look_at; /* it is the first vCPU's clock */
 }
 
 void thread_look(uint64_t own)

@@ -104,12 +104,11 @@ static struct thread *main_create(void)
 /* Its own frame holds the canary of before canary_init, so it must have none. */
 __attribute__((no_stack_protector)) void libos_start(const struct exo_start *start)
 {
+    vcpu_first();
     libos_start_info = start;
     if (start->magic != EXO_START_MAGIC || start->version != EXO_START_VERSION ||
         start->argc + start->envc > EXO_START_COUNT)
         exo_env_kill((env_t){EXO_ENV_SELF}, 127);
-    control->upcall_entry = (uint64_t)upcall_entry;
-    control->upcall_stack = EXO_STACK_TOP - 16;
     vm_init();
     image_protect();
     canary_init();
@@ -132,12 +131,13 @@ __attribute__((no_stack_protector)) void libos_start(const struct exo_start *sta
         libos_exit(127);
     }
     strcpy(thread->name, "main");
+    vcpus_start();
     thread_schedule();
 }
 
 void libos_exit(uint32_t status)
 {
-    control->disabled = 1;
+    VCPU->page.disabled = 1;
     console_flush();
     for (;;)
         exo_env_kill((env_t){EXO_ENV_SELF}, status);

@@ -10,7 +10,7 @@
  *   X3  `ran` of the RUNNING one lacks the reading of cpu_clock() at which it got the CPU, so that
  *       the present reading makes it whole
  *   X4  the short way (yield.S) is open only while it does what the long one would: nobody traces,
- *       the policy can yield and pick in one step, and has a slice or is fifo (else the watch would
+ *       there is one vCPU, the policy can yield and pick in one step, and has a slice or is fifo (else the watch would
  *       not get to look)
  */
 #include "switching.h"
@@ -35,14 +35,11 @@ _Static_assert(READY == THREAD_READY && RUNNING == THREAD_RUNNING, "offsets.h sa
 
 #define WAY_CLOSED UINT64_MAX
 
-bool thread_switch_due;
-static uint64_t armed = NO_ALARM; /* the kernel's timer is set to this */
-
-/* For yield.S: `slices` of the control page while the short way is open, and what it calls. */
-uint64_t yield_slices = WAY_CLOSED;
+/* For yield.S: what it calls while the short way is open. */
 struct thread *(*yield_policy)(struct thread *running);
 
 void thread_restart(void);
+void yield_back(void);
 _Noreturn void thread_restarted(void);
 _Noreturn void thread_yield_long(void);
 _Noreturn void thread_yield_wrong(struct thread *picked);
@@ -63,13 +60,13 @@ static void timer_arm(uint64_t now, uint64_t own)
 {
     uint64_t wanted = thread_earliest;
 
-    if (thread_living > 1 && thread_current && !thread_switch_due) {
+    if (thread_living > 1 && thread_current && !VCPU->switch_due) {
         uint64_t end = slice_end(), left = end > own ? end - own : 0;
         if (end != NO_ALARM && now + left < wanted)
             wanted = now + left;
     }
-    if (wanted < armed) {
-        armed = wanted;
+    if (wanted < VCPU->armed) {
+        VCPU->armed = wanted;
         exo_timer(wanted);
     }
 }
@@ -84,11 +81,11 @@ void switching_timer(void)
 /* X4 */
 static void short_way(void)
 {
-    bool open =
-        thread_policy->yield_next && !trace_ring && (sched_quantum || thread_policy == &sched_fifo);
+    bool open = thread_policy->yield_next && !trace_ring && !vcpus_many &&
+                (sched_quantum || thread_policy == &sched_fifo);
 
     yield_policy = thread_policy->yield_next;
-    yield_slices = open ? cpu_clock_slices : WAY_CLOSED;
+    VCPU->yield_slices = open ? VCPU->clock_slices : WAY_CLOSED;
 }
 
 /* C5: what the RUNNING one has had is up to date. */
@@ -126,7 +123,7 @@ static void slice_check(uint64_t own)
         return;
     charge(own);
     if (thread_policy->tick(thread_current) || thread_look_due(own))
-        thread_switch_due = true;
+        VCPU->switch_due = true;
     else
         thread_current->slice_from = own;
 }
@@ -134,7 +131,7 @@ static void slice_check(uint64_t own)
 void switching_events(bool timer)
 {
     if (timer)
-        armed = NO_ALARM;
+        VCPU->armed = NO_ALARM;
     if (!thread_current)
         return; /* thread_schedule sets the timer for who runs next: until then the clock is not asked */
     uint64_t now = time_tsc(), own = cpu_clock();
@@ -149,7 +146,7 @@ void switching_events(bool timer)
 static struct thread *pick(void)
 {
     for (;;) {
-        struct thread *thread = thread_policy->pick_next(0);
+        struct thread *thread = thread_policy->pick_next(VCPU->number);
         if (thread && thread->state == THREAD_READY)
             return thread;
         thread_policy_faulty(thread);
@@ -163,9 +160,11 @@ static void idle(void)
         if (!thread_living)
             libos_exit(0);
         trace_event(EXO_TRACE_IDLE, 0, 0, 0);
-        uint32_t reasons = gate_wait(thread_earliest == NO_ALARM ? 0 : thread_earliest);
+        uint64_t until = thread_earliest == NO_ALARM ? 0 : thread_earliest;
+        uint32_t reasons = vcpus_many ? vcpu_wait(until) : gate_wait(until);
         trace_event(EXO_TRACE_AWAKE, 0, 0, reasons);
         thread_events(reasons);
+        vcpu_park();
     } while (!thread_ready);
 }
 
@@ -174,7 +173,8 @@ void thread_schedule(void)
     struct thread *thread;
 
     thread_current = NULL;
-    thread_switch_due = false;
+    VCPU->switch_due = false;
+    vcpu_park();
     thread_look(cpu_clock());
     if (!thread_ready)
         idle();
@@ -182,6 +182,7 @@ void thread_schedule(void)
     gate_flush();
     uint64_t now = time_tsc(), own = cpu_clock();
     thread->state = THREAD_RUNNING;
+    thread->cpu = VCPU->number;
     thread->slice_from = own;
     thread->ran -= own;
     thread_ready--;
@@ -190,6 +191,8 @@ void thread_schedule(void)
     __asm__ volatile("wrfsbase %0" : : "r"(thread->fs_base));
     timer_arm(now, own);
     short_way();
+    if (vcpus_many && thread_ready)
+        vcpus_share();
     switch_in(&thread->saved);
 }
 
@@ -207,6 +210,10 @@ void thread_yield_long(void)
 {
     struct thread *self = thread_current;
 
+    if (vcpus_many) {
+        vcpus_lock();
+        ((uint64_t *)self->saved.sp)[KEPT_WORDS] = (uint64_t)yield_back; /* it will have the lock */
+    }
     switching_stop();
     self->state = THREAD_READY;
     thread_ready++;
@@ -238,8 +245,11 @@ void switching_restart(struct thread *thread)
 /* On the resident stack. */
 void thread_restarted(void)
 {
-    __asm__ volatile("fxrstor64 %0" : : "m"(thread_current->fpu));
-    resume_full(&thread_current->context);
+    const struct thread *self = thread_current;
+
+    __asm__ volatile("fxrstor64 %0" : : "m"(self->fpu));
+    vcpu_unlock();
+    resume_full(&self->context);
 }
 
 void thread_preempt(void)
@@ -247,7 +257,7 @@ void thread_preempt(void)
     struct thread *self = thread_current;
 
     __asm__ volatile("fxsave64 %0" : "=m"(self->fpu));
-    self->context = *(const struct exo_context *)&control->saved;
+    self->context = vcpu_self()->page.saved;
     switching_restart(self);
     switching_stop();
     thread_make_ready(self, ENQUEUE_PREEMPTED);

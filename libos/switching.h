@@ -15,10 +15,9 @@ extern unsigned thread_living, thread_ready; /* how many there are, and of them 
 void thread_make_ready(struct thread *thread, enum enqueue_why why);
 
 /* --- switching.c */
-extern bool thread_switch_due; /* who is RUNNING shall give way */
 static inline bool thread_must_switch(void)
 {
-    return thread_switch_due && thread_current;
+    return VCPU->switch_due && thread_current;
 }
 
 /* `thread` will go on, or begin, with all the registers in its context. */

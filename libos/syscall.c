@@ -250,7 +250,7 @@ static long misc_call(long n, long a, long b, long c, long d)
         if (b < 8)
             return -EINVAL;
         memset((void *)c, 0, 8);
-        *(uint8_t *)c = 1;
+        *(uint64_t *)c = vcpus_online();
         return 8;
     default:
         return enosys(n);

@@ -11,12 +11,13 @@
 #include <string.h>
 
 #include "batch.h"
+#include "offsets.h"
 
 static frame_t root;
 
-/* The operations of a batch lie in the control page, which is always there. */
+/* The operations of a batch lie in the first vCPU's control page, which is always there. */
 #define operations    ((volatile struct exo_operation *)(EXO_CONTROL_ADDRESS + OPERATIONS_AT))
-#define OPERATIONS_AT ((sizeof(struct exo_control) + 7) & ~7ul)
+#define OPERATIONS_AT VCPU_BYTES
 _Static_assert(OPERATIONS_AT + EXO_BATCH_MAX * sizeof(struct exo_operation) <= EXO_PAGE_SIZE,
                "they are behind what the kernel uses of it");
 static frame_t control_frame;
@@ -84,17 +85,48 @@ bool table_fill(uint64_t address, uint32_t perm, uint32_t type)
     return true;
 }
 
+/* Carry out `count` operations, those that are refused left out: results of the others, and how many. */
+static uint32_t batch_all(uint32_t count, uint32_t *results)
+{
+    uint32_t done = 0;
+
+    for (uint32_t from = 0; from < count; from++) {
+        int64_t result = exo_batch(
+            control_frame, (uint32_t)(OPERATIONS_AT + from * sizeof(*operations)), count - from);
+        uint32_t end = from + (result < 0 ? EXO_BATCH_INDEX(result) : count - from);
+        for (; from < end; from++)
+            results[done++] = (uint32_t)operations[from].result;
+    }
+    return done;
+}
+
+/* Pages of one table. First all are taken out: other CPUs are told once to forget them. */
+static void empty_some(frame_t table, uint32_t index, uint32_t count)
+{
+    uint32_t gone[EXO_BATCH_MAX];
+
+    for (uint32_t i = 0; i < count; i++) {
+        operations[i].call = EXO_CALL_PT_UNMAP;
+        operations[i].argument[0] = table.n;
+        operations[i].argument[1] = index + i;
+    }
+    count = batch_all(count, gone);
+    for (uint32_t i = 0; i < count; i++) {
+        operations[i].call = EXO_CALL_PAGE_FREE;
+        operations[i].argument[0] = gone[i];
+    }
+    batch_all(count, gone); /* refused: it is not ours alone */
+}
+
 void table_empty(uint64_t start, uint64_t end)
 {
-    for (uint64_t at = start; at < end; at += EXO_PAGE_SIZE) {
+    for (uint64_t at = start, count; at < end; at += count * EXO_PAGE_SIZE) {
         frame_t table = table_for(at, false);
-        if (!table.n) {
-            at |= (1ull << 21) - EXO_PAGE_SIZE; /* no table: nothing until the next one's reach */
-            continue;
-        }
-        int64_t frame = exo_pt_unmap(table, table_index(at));
-        if (frame >= 0)
-            exo_page_free((frame_t){(uint32_t)frame});
+        count = MIN((end - at) / EXO_PAGE_SIZE, 512 - table_index(at));
+        if (!table.n)
+            continue; /* nothing until the next one's reach */
+        count = MIN(count, EXO_BATCH_MAX);
+        empty_some(table, table_index(at), (uint32_t)count);
     }
 }
 

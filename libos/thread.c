@@ -21,7 +21,6 @@
 
 _Static_assert(sizeof(struct thread) * BUCKET <= EXO_PAGE_SIZE, "BUCKET threads fit a page");
 
-struct thread *thread_current;
 const struct sched *thread_policy;
 uint32_t libos_queue_events, libos_child_events, libos_notify_events;
 
@@ -43,9 +42,13 @@ void thread_make_ready(struct thread *thread, enum enqueue_why why)
     thread_ready++;
     trace_event(EXO_TRACE_ENQUEUED, why, thread->id, (unsigned)current_id());
     thread_policy->enqueue(thread, why);
-    if (thread_current && why != ENQUEUE_PREEMPTED &&
-        thread_policy->wakeup(thread, &thread_current, 1) == 0)
-        thread_switch_due = true;
+    if (vcpus_many) {
+        vcpus_offer(thread, why);
+        return;
+    }
+    struct thread *running = thread_current;
+    if (running && why != ENQUEUE_PREEMPTED && thread_policy->wakeup(thread, &running, 1) == 0)
+        VCPU->switch_due = true;
 }
 
 /* Critical. NULL: memory is out. */
@@ -183,7 +186,7 @@ void thread_events(uint32_t reasons)
         libos_child_events++;
         thread_wake(&libos_child_events, UINT32_MAX, UINT32_MAX);
     }
-    if (reasons & EXO_UP_NOTIFY) {
+    if (reasons & EXO_UP_NOTIFY && control->notified) { /* else one of our vCPUs woke another */
         libos_notify_events++;
         thread_wake(&libos_notify_events, UINT32_MAX, UINT32_MAX);
     }
@@ -191,6 +194,8 @@ void thread_events(uint32_t reasons)
         libos_revoke_hook(reasons);
     if (reasons & EXO_UP_CALL)
         gate_incoming();
+    if (reasons & EXO_UP_CPUS)
+        vcpus_update();
     if (reasons & (EXO_UP_TIMER | EXO_UP_DEADLINE | EXO_UP_SLICE_BEGIN)) {
         expire(time_tsc());
         switching_events(reasons & EXO_UP_TIMER);
@@ -232,5 +237,5 @@ void thread_exit(void)
         *(volatile int *)word = 0;
         thread_wake(word, UINT32_MAX, 1);
     }
-    run_on(EXO_STACK_TOP - 16, thread_end, self);
+    run_on(VCPU->stack, thread_end, self);
 }

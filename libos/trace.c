@@ -16,15 +16,13 @@ _Static_assert((int)EXO_TRACE_WOKEN == ENQUEUE_WOKEN &&
                    (int)EXO_TRACE_PREEMPTED == ENQUEUE_PREEMPTED,
                "trace_ring.h says so");
 
-struct exo_trace *trace_ring;
-
 void trace_start(void)
 {
     struct exo_trace *ring = (struct exo_trace *)EXO_TRACE_ADDRESS;
 
     if (libos_setting("FREEHOLD_TRACE") && vm_mapped(EXO_TRACE_ADDRESS) &&
         ring->magic == EXO_TRACE_MAGIC)
-        trace_ring = ring;
+        trace_ring = ring, VCPU->watched = true;
 }
 
 void trace_write(uint64_t what)

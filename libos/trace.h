@@ -12,9 +12,10 @@
 #include <stdint.h>
 
 #include "trace_ring.h"
+#include "vcpu.h"
 
-/* NULL: this application is not traced. */
-extern struct exo_trace *trace_ring;
+/* Of the vCPU that this runs on; NULL: it is not traced. */
+#define trace_ring (VCPU->trace)
 
 /* --- for applications: stretches and points of their own. Without effect if not traced. Any thread. */
 

@@ -21,13 +21,12 @@ AT(exo_context, rsp, RSP);
 AT(exo_control, disabled, DISABLED);
 AT(exo_control, pending, PENDING);
 AT(exo_control, slices, SLICES);
-_Static_assert(CONTROL == EXO_CONTROL_ADDRESS && STACK_TOP == EXO_STACK_TOP, "start.h says so");
 _Static_assert(CALL_INFO == EXO_CALL_INFO, "calls.toml says so");
 
 #define PAGE_FAULT 14 /* Intel SDM vol. 3, table 6-1 */
+#define PRESENT    1  /* of its error code, vol. 3, 4.7 */
 
 extern char resume_from[], resume_spared[], resume_flags[], resume_to[];
-extern uint64_t resume_frame[3], resume_spare[3]; /* rip, flags, rsp; rax, rcx, r11 */
 _Noreturn void upcall(uint32_t reasons);
 
 bool (*libos_fault_hook)(struct exo_context *context, const struct exo_fault *fault);
@@ -36,6 +35,12 @@ bool (*libos_foreign_hook)(struct exo_context *context);
 void critical_enter(void)
 {
     critical_begin();
+}
+
+void critical_over(void);
+void critical_over(void)
+{
+    critical_end();
 }
 
 void critical_exit(void)
@@ -49,50 +54,68 @@ void critical_exit(void)
 static void unwind_resume(struct exo_context *context)
 {
     if (context->rip >= (uint64_t)resume_spared && context->rip < (uint64_t)resume_flags) {
-        context->rax = resume_spare[0];
-        context->rcx = resume_spare[1];
-        context->r11 = resume_spare[2];
+        context->rax = VCPU->resume_spare[0];
+        context->rcx = VCPU->resume_spare[1];
+        context->r11 = VCPU->resume_spare[2];
     }
-    context->rip = resume_frame[0];
-    context->rflags = resume_frame[1];
-    context->rsp = resume_frame[2];
+    context->rip = VCPU->resume_frame[0];
+    context->rflags = VCPU->resume_frame[1];
+    context->rsp = VCPU->resume_frame[2];
 }
 
-static void fault(struct exo_context *context)
+/* Another vCPU was quicker to map the page. */
+static bool mended_elsewhere(const struct exo_fault *what)
 {
-    const struct exo_fault *what = (const struct exo_fault *)&control->fault; /* ours by now */
+    return vcpus_many && what->vector == PAGE_FAULT && !(what->error & PRESENT) &&
+           vm_mapped(what->address);
+}
 
+static void fault(struct exo_context *context, const struct exo_fault *what)
+{
     if ((what->vector != PAGE_FAULT || !vm_fault(what->address, what->error)) &&
-        (!libos_fault_hook || !libos_fault_hook(context, what)))
+        (!libos_fault_hook || !libos_fault_hook(context, what)) && !mended_elsewhere(what))
         crash(context, what);
 }
 
-/* Twice in each upcall: a compare and a branch. */
-__attribute__((always_inline)) static inline void trace(enum exo_trace_kind kind, uint32_t reasons)
+static void other_reasons(struct exo_context *context, uint32_t reasons)
 {
-    if (trace_ring)
-        trace_event(kind, 0, thread_current ? thread_current->id : 0, reasons);
+    if (reasons & EXO_UP_FOREIGN && (!libos_foreign_hook || !libos_foreign_hook(context)))
+        context->rax = (uint64_t)-EXO_E_CALL;
+    if (reasons & ~(uint32_t)(EXO_UP_FAULT | EXO_UP_FOREIGN)) {
+        thread_events(reasons);
+        gate_flush();
+    }
+}
+
+/* Of what is traced, or has other vCPUs beside it. */
+static void enter(uint32_t reasons)
+{
+    vcpu_lock();
+    trace_event(EXO_TRACE_UPCALL, 0, thread_current ? thread_current->id : 0, reasons);
+}
+
+static void leave(void)
+{
+    trace_event(EXO_TRACE_RESUME, 0, thread_current ? thread_current->id : 0, 0);
+    vcpu_unlock();
 }
 
 void upcall(uint32_t reasons)
 {
-    struct exo_context *context = (struct exo_context *)&control->saved;
+    struct vcpu *self = vcpu_self();
+    struct exo_context *context = &self->page.saved;
 
     if (context->rip - (uint64_t)resume_from < (uint64_t)(resume_to - resume_from))
         unwind_resume(context);
-    trace(EXO_TRACE_UPCALL, reasons);
+    if (self->watched)
+        enter(reasons);
     if (reasons & EXO_UP_FAULT)
-        fault(context);
-    reasons &= ~(uint32_t)EXO_UP_FAULT;
-    if (reasons & EXO_UP_FOREIGN && (!libos_foreign_hook || !libos_foreign_hook(context)))
-        context->rax = (uint64_t)-EXO_E_CALL;
-    reasons &= ~(uint32_t)EXO_UP_FOREIGN;
-    if (reasons) {
-        thread_events(reasons);
-        gate_flush();
-    }
-    if (thread_must_switch())
+        fault(context, &self->page.fault);
+    if (reasons & ~(uint32_t)EXO_UP_FAULT)
+        other_reasons(context, reasons);
+    if (self->switch_due && self->current)
         thread_preempt();
-    trace(EXO_TRACE_RESUME, 0);
+    if (self->watched)
+        leave();
     resume_full(context);
 }

@@ -15,8 +15,8 @@
 sched_yield:
         call go_away
         /* Back, and upcalls are off. */
-        movq $0, CONTROL+DISABLED
-        cmpq $0, CONTROL+PENDING
+        movq $0, %gs:DISABLED
+        cmpq $0, %gs:PENDING
         jne 1f
         xor %eax, %eax
         ret
@@ -25,21 +25,30 @@ sched_yield:
         xor %eax, %eax
         ret
 
+/* Back by the long way, among several vCPUs: there is a lock to be given up as well. */
+        .globl yield_back
+yield_back:
+        sub $8, %rsp
+        call critical_over
+        add $8, %rsp
+        xor %eax, %eax
+        ret
+
 go_away:
         PUSH_KEPT                       /* the stack is in memory before upcalls go off */
-        movq $1, CONTROL+DISABLED
-        mov thread_current(%rip), %rdi
+        movq $1, %gs:DISABLED
+        mov %gs:V_CURRENT, %rdi
         stmxcsr T_MXCSR(%rdi)
         fnstcw T_X87(%rdi)
         mov %rsp, T_SP(%rdi)
-        mov $STACK_TOP-16, %esp
+        mov %gs:V_STACK, %rsp
         /* cpu_clock() */
         rdtsc
         shl $32, %rdx
         lea (%rdx, %rax), %rbx
-        sub cpu_clock_elsewhere(%rip), %rbx
-        mov CONTROL+SLICES, %rax
-        cmp yield_slices(%rip), %rax
+        sub %gs:V_ELSEWHERE, %rbx
+        mov %gs:SLICES, %rax
+        cmp %gs:V_YIELD_SLICES, %rax
         jne long_way
         add %rbx, T_RAN(%rdi)
         movl $READY, T_STATE(%rdi)
@@ -51,7 +60,7 @@ go_away:
         movl $RUNNING, T_STATE(%rax)
         sub %rbx, T_RAN(%rax)
         mov %rbx, T_SLICE_FROM(%rax)
-        mov %rax, thread_current(%rip)
+        mov %rax, %gs:V_CURRENT
         mov T_FS(%rax), %rcx
         wrfsbase %rcx
         ldmxcsr T_MXCSR(%rax)

@@ -97,6 +97,8 @@ static const char *app_check(const char *bundle, uint64_t size, const struct bun
         return "has a restart rule that this init does not know.";
     if (!app->slices != !!app->cpus)
         return "has an application without a slice of the CPU, or with slices and whole CPUs.";
+    if (!app->vcpus || app->vcpus > EXO_CPUS || (app->cpus && app->vcpus > 1))
+        return "has an application without a virtual CPU, or with more than it can have.";
     if (app->cpus & 1)
         return "gives an application the first CPU whole, of which init needs a slice.";
     if (!mac_ok(app->mac))

@@ -2,7 +2,7 @@
 /*
  * plan.c - who gets which slices of which CPU, and how many network queues.
  *
- *   L1  an application that is not refused gets as many positions as it asks for, all of one CPU
+ *   L1  an application that is not refused gets as many positions as it asks for, of as many CPUs
  *   L2  at least one position of the first CPU stays with init, which must be able to run to restart the others
  *   L3  on the CPUs that an application has whole only those under it have positions, for the time when it
  *       has ended and they live on
@@ -36,14 +36,11 @@ static uint64_t cpus_for(const struct bundle_app *apps, uint32_t count, uint32_t
     return ~whole;
 }
 
-/* Where the application goes: where it wants, or where most is left. */
-static uint32_t cpu_for(const struct bundle_app *app, uint64_t cpus,
-                        const struct plan_machine *machine)
+/* Of these CPUs the one of which most is left. */
+static uint32_t most_left(uint64_t cpus, const struct plan_machine *machine)
 {
     uint32_t best = (uint32_t)__builtin_ctzll(cpus);
 
-    if (app->cpu != BUNDLE_ANY_CPU)
-        return app->cpu;
     for (uint32_t cpu = best + 1; cpu < machine->cpus; cpu++)
         if (cpus >> cpu & 1 && left[cpu] > left[best])
             best = cpu;
@@ -59,19 +56,27 @@ static bool gets_cpus(struct plan *plan, const struct bundle_app *app, uint32_t 
     return !refuse(plan, i, "CPUs", wants, machine->cpus);
 }
 
-/* Does it get positions of a CPU? */
+/* Does it get positions of so many CPUs, the first where it wants, the others where most is left? */
 static bool gets_slices(struct plan *plan, const struct bundle_app *apps, uint32_t count,
                         uint32_t i, const struct plan_machine *machine)
 {
-    uint64_t cpus = cpus_for(apps, count, i);
-    uint32_t cpu = cpu_for(&apps[i], cpus, machine);
-    bool may = cpu < EXO_CPUS && cpus >> cpu & 1;
+    uint64_t there = cpus_for(apps, count, i) & ~0ull >> (EXO_CPUS - machine->cpus), given = 0;
+    uint32_t cpu = apps[i].cpu == BUNDLE_ANY_CPU && there ? most_left(there, machine) : apps[i].cpu;
 
-    if (refuse(plan, i, "CPUs", cpu + 1, machine->cpus) ||
-        refuse(plan, i, "slices", apps[i].slices, may ? left[cpu] : 0))
+    if ((apps[i].cpu != BUNDLE_ANY_CPU && refuse(plan, i, "CPUs", cpu + 1, machine->cpus)) ||
+        refuse(plan, i, "CPUs", apps[i].vcpus, (uint32_t)__builtin_popcountll(there)))
         return false;
-    plan->cpu[i] = cpu;
-    left[cpu] -= apps[i].slices;
+    for (uint32_t n = 0; n < apps[i].vcpus; n++) {
+        if (n)
+            cpu = most_left(there, machine);
+        if (refuse(plan, i, "slices", apps[i].slices, there >> cpu & 1 ? left[cpu] : 0))
+            return false;
+        there &= ~(1ull << cpu);
+        given |= 1ull << cpu;
+    }
+    plan->cpus[i] = given;
+    for (; given; given &= given - 1)
+        left[__builtin_ctzll(given)] -= apps[i].slices;
     return true;
 }
 
@@ -102,7 +107,7 @@ static uint32_t furthest_behind(const struct plan *plan, const struct bundle_app
 
     for (uint32_t i = 0; i < count; i++) {
         int64_t behind = (int64_t)apps[i].slices * (at + 1) - (int64_t)given[i] * total;
-        if (!plan->lacks[i] && plan->cpu[i] == cpu && behind > most) {
+        if (!plan->lacks[i] && plan->cpus[i] >> cpu & 1 && behind > most) {
             most = behind;
             who = i;
         }
@@ -113,14 +118,12 @@ static uint32_t furthest_behind(const struct plan *plan, const struct bundle_app
 void plan_make(struct plan *plan, const struct bundle_app *apps, uint32_t count,
                const struct plan_machine *machine)
 {
-    uint32_t given[BUNDLE_APPS] = {0};
-
     memset(plan, 0, sizeof(*plan));
     for (uint32_t at = 0; at < EXO_SLICES; at++)
         plan->position[at] = PLAN_NOBODY;
     admit(plan, apps, count, machine);
     for (uint32_t cpu = 0; cpu < machine->cpus; cpu++) {
-        uint32_t total = machine->slices - !cpu - left[cpu];
+        uint32_t total = machine->slices - !cpu - left[cpu], given[BUNDLE_APPS] = {0};
         for (uint32_t at = 0; at < total; at++) {
             uint32_t who = furthest_behind(plan, apps, count, cpu, given, at, total);
             plan->position[cpu * machine->slices + at] = who;

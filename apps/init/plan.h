@@ -15,7 +15,7 @@ struct plan_machine {
 
 struct plan {
     uint32_t position[EXO_SLICES]; /* the application's index, or PLAN_NOBODY */
-    uint32_t cpu[BUNDLE_APPS];     /* where its positions are */
+    uint64_t cpus[BUNDLE_APPS];    /* where its positions are, a bit each */
     const char
         *lacks[BUNDLE_APPS];     /* what the machine cannot give it, in the plural; NULL: nothing */
     uint32_t left[BUNDLE_APPS];  /* how many of these were left for it */

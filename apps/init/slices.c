@@ -36,7 +36,10 @@ const char *slices_give(const struct bundle_app *app, uint32_t index, env_t env)
     if (app->cpus)
         snprintf(words, sizeof(words), "%u whole CPUs", (uint32_t)__builtin_popcountll(app->cpus));
     else
-        snprintf(words, sizeof(words), "%u slices of CPU %u", app->slices, plan.cpu[index]);
+        snprintf(words, sizeof(words), "%u slices of %s%u%s", app->slices,
+                 app->vcpus > 1 ? "each of " : "CPU ",
+                 app->vcpus > 1 ? app->vcpus : (uint32_t)__builtin_ctzll(plan.cpus[index]),
+                 app->vcpus > 1 ? " CPUs" : "");
     return words;
 }
 

@@ -32,14 +32,14 @@ bool under_is(const char *bundle, const struct bundle_app *app, uint32_t index)
 
 struct under_quotas under_quotas(const char *bundle, const struct bundle_app *app)
 {
-    struct under_quotas sum = {app->pages, app->environments, app->queues, 1};
+    struct under_quotas sum = {app->pages, app->environments + app->vcpus - 1, app->queues, 1};
 
     for (uint32_t i = 0; app->cpus && i < count_of(bundle); i++) {
         const struct bundle_app *other = &bundle_apps(bundle)[i];
         if (!under_is(bundle, app, i))
             continue;
         sum.pages += other->pages;
-        sum.environments += 1 + other->environments;
+        sum.environments += other->environments + other->vcpus;
         sum.queues += other->queues;
         sum.apps++;
     }

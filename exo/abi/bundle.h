@@ -13,7 +13,7 @@
 #include "types.h"
 
 #define BUNDLE_MAGIC   0x31646e7562657266ull /* "frebund1" */
-#define BUNDLE_VERSION 5u
+#define BUNDLE_VERSION 6u
 #define BUNDLE_APPS    32u
 #define BUNDLE_ANY_CPU 0xffffu
 #define BUNDLE_CONTROL 1u /* flags: init takes commands over the channel */
@@ -39,8 +39,8 @@ struct bundle_app {
     uint32_t argc;
     uint32_t envc;
     uint32_t pages;        /* quota of frames, everything included */
-    uint16_t slices;       /* positions in the slice vector of one CPU; 0 exactly with `cpus` */
-    uint16_t cpu;          /* which; BUNDLE_ANY_CPU: one that has most of them left */
+    uint16_t slices;       /* positions in the slice vector of each CPU; 0 exactly with `cpus` */
+    uint16_t cpu;          /* the first; BUNDLE_ANY_CPU: one that has most of them left */
     uint32_t queues;       /* quota of network queues */
     uint16_t restart;      /* enum bundle_restart */
     uint16_t environments; /* quota of children of its own */
@@ -50,7 +50,7 @@ struct bundle_app {
     uint64_t cpus;         /* CPUs that it has whole, a bit each; not CPU 0 */
     uint32_t under;        /* it is started by this application, which has `cpus`, out of what that
                               one gets for it: index in this table, plus 1; 0: by init */
-    uint32_t unused;
+    uint32_t vcpus;        /* on how many CPUs it has `slices` positions each; 1 with `cpus` */
 };
 
 _Static_assert(sizeof(struct bundle_header) == 64, "no hidden padding");

@@ -16,7 +16,7 @@ __clone:
         .globl __set_thread_area
         .hidden __set_thread_area
 __set_thread_area:
-        mov thread_current(%rip), %rax
+        mov %gs:V_CURRENT, %rax
         mov %rdi, T_FS(%rax)
         wrfsbase %rdi
         xor %eax, %eax

@@ -81,7 +81,7 @@ def entries(data: bytes) -> list[dict]:
 def test_header(made):
     magic, version, apps, size, crc, flags, name = bundle.HEADER.unpack_from(made)
     assert made[:8] == b"frebund1" and magic == int.from_bytes(b"frebund1", "little")
-    assert (version, apps, size, flags, name) == (5, 3, len(made), 0, b"demo".ljust(32, b"\0"))
+    assert (version, apps, size, flags, name) == (6, 3, len(made), 0, b"demo".ljust(32, b"\0"))
     assert crc == zlib.crc32(made[:24] + bytes(4) + made[28:])
 
 

@@ -132,7 +132,7 @@ def _entry(
         len(app.allowances),
         sum(1 << cpu for cpu in app.cpus),
         names.index(app.under) + 1 if app.under else 0,
-        0,
+        app.vcpus,
     )
 
 

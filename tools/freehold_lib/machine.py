@@ -45,6 +45,7 @@ RESERVED_SETTINGS = {
     "FREEHOLD_SCHED": "sched",
     "FREEHOLD_QUANTUM": "quantum",
     "FREEHOLD_TRACE": "trace",
+    "FREEHOLD_VCPUS": "vcpus",
     "FREEHOLD_ADDRESS": "address",
     "FREEHOLD_GATEWAY": "gateway",
     "FREEHOLD_RIGHTS": "rights",
@@ -78,7 +79,7 @@ _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MACHINE_KEYS = ("name", "memory", "cpus")
 _CONTROL_KEYS = ("serial",)
 _APP_KEYS = (
-    ("name", "image", "arguments", "environment", "memory", "slices", "cpu", "sched", "quantum", "trace")
+    ("name", "image", "arguments", "environment", "memory", "slices", "cpu", "vcpus", "sched", "quantum", "trace")
     + ("address", "gateway", "mac", "restart", "forward", "rights", "ports", "environments")
     + ("cpus", "under")
 )
@@ -92,6 +93,7 @@ _NOT_UNDER = {
 _NOT_WITH_CPUS = {
     "under": "it is under nobody",
     "cpu": "it has those CPUs whole, and no slices of others",
+    "vcpus": "it runs on one of those CPUs alone",
     "slices": "it has all of those CPUs",
     "restart": "what is under it lives on without it",
     "environments": "it makes those that are under it",
@@ -124,6 +126,7 @@ class App:
     pages: int  # quota of frames
     slices: int
     cpu: int | None  # whose slices; None: init decides
+    vcpus: int  # on how many CPUs it has `slices` each
     sched: str
     quantum: int | None  # ns; None: the policy's own
     trace: int  # bytes of events that its ring holds; 0: it is not traced
@@ -154,6 +157,8 @@ class App:
         made = {"FREEHOLD_SCHED": self.sched}
         if self.quantum:
             made["FREEHOLD_QUANTUM"] = str(self.quantum)
+        if (self.vcpus or 1) > 1:
+            made["FREEHOLD_VCPUS"] = str(self.vcpus)
         if self.trace:
             made["FREEHOLD_TRACE"] = str(self.trace)
         if self.address:
@@ -377,7 +382,8 @@ class _Reader:
         # taken. No machine has fewer of either.
         least = number("EXO_TABLES_LEAST")
         self.share_out_slices(apps, tables)
-        self.share_out("environments", least - 2 - len(apps), apps, tables)
+        further = sum((app["vcpus"] or 1) - 1 for app in apps)
+        self.share_out("environments", least - 2 - len(apps) - further, apps, tables)
         page = number("EXO_PAGE_SIZE")
         wanted = sum(app["pages"] or 0 for app in apps) * page
         rings = rings_memory([app["trace"] or 0 for app in apps])
@@ -401,13 +407,18 @@ class _Reader:
             cpus = whole[app["under"]] if app["under"] else free
             if app["cpus"] or not cpus or app["cpu"] not in (None, *cpus):
                 continue  # or it has been told already
-            wanted = app["slices"] or 0
-            cpu = app["cpu"] if app["cpu"] is not None else max(cpus, key=lambda cpu: (left[cpu], -cpu))
-            if wanted > left[cpu]:
-                of = f" of CPU {cpu}" if self.cpus > 1 else ""
-                before = f"the applications before it leave {left[cpu]} of the {there[cpu]} slices{of}"
-                table.wrong("slices", f"is {wanted}, but {before}")
-            else:
+            wanted, count = app["slices"] or 0, app["vcpus"] or 1
+            if count > len(cpus):
+                table.wrong("vcpus", f"is {count}, but it may run on {len(cpus)} CPU{'s' * (len(cpus) > 1)} alone")
+                continue
+            first = app["cpu"] if app["cpu"] is not None else max(cpus, key=lambda cpu: (left[cpu], -cpu))
+            others = sorted((cpu for cpu in cpus if cpu != first), key=lambda cpu: (-left[cpu], cpu))
+            for cpu in (first, *others[: count - 1]):
+                if wanted > left[cpu]:
+                    of = f" of CPU {cpu}" if self.cpus > 1 else ""
+                    before = f"the applications before it leave {left[cpu]} of the {there[cpu]} slices{of}"
+                    table.wrong("slices", f"is {wanted}, but {before}")
+                    break
                 left[cpu] -= wanted
 
     def share_out(self, key: str, most: int, apps: list[dict], tables: list[Table]) -> None:
@@ -463,6 +474,7 @@ class _AppReader:
         table = self.table
         table.check_keys(_APP_KEYS)
         app = {"name": self.name(), "pages": self.pages(), "slices": self.slices(), "cpu": self.cpu()}
+        app["vcpus"] = self.vcpus()
         app |= {"image": self.image(app["pages"])}
         app |= {"arguments": self.arguments(), "environment": self.environment()}
         app["sched"] = self.sched(app["image"])
@@ -520,6 +532,14 @@ class _AppReader:
             self.table.wrong("cpu", f"is {cpu}; {here} (`cpus` in [machine])")
             return None
         return cpu
+
+    def vcpus(self) -> int | None:
+        count = self.table.integer("vcpus", 1)
+        if count is not None and not 1 <= count <= self.reader.cpus:
+            here = "1 CPU" if self.reader.cpus == 1 else f"{self.reader.cpus} CPUs"
+            self.table.wrong("vcpus", f"is {count}; the machine has {here} (`cpus` in [machine])")
+            return None
+        return count
 
     def under(self, rights: tuple[str, ...]) -> str | None:
         under = self.table.string("under", None)

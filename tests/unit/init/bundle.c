@@ -41,10 +41,10 @@ static void make_small(struct small *b)
 {
     static const struct bundle_app apps[APPS] = {
         {"www", 0, 0, 0, 11, 2, 1, 512, 8, BUNDLE_ANY_CPU, 1, BUNDLE_ON_FAILURE, 0, 0x525400000001,
-         0, 2, 0, 0, 0},
+         0, 2, 0, 0, 1},
         {"echo", 0, 0, 11, 13, 1, 2, 512, 4, 1, 1, BUNDLE_ALWAYS, 3, 0x525400000002,
-         2 * sizeof(struct exo_filter), 1, 0, 0, 0},
-        {"abcdefghij-1234", 0, 0, 24, 2, 1, 0, 100, 63, 0, 0, BUNDLE_NEVER, 0, 0, 0, 0, 0, 0, 0},
+         2 * sizeof(struct exo_filter), 1, 0, 0, 1},
+        {"abcdefghij-1234", 0, 0, 24, 2, 1, 0, 100, 63, 0, 0, BUNDLE_NEVER, 0, 0, 0, 0, 0, 0, 1},
     };
 
     memset(b, 0, sizeof(*b));
@@ -232,6 +232,9 @@ ATTACK(many, (a->argc = 129, a->envc = 0, a->strings_size = 129, a->strings_offs
 ATTACK(restart, a->restart = BUNDLE_ALWAYS + 1)
 ATTACK(restart_max, a->restart = UINT16_MAX)
 ATTACK(slices_0, a->slices = 0)
+ATTACK(vcpus_0, a->vcpus = 0)
+ATTACK(vcpus_many, a->vcpus = EXO_CPUS + 1)
+ATTACK(vcpus_whole, (a->slices = 0, a->cpus = 2, a->vcpus = 2))
 ATTACK(slices_too, a->cpus = 2)
 ATTACK(cpus_first, (a->slices = 0, a->cpus = 3))
 ATTACK(cpus_twice, (a->slices = a[-1].slices = 0, a->cpus = 6, a[-1].cpus = 4))
@@ -307,6 +310,9 @@ static const struct {
     {"largest restart rule", restart_max, true, "restart rule"},
     {"no slice", slices_0, true, "without a slice"},
     {"slices beside whole CPUs", slices_too, true, "and whole CPUs"},
+    {"no virtual CPU", vcpus_0, true, "without a virtual CPU"},
+    {"more than there may be", vcpus_many, true, "without a virtual CPU"},
+    {"more than one beside whole CPUs", vcpus_whole, true, "without a virtual CPU"},
     {"the first CPU", cpus_first, true, "the first CPU whole"},
     {"one CPU twice", cpus_twice, true, "one CPU to two"},
     {"under one without CPUs", under_none, true, "no CPU to hand out"},

@@ -73,7 +73,7 @@ static void make_app(void)
     memcpy(program, &good, sizeof(good));
     memcpy(bundle + 8, "www\0-v\0A=1", 11);
     app = (struct bundle_app){"www", EXO_PAGE_SIZE, IMAGE, 8, 11, 2, 1, QUOTA, 1, 0, 1, 0,
-                              3,     OUR_MAC,       ALLOW, 2, 0,  0, 0};
+                              3,     OUR_MAC,       ALLOW, 2, 0,  0, 1};
     struct exo_filter allow[2] = {mock_mac(OUR_MAC), mock_mac(OUR_MAC)};
     allow[1].value.vlan = EXO_VLAN_TAGGED | 7;
     allow[1].mask.vlan = EXO_VLAN_ALL;
@@ -470,7 +470,8 @@ static void make_whole(void)
         *to = (struct bundle_app){.image_offset = (1 + i * IMAGE_PAGES) * EXO_PAGE_SIZE,
                                   .image_size = IMAGE,
                                   .strings_offset = offsetof(typeof(whole), strings),
-                                  .pages = QUOTA};
+                                  .pages = QUOTA,
+                                  .vcpus = 1};
         strcpy(to->name, names[i]);
         memcpy(whole.images[i], bundle + EXO_PAGE_SIZE, IMAGE);
         whole.images[i][IMAGE - 1] = (char)i;

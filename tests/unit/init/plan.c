@@ -18,6 +18,7 @@ static void ask(uint32_t i, uint32_t slices, uint32_t queues)
 {
     apps[i].slices = (uint16_t)slices;
     apps[i].cpu = BUNDLE_ANY_CPU;
+    apps[i].vcpus = 1;
     apps[i].cpus = 0;
     apps[i].under = 0;
     apps[i].queues = queues;
@@ -45,15 +46,15 @@ static bool is_for(uint32_t who, uint32_t count, uint32_t cpu)
 static bool inv_plan(uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
-        if (given(i) != (plan.lacks[i] ? 0 : apps[i].slices))
+        if (given(i) != (plan.lacks[i] ? 0 : apps[i].slices * apps[i].vcpus))
             return false;
     for (uint32_t at = 0; at < SLICES; at++) {
         uint32_t who = plan.position[at];
         if (who == PLAN_NOBODY)
             continue;
-        if (who >= count || plan.cpu[who] != at / machine.slices)
+        if (who >= count || !(plan.cpus[who] >> at / machine.slices & 1))
             return false;
-        if (apps[who].cpu != BUNDLE_ANY_CPU && apps[who].cpu != plan.cpu[who])
+        if (apps[who].cpu != BUNDLE_ANY_CPU && !(plan.cpus[who] >> apps[who].cpu & 1))
             return false;
         if (!is_for(who, count, at / machine.slices))
             return false;
@@ -124,13 +125,14 @@ static void test_cpus(void)
     for (uint32_t i = 0; i < 4; i++)
         ask(i, 4, 0);
     plan_make(&plan, apps, 4, &machine);
-    tap_ok(inv_plan(4) && plan.cpu[0] == 1 && plan.cpu[1] == 2 && plan.cpu[2] == 3 &&
-               plan.cpu[3] == 0,
+    tap_ok(inv_plan(4) && plan.cpus[0] == 1u << 1 && plan.cpus[1] == 1u << 2 &&
+               plan.cpus[2] == 1u << 3 && plan.cpus[3] == 1u << 0,
            "each goes where most is left");
     apps[0].cpu = 2;
     apps[1].cpu = 4;
     plan_make(&plan, apps, 4, &machine);
-    tap_ok(inv_plan(4) && plan.cpu[0] == 2 && lacks(1, "CPUs", 5, 4) && plan.cpu[2] == 1,
+    tap_ok(inv_plan(4) && plan.cpus[0] == 1u << 2 && lacks(1, "CPUs", 5, 4) &&
+               plan.cpus[2] == 1u << 1,
            "or where it wants to be, if there is such a CPU");
     ask(0, SLICES / 4, 0);
     ask(1, SLICES / 4, 0);
@@ -138,6 +140,41 @@ static void test_cpus(void)
     plan_make(&plan, apps, 2, &machine);
     tap_ok(inv_plan(2) && !plan.lacks[0] && lacks(1, "slices", SLICES / 4, 0),
            "a CPU of which nothing is left has nothing for the next");
+}
+
+/* Has the application so many positions of this CPU? */
+static bool has_of(uint32_t app, uint32_t cpu, uint32_t slices)
+{
+    uint32_t count = 0;
+
+    for (uint32_t at = cpu * machine.slices; at < (cpu + 1) * machine.slices; at++)
+        count += plan.position[at] == app;
+    return count == slices;
+}
+
+static void test_vcpus(void)
+{
+    machine = (struct plan_machine){4, SLICES / 4, QUEUES};
+    ask(0, 4, 0);
+    ask(1, 6, 0);
+    apps[0].cpu = 0;
+    apps[1].vcpus = 3;
+    plan_make(&plan, apps, 2, &machine);
+    tap_ok(inv_plan(2) && plan.cpus[1] == 0xe && has_of(1, 1, 6) && has_of(1, 2, 6) &&
+               has_of(1, 3, 6) && has_of(0, 0, 4),
+           "who wants several CPUs has as many slices of each, where most is left");
+    apps[1].cpu = 0;
+    apps[1].vcpus = 2;
+    plan_make(&plan, apps, 2, &machine);
+    tap_ok(inv_plan(2) && plan.cpus[1] == 3, "the first may be named");
+    apps[1].vcpus = 5;
+    plan_make(&plan, apps, 2, &machine);
+    tap_ok(inv_plan(2) && lacks(1, "CPUs", 5, 4), "more than there are it does not get");
+    ask(1, SLICES / 4, 0);
+    apps[1].vcpus = 4;
+    plan_make(&plan, apps, 2, &machine);
+    tap_ok(inv_plan(2) && lacks(1, "slices", SLICES / 4, 11) && plan.cpus[0] == 1,
+           "nor if one of them has too few");
 }
 
 static void test_whole_cpus(void)
@@ -149,8 +186,8 @@ static void test_whole_cpus(void)
     apps[0].cpus = 12;
     apps[1].under = apps[2].under = apps[3].under = 1;
     plan_make(&plan, apps, 6, &machine);
-    tap_ok(inv_plan(6) && plan.cpu[1] == 2 && plan.cpu[2] == 3 && plan.cpu[3] == 2 &&
-               plan.cpu[4] == 1 && plan.cpu[5] == 0,
+    tap_ok(inv_plan(6) && plan.cpus[1] == 1u << 2 && plan.cpus[2] == 1u << 3 &&
+               plan.cpus[3] == 1u << 2 && plan.cpus[4] == 1u << 1 && plan.cpus[5] == 1u << 0,
            "whole CPUs are for those under their owner, the others for the others");
     ask(4, 4, 0);
     apps[4].cpu = 2;
@@ -195,6 +232,7 @@ int main(void)
     test_spread();
     test_limits();
     test_cpus();
+    test_vcpus();
     test_whole_cpus();
     test_random();
     return tap_done();

@@ -28,7 +28,8 @@ uint64_t time_tsc(void)
 }
 
 /* The time that the environment had the CPU. */
-uint64_t cpu_clock_slices, cpu_clock_elsewhere;
+struct vcpu vcpu_host = {.armed = NO_ALARM};
+bool vcpus_many;
 uint64_t cpu_clock(void)
 {
     return own;
@@ -104,6 +105,16 @@ NOT_CALLED(void, gate_incoming, void)
 NOT_CALLED(uint32_t, gate_wait, uint64_t deadline)
 NOT_CALLED(void, canary_no_thread, void)
 NOT_CALLED(void, critical_enter, void)
+NOT_CALLED(void, vcpus_lock, void)
+NOT_CALLED(void, vcpus_unlock, void)
+NOT_CALLED(void, vcpus_update, void)
+NOT_CALLED(void, vcpus_share, void)
+NOT_CALLED(void, vcpus_offer, struct thread *woken, enum enqueue_why why)
+NOT_CALLED(uint32_t, vcpu_wait, uint64_t deadline)
+NOT_CALLED(void, yield_back, void)
+void vcpu_park(void)
+{
+}
 NOT_CALLED(void, critical_exit, void)
 NOT_CALLED(void, switch_out, struct thread_saved *saved)
 NOT_CALLED(void, resume_full, const struct exo_context *context)

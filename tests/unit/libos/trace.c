@@ -13,7 +13,7 @@
 static struct thread self = {.id = 70000};
 static unsigned critical;
 
-struct thread *thread_current = &self;
+struct vcpu vcpu_host = {.current = &self};
 
 void critical_enter(void)
 {

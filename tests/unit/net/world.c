@@ -226,7 +226,7 @@ int64_t exo_queue_kick(queue_t queue)
 static struct exo_start start_info = {.mac = WORLD_MAC, .allowances = 1};
 static struct thread thread;
 const struct exo_start *libos_start_info = &start_info;
-struct thread *thread_current = &thread;
+struct vcpu vcpu_host = {.current = &thread};
 uint32_t libos_queue_events;
 long (*fd_socket_call)(long number, long a, long b, long c, long d, long e, long f);
 void (*fd_before_wait)(void);

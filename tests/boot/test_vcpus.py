@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""One application on several CPUs: its threads run at once, and nothing that they share breaks."""
+
+import re
+
+import pytest
+
+TIMEOUT = 100
+PARTS = ("pass", "add", "turns", "yield", "map", "fault", "make", "allocate", "sleep")
+
+
+def app(cpus: int, rounds: int, **more) -> dict:
+    return {
+        "name": "many",
+        "test": "vcpus",
+        "memory": "8M",
+        "vcpus": cpus,
+        "arguments": [str(cpus), str(rounds)],
+        "restart": "never",
+    } | more
+
+
+def check(text: str, cpus: int, rounds: int) -> None:
+    assert re.search(rf"^\[many\] CPUs: {cpus}$", text, re.M)
+    for part in PARTS:
+        assert re.search(rf"^\[many\] {part}: 0 wrong$", text, re.M), part
+    assert re.search(rf"^\[many\] sum: {800 * rounds} of {800 * rounds}$", text, re.M)
+
+
+@pytest.mark.parametrize("sched", ["round_robin", "fifo", "steal", "central", "eevdf"])
+def test_threads_on_two(boot, sched):
+    machine = boot([app(2, 200, sched=sched)], nic=None, cpus=2)
+    machine.wait_for(r"^\[init\] many ended with status 0", TIMEOUT)
+    check(machine.text(), 2, 200)
+
+
+@pytest.mark.parametrize("kind, cpus, rounds", [("qemu", 1, 200), ("qemu", 4, 10), ("bochs", 2, 20)])
+def test_threads(boot, kind, cpus, rounds):
+    machine = boot([app(cpus, rounds)], kind=kind, nic=None, cpus=cpus)
+    machine.wait_for(r"^\[init\] many ended with status 0", TIMEOUT)
+    check(machine.text(), cpus, rounds)
