@@ -48,12 +48,11 @@ static struct env *parent_of(const struct env *env)
     return env->parent.n ? &envs[EXO_ENV_SLOT(env->parent.n)] : NULL;
 }
 
-bool env_descends(const struct env *env, const struct env *ancestor)
+bool env_is_under(const struct env *env, const struct env *ancestor)
 {
-    while ((env = parent_of(env)))
-        if (env == ancestor)
-            return true;
-    return false;
+    while (env && env != ancestor)
+        env = parent_of(env);
+    return env;
 }
 
 bool names_have(const env_t *names, uint32_t count, env_t name)
@@ -107,7 +106,7 @@ struct env *env_built(struct env *self, env_t name, int64_t *error)
 struct env *env_family(struct env *self, env_t name, int64_t *error)
 {
     struct env *env = env_any(self, name, error);
-    return env && (env == self || env_descends(env, self)) ? env : NULL;
+    return env && env_is_under(env, self) ? env : NULL;
 }
 
 void env_init(struct env *table, uint32_t count)

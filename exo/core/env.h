@@ -131,8 +131,8 @@ void env_init(struct env *table, uint32_t count);
 /* Look up by name; NULL if there is none. EXO_ENV_SELF is `self`. */
 struct env *env_find(struct env *self, env_t name);
 
-/* Is `env` a child, grandchild, ... of `ancestor`? A step a level. */
-bool env_descends(const struct env *env, const struct env *ancestor);
+/* Is `env` that one, or a child, grandchild, ... of it? A step a level. */
+bool env_is_under(const struct env *env, const struct env *ancestor);
 
 /*
  * A few environments that may do something, by their names: who gets the slot of another does not

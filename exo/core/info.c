@@ -15,12 +15,6 @@
 /* So that what needs no stack is quick: it would share the others' frame. */
 #define APART __attribute__((noinline))
 
-/* The caller may ask about `env`. */
-static bool may_ask(const struct env *self, const struct env *env)
-{
-    return env == self || env_descends(env, self);
-}
-
 static int64_t info_machine(uint32_t index)
 {
     switch (index) {
@@ -87,7 +81,7 @@ APART static int64_t info_frame(struct env *self, uint32_t n, uint32_t index)
     if (n >= frame_count)
         return -EXO_E_RANGE;
     const struct frame *f = &frames[n];
-    if (!may_ask(self, &envs[f->owner]))
+    if (!env_is_under(&envs[f->owner], self))
         return -EXO_E_OWNER;
     switch (index) {
         CASE(EXO_FRAME_OWNER, envs[f->owner].name.n);
@@ -104,7 +98,7 @@ APART static int64_t info_queue(struct env *self, uint32_t n, uint32_t index)
     if (n >= queue_count || index >= sizeof(struct exo_queue_stats) / 8)
         return -EXO_E_RANGE;
     const struct queue *q = &queues[n];
-    if (!may_ask(self, &envs[q->owner]))
+    if (!env_is_under(&envs[q->owner], self))
         return -EXO_E_OWNER;
     int64_t word;
     __builtin_memcpy(&word, (const char *)&q->stats + 8 * index, sizeof(word));

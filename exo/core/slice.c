@@ -156,14 +156,6 @@ void slice_init(uint16_t *owners, uint32_t cpus, uint32_t each)
     }
 }
 
-void slice_hand_on(struct env *app, uint32_t cpu)
-{
-    uint32_t first = cpu * slice_each, end = first + slice_each, position = first;
-
-    while ((position = set_from(&app->positions, position, end)) != SET_NONE)
-        slice_move(position, app);
-}
-
 bool slice_hand_over(struct env *env, struct env *to, uint32_t most)
 {
     uint32_t position, moved = 0;
@@ -180,7 +172,7 @@ int64_t call_slice_set(struct env *self, uint32_t position, struct env *to)
     if (to->state == EXO_ENV_ZOMBIE)
         return -EXO_E_ENV;
     struct env *owner = &envs[slice_owner[position]];
-    if (owner != self && !env_descends(owner, self))
+    if (!env_is_under(owner, self))
         return -EXO_E_OWNER;
 
     slice_move(position, to);

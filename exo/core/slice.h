@@ -48,9 +48,6 @@ void slice_refresh(struct env *env);
  */
 void slice_lend(struct env *env, bool lend);
 
-/* All positions of `app` of this CPU become those of its vCPU there. At most as many as a CPU has. */
-void slice_hand_on(struct env *app, uint32_t cpu);
-
 /* Up to `most` of the positions of `env` become the property of `to`. False: it had none. */
 bool slice_hand_over(struct env *env, struct env *to, uint32_t most);
 

@@ -33,12 +33,6 @@ static bool has_some(const struct env *env, uint32_t cpu)
     return set_from(&env->positions, first, first + slice_each) != SET_NONE;
 }
 
-static void tell(struct env *env)
-{
-    if (env->state == EXO_ENV_LIVE)
-        env_pend(env, EXO_UP_CPUS);
-}
-
 void vcpus_count(struct env *app, uint32_t cpu)
 {
     const struct env *vcpu = &envs[app->vcpu[cpu]];
@@ -53,9 +47,11 @@ void vcpus_count(struct env *app, uint32_t cpu)
     control->cpus = app->cpus_had;
     if (!*(const volatile uint64_t *)&control->wants_cpus)
         return;
-    tell(app);
-    for (uint32_t i = 0; i < processor_count; i++)
-        tell(&envs[app->vcpu[i]]);
+    for (uint32_t i = 0; i <= processor_count; i++) {
+        struct env *env = i < processor_count ? &envs[app->vcpu[i]] : app;
+        if (env->state == EXO_ENV_LIVE)
+            env_pend(env, EXO_UP_CPUS);
+    }
 }
 
 int64_t vcpu_set(struct env *app, struct env *env, uint64_t cpu)
@@ -70,7 +66,9 @@ int64_t vcpu_set(struct env *app, struct env *env, uint64_t cpu)
     env->root = app->root;
     app->vcpu[cpu] = (uint16_t)(env - envs);
     __builtin_memcpy(env->label, app->label, sizeof(env->label));
-    slice_hand_on(app, (uint32_t)cpu);
+    for (uint32_t i = (uint32_t)cpu * slice_each; i < (cpu + 1) * slice_each; i++)
+        if (slice_owner[i] == app - envs)
+            call_slice_set(app, i, app);
     return 0;
 }
 

@@ -28,7 +28,8 @@ static uint64_t pages_of_line(const struct env *env)
     uint64_t pages = env->quota[EXO_R_PAGES];
 
     for (uint32_t slot = 1; slot < env_count; slot++)
-        if (envs[slot].state != EXO_ENV_FREE && env_descends(&envs[slot], env))
+        if (envs[slot].state != EXO_ENV_FREE && &envs[slot] != env &&
+            env_is_under(&envs[slot], env))
             pages += envs[slot].quota[EXO_R_PAGES];
     return pages;
 }
