@@ -443,9 +443,11 @@ static void reclaim_table(uint32_t table)
 static int64_t frames_reclaim(struct env *env)
 {
     revoke_forget(env);
-    if (env->acts_as)
-        vcpu_forget(env);
-    else if (env->root.n) /* a CPU that has run nobody since still has it loaded */
+    if (env->acts_as) {
+        envs[env->acts_as].vcpu[env->acts_on] = 0;
+        env->acts_as = 0;
+        env->root.n = 0;    /* its application's */
+    } else if (env->root.n) /* a CPU that has run nobody since still has it loaded */
         machine_root_free(env->root);
     frame_unpin(&env->root);
     frame_unpin(&env->control);
@@ -495,10 +497,12 @@ static int64_t reclaim(struct env *self, struct env *env)
 
 int64_t call_env_reclaim(struct env *self, struct env *env)
 {
-    struct env *vcpu = vcpu_any(env);
-
     if (env->state == EXO_ENV_LIVE)
         return -EXO_E_STATE;
-    int64_t left = vcpu ? reclaim(env, vcpu) : reclaim(self, env);
-    return vcpu && !left ? 1 : left;
+    for (uint32_t cpu = 0; cpu < processor_count; cpu++)
+        if (env->vcpu[cpu]) {
+            int64_t left = reclaim(env, &envs[env->vcpu[cpu]]);
+            return left ? left : 1;
+        }
+    return reclaim(self, env);
 }

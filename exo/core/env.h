@@ -183,12 +183,6 @@ void vcpus_count(struct env *app, uint32_t cpu);
 /* `env`, an EMBRYO child of `app` without root table and control page, becomes its vCPU for this CPU. */
 int64_t vcpu_set(struct env *app, struct env *env, uint64_t cpu);
 
-/* One that is not reclaimed, or NULL. */
-struct env *vcpu_any(const struct env *app);
-
-/* `env`, which goes, is nobody's vCPU any more. */
-void vcpu_forget(struct env *env);
-
 /* --- cpu.c: slices, waiting, upcalls (processor.h has what the machine calls) ------- */
 
 /* Whether `env` can run, or when it wants to be told of the time, may have changed. */

@@ -71,20 +71,3 @@ int64_t vcpu_set(struct env *app, struct env *env, uint64_t cpu)
             call_slice_set(app, i, app);
     return 0;
 }
-
-struct env *vcpu_any(const struct env *app)
-{
-    for (uint32_t i = 0; i < processor_count; i++)
-        if (app->vcpu[i])
-            return &envs[app->vcpu[i]];
-    return NULL;
-}
-
-void vcpu_forget(struct env *env)
-{
-    if (!env->acts_as)
-        return;
-    envs[env->acts_as].vcpu[env->acts_on] = 0;
-    env->acts_as = 0;
-    env->root.n = 0;
-}
