@@ -6,7 +6,7 @@ import re
 import pytest
 
 TIMEOUT = 55
-CHECKS = 16
+CHECKS = 19
 
 
 @pytest.mark.parametrize(
