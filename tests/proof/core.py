@@ -63,9 +63,13 @@ LIMITS = {
 BLOCK = 2  # frames of a block, where there are blocks
 UNWIND = 7  # iterations of a loop over any table but those of LONGER, if there are no more frames
 TEXTS = {
-    "env.h": {"uint8_t fpu[512]": "uint8_t fpu[16]"},
+    "env.h": {
+        "uint8_t fpu[512]": "uint8_t fpu[16]",
+        '#include "control.h"': '#include "entries.h"\n#include "control.h"',
+    },
     "control.h": {
-        "rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15;": "rax, rdx, rsi, rdi, r8, r9, r10;"
+        "rdi, rsi, rdx, r10, r8, r9;": "rdi, rsi, rdx, r10, r8;",
+        "rax, rbx, rcx, rbp, r11, r12, r13, r14, r15;": "rax;",
     },
     # A pointer to this or that would be followed at any byte.
     "list.h": {

@@ -136,7 +136,7 @@ static void gates_sound(void)
         set_sound(&g->own, GATE_TABLE);
         REQUIRE(g->callee < EXO_ENVS && g->caller < EXO_ENVS && g->link.prev < EXO_ENVS &&
                     g->link.next < EXO_ENVS && g->waiting.first < EXO_ENVS &&
-                    g->waiting.last < EXO_ENVS,
+                    g->waiting.last < EXO_ENVS && g->way_to < EXO_ENVS && g->way_from < EXO_ENVS,
                 "somebody waits for nobody who could be");
     }
 }
