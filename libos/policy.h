@@ -13,7 +13,8 @@
  *   C3  A thread is in the policy's hands from `enqueue` or `yield` to the `pick_next` or `dequeue`
  *       that takes it out, and is READY exactly as long.
  *   C4  `pick_next` returns NULL only when no thread is in the policy's hands: no CPU is left idle.
- *   C5  `ran_ns` of a running thread is up to date in every call (but `yield_next`) that is about it. It counts what
+ *   C5  `ran_ns` of a running thread is up to date in every call (but `yield_next`) that is about it, and
+ *       comes from the CPU on which it runs; else it is as old as its last event there. It counts what
  *       the thread had of a CPU, not the time in which the CPU was another application's.
  *
  * Who breaks C3 or C4, or lets a thread wait past the bound though `starves` is not set, is found

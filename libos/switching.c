@@ -55,6 +55,14 @@ static uint64_t slice_end(void)
     return ticks ? thread->slice_from + ticks : NO_ALARM;
 }
 
+void switching_alarm(uint64_t wanted)
+{
+    if (wanted < VCPU->armed) {
+        VCPU->armed = wanted;
+        exo_timer(wanted);
+    }
+}
+
 /* `now` and `own`: the two clocks, read one after the other. */
 static void timer_arm(uint64_t now, uint64_t own)
 {
@@ -65,10 +73,7 @@ static void timer_arm(uint64_t now, uint64_t own)
         if (end != NO_ALARM && now + left < wanted)
             wanted = now + left;
     }
-    if (wanted < VCPU->armed) {
-        VCPU->armed = wanted;
-        exo_timer(wanted);
-    }
+    switching_alarm(wanted);
 }
 
 void switching_timer(void)

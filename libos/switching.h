@@ -26,6 +26,9 @@ void switching_restart(struct thread *thread);
 /* The RUNNING one runs no more: what it has had is whole, and its state is about to change. */
 void switching_stop(void);
 
+/* The timer is to tell of this time stamp, or of an earlier one. */
+void switching_alarm(uint64_t wanted);
+
 /* Whatever the kernel's timer is to tell of has changed. */
 void switching_timer(void);
 

@@ -194,12 +194,11 @@ void thread_events(uint32_t reasons)
         libos_revoke_hook(reasons);
     if (reasons & EXO_UP_CALL)
         gate_incoming();
-    if (reasons & EXO_UP_CPUS)
-        vcpus_update();
     if (reasons & (EXO_UP_TIMER | EXO_UP_DEADLINE | EXO_UP_SLICE_BEGIN)) {
         expire(time_tsc());
         switching_events(reasons & EXO_UP_TIMER);
     }
+    vcpus_events(reasons);
 }
 
 /* --- the end ------------------------------------------------------------------------- */

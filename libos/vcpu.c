@@ -23,7 +23,9 @@
 
 /* Looks for one PAUSE. With one for each, QEMU's threads, which take a lock of their own for it, held up
  * whoever was to give this one up, for seconds. */
-#define REST 64u
+#define REST     64u
+
+#define RETRY_NS 200000u /* until one that could not be lent time is tried again */
 
 #define AT(field, offset)                                                                          \
     _Static_assert(__builtin_offsetof(struct vcpu, field) == (offset), "offsets.h says so")
@@ -42,6 +44,7 @@ static struct vcpu *vcpus[SCHED_CPUS];
 static unsigned count, most = 1; /* that there are, and may be */
 static uint32_t holder;          /* of the lock: number and 1; 0: nobody */
 static bool refused;             /* one could not be made, which was told */
+static bool strays;              /* rescue() has something to do */
 
 void vcpu_begin(void); /* entry.S */
 _Noreturn void vcpu_start(void);
@@ -164,29 +167,24 @@ static void kick(struct vcpu *v)
         VCPU->kicks |= 1ull << v->number;
 }
 
-/* It lost its CPU. P4: it is to come by vcpu_park. */
-static void lose(struct vcpu *v)
+/* P4: whoever has lost its CPU and not put its thread away is lent time until it has. */
+static void rescue(void)
 {
-    v->lost = v->switch_due = true;
-    if (!v->current || v == vcpus[VCPU->number])
-        return;
-    vcpus_unlock();
-    exo_yield(v->env); /* refused if it is on its way there */
-    vcpus_lock();
+    strays = false;
+    for (unsigned i = 0; i < count; i++) {
+        struct vcpu *v = vcpus[i];
+        if (!v->lost || !v->current || i == VCPU->number)
+            continue;
+        vcpus_unlock();
+        exo_yield(v->env); /* refused if its CPU has not let go yet, or it waits in a gate */
+        vcpus_lock();
+        strays |= v->lost && v->current;
+    }
+    if (strays)
+        switching_alarm(time_tsc() + time_ticks(RETRY_NS));
 }
 
-void vcpus_start(void)
-{
-    const char *setting = libos_setting("FREEHOLD_VCPUS");
-
-    most = setting ? MIN((unsigned)atoi(setting), SCHED_CPUS) : 1;
-    if (most == 1)
-        return; /* its threads run where its positions are, wherever that is */
-    control->wants_cpus = 1;
-    vcpus_update();
-}
-
-void vcpus_update(void)
+static void update(void)
 {
     uint64_t cpus = control->cpus;
 
@@ -202,12 +200,31 @@ void vcpus_update(void)
         struct vcpu *v = vcpus[i];
         bool has = cpus >> v->cpu & 1;
         if (!has && !v->lost) {
-            lose(v);
+            v->lost = v->switch_due = strays = true;
         } else if (has && v->lost) {
             v->lost = false;
             kick(v);
         }
     }
+}
+
+void vcpus_start(void)
+{
+    const char *setting = libos_setting("FREEHOLD_VCPUS");
+
+    most = setting ? MIN((unsigned)atoi(setting), SCHED_CPUS) : 1;
+    if (most == 1)
+        return; /* its threads run where its positions are, wherever that is */
+    control->wants_cpus = 1;
+    update();
+}
+
+void vcpus_events(uint32_t reasons)
+{
+    if (reasons & EXO_UP_CPUS)
+        update();
+    if (strays)
+        rescue();
 }
 
 void vcpu_park(void)

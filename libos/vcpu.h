@@ -91,9 +91,10 @@ static inline void vcpu_unlock(void)
 
 /* --- all of it critical --------------------------------------------------------------------- */
 
-void vcpu_first(void);   /* at the start; before anything else of this header */
-void vcpus_start(void);  /* as many as FREEHOLD_VCPUS says, once there is a policy */
-void vcpus_update(void); /* make, stop and resume vCPUs as the application has CPUs */
+void vcpu_first(void);  /* at the start; before anything else of this header */
+void vcpus_start(void); /* as many as FREEHOLD_VCPUS says, once there is a policy */
+/* Among these reasons may be that a CPU was gained or lost: vCPUs are made, stopped and resumed. */
+void vcpus_events(uint32_t reasons);
 unsigned vcpus_count(void);
 uint64_t vcpus_online(void); /* bit n: the policy's CPU n runs threads, or would */
 

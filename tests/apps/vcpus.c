@@ -2,7 +2,9 @@
 /*
  * vcpus.c - threads on several CPUs at once: that they are, and that nothing which they share breaks.
  *
- *   vcpus CPUS [ROUNDS]
+ *   vcpus CPUS [ROUNDS [lose]]
+ *
+ * `lose` is for policies that preempt: its threads do not give way.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -12,12 +14,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "event.h"
+#include "libos.h"
 
-#define THREADS 8
-#define PAGES   16u
-#define PAGE    4096u
-#define TURN_NS 500000000u /* how long two threads pass a word to each other */
+#define THREADS     8
+#define PAGES       16u
+#define PAGE        4096u
+#define TURN_NS     500000000ull  /* how long two threads pass a word to each other */
+#define PATIENCE_NS 5000000000ull /* for a thread to get on */
 
 static unsigned cpus, rounds;
 static pthread_barrier_t barrier;
@@ -176,6 +179,85 @@ static void *sleep_some(void *self)
     return NULL;
 }
 
+/* --- CPUs that come and go --------------------------------------------------------------------- */
+
+static volatile bool over;
+static volatile unsigned long turns[THREADS];
+
+static void *go_on(void *self)
+{
+    while (!over)
+        turns[(unsigned long)self]++;
+    return NULL;
+}
+
+/* All positions of the machine's CPU 1 that are `from`'s become `to`'s. */
+static unsigned move(uint64_t from, env_t to)
+{
+    uint32_t each = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_CPU_SLICES);
+    unsigned moved = 0;
+
+    for (uint32_t at = each; at < 2 * each; at++)
+        if ((uint64_t)exo_info(EXO_INFO_SLICE, at, 0) == from)
+            moved += !exo_slice_set(at, to);
+    return moved;
+}
+
+/* Does each of the threads get on, and are there so many CPUs? */
+static bool all_go_on(long online)
+{
+    uint64_t end = time_ns() + PATIENCE_NS;
+    unsigned long before[THREADS];
+    unsigned going = 0;
+
+    for (unsigned i = 0; i < THREADS; i++)
+        before[i] = turns[i];
+    while (going < THREADS && time_ns() < end) {
+        usleep(1000);
+        going = 0;
+        for (unsigned i = 0; i < THREADS; i++)
+            going += turns[i] != before[i];
+    }
+    while (sysconf(_SC_NPROCESSORS_ONLN) != online && time_ns() < end)
+        usleep(1000);
+    return going == THREADS && sysconf(_SC_NPROCESSORS_ONLN) == online;
+}
+
+/* Who has positions of CPU 1 of ours: our vCPU there. */
+static uint64_t vcpu_there(void)
+{
+    uint32_t each = (uint32_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_CPU_SLICES);
+    int64_t self = exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_SELF_NAME);
+
+    for (uint32_t at = each; at < 2 * each; at++) {
+        int64_t owner = exo_info(EXO_INFO_SLICE, at, 0);
+        if (owner > 0 && exo_info(EXO_INFO_ENV, (uint64_t)owner, EXO_ENV_PARENT) == self)
+            return (uint64_t)owner;
+    }
+    return 0;
+}
+
+/* What this application has of CPU 1 goes to an environment that never runs, and comes back. */
+static void lose_and_gain(void)
+{
+    pthread_t thread[THREADS];
+    int64_t other = exo_env_create(0, 0, 0, 0, 0, 0);
+    uint64_t own = vcpu_there();
+
+    wrong = other < 0;
+    for (unsigned long i = 0; i < THREADS; i++)
+        pthread_create(&thread[i], NULL, go_on, (void *)i);
+    for (unsigned i = 0; i < rounds / 4 && !wrong; i++) {
+        unsigned moved = move(own, (env_t){(uint32_t)other});
+        wrong += !moved || !all_go_on((long)cpus - 1);
+        wrong += move((uint64_t)other, (env_t){EXO_ENV_SELF}) != moved || !all_go_on((long)cpus);
+    }
+    over = true;
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(thread[i], NULL);
+    printf("lose: %u wrong\n", wrong);
+}
+
 int main(int argc, char **argv)
 {
     cpus = argc > 1 ? (unsigned)atoi(argv[1]) : 1;
@@ -195,6 +277,8 @@ int main(int argc, char **argv)
     run("make", THREADS, make);
     run("allocate", THREADS, allocate);
     run("sleep", THREADS, sleep_some);
+    if (argc > 3 && !strcmp(argv[3], "lose"))
+        lose_and_gain();
     printf("done\n");
     return 0;
 }

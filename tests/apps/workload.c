@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "workload.h"
 
@@ -219,7 +220,8 @@ static void sum_up(void)
         had += workers[i].had_ns;
     }
     had += result.idle_ns;
-    result.switching_ns = had < workload.duration_ns ? workload.duration_ns - had : 0;
+    uint64_t whole = workload.duration_ns * workload.cpus;
+    result.switching_ns = had < whole ? whole - had : 0;
     result_sort(&workload, &result);
 }
 
@@ -234,9 +236,9 @@ static bool read_workload(int count, char **words)
     bool good = file && workload_read(file, &workload, error, sizeof(error));
     if (!good)
         printf("error: the workload is wrong: %s\n", error);
-    else if (workload.cpus != 1)
-        printf("error: an application has one CPU so far\n");
-    return good && workload.cpus == 1;
+    else if (workload.cpus != (unsigned)sysconf(_SC_NPROCESSORS_ONLN))
+        printf("error: the workload is for %u CPUs, the application has others\n", workload.cpus);
+    return good && workload.cpus == (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
 int main(int count, char **words)

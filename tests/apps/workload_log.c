@@ -22,6 +22,7 @@ struct event_note {
     uint64_t at_ns;
     const struct thread *thread;
     const char *what;
+    unsigned cpu;
 };
 
 bool log_full;
@@ -32,10 +33,13 @@ static struct sched outer;
 static struct event_note *events;
 static unsigned event_count;
 
-static const struct thread *last;
-static uint64_t picked_at;
-static int64_t idle_since;
-static bool idle;
+/* Of each CPU. */
+static struct {
+    const struct thread *last;
+    uint64_t picked_at;
+    int64_t idle_since;
+    bool idle;
+} cpus[SCHED_CPUS];
 
 void series_reserve(struct sim_series *series, uint64_t values)
 {
@@ -61,37 +65,39 @@ static bool runs(int64_t now)
     return now >= 0 && now < (int64_t)workload.duration_ns;
 }
 
-static void note(int64_t now, const char *what, const struct thread *thread)
+static void note(int64_t now, const char *what, const struct thread *thread, unsigned cpu)
 {
     if (!events || !runs(now))
         return;
     if (event_count == EVENTS)
         log_full = true;
     else
-        events[event_count++] = (struct event_note){(uint64_t)now, thread, what};
+        events[event_count++] = (struct event_note){(uint64_t)now, thread, what, cpu};
 }
 
-/* Of the time without a READY thread what lies within the workload. */
-static void idle_ends(int64_t now)
+/* Of the time of a CPU that had nothing to do what lies within the workload. */
+static void idle_ends(unsigned cpu, int64_t now)
 {
-    int64_t from = idle_since > 0 ? idle_since : 0, end = (int64_t)workload.duration_ns;
+    int64_t since = cpus[cpu].idle_since, from = since > 0 ? since : 0,
+            end = (int64_t)workload.duration_ns;
     int64_t to = now < end ? now : end;
 
-    if (idle && to > from)
+    if (cpus[cpu].idle && to > from)
         result.idle_ns += (uint64_t)(to - from);
-    idle = false;
+    cpus[cpu].idle = false;
 }
 
 static void enqueue(struct thread *thread, enum enqueue_why why)
 {
     int64_t now = now_ns();
 
-    idle_ends(now);
+    if (workload.cpus == 1) /* else it may be for another */
+        idle_ends(0, now);
     if (why != ENQUEUE_PREEMPTED) {
-        note(now, "ready", thread);
+        note(now, "ready", thread, thread->cpu);
     } else if (runs(now)) {
         result.preemptions++;
-        series_keep(&result.cut, (uint64_t)now - picked_at);
+        series_keep(&result.cut, (uint64_t)now - cpus[thread->cpu].picked_at);
     }
     inner->enqueue(thread, why);
 }
@@ -101,13 +107,15 @@ static struct thread *pick_next(unsigned cpu)
     struct thread *thread = inner->pick_next(cpu);
     int64_t now = now_ns();
 
+    if (thread)
+        idle_ends(cpu, now);
     if (!runs(now))
         return thread;
     if (thread) {
-        result.switches += thread != last;
-        last = thread;
-        picked_at = (uint64_t)now;
-        note(now, "runs", thread);
+        result.switches += thread != cpus[cpu].last;
+        cpus[cpu].last = thread;
+        cpus[cpu].picked_at = (uint64_t)now;
+        note(now, "runs", thread, cpu);
     }
     return thread;
 }
@@ -116,12 +124,12 @@ static void leave(struct thread *running, bool ended)
 {
     int64_t now = now_ns();
 
-    note(now, "waits", running);
+    note(now, "waits", running, running->cpu);
     if (inner->leave)
         inner->leave(running, ended);
     if (!thread_ready) {
-        idle = true;
-        idle_since = now;
+        cpus[running->cpu].idle = true;
+        cpus[running->cpu].idle_since = now;
     }
 }
 
@@ -153,6 +161,6 @@ void log_finish(void)
 void log_write(void)
 {
     for (unsigned i = 0; i < event_count; i++)
-        printf("event %" PRIu64 " cpu0 %s %s\n", events[i].at_ns, events[i].what,
+        printf("event %" PRIu64 " cpu%u %s %s\n", events[i].at_ns, events[i].cpu, events[i].what,
                events[i].thread->name);
 }

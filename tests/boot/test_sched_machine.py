@@ -140,6 +140,30 @@ def test_preemption_among_many(measured):
 
 
 @pytest.fixture(scope="module")
+def on_two(build):
+    """{policy: what came of the weights on two CPUs}, in a shorter time than a user would take"""
+    weights = replace(workload("weights"), cpus=2, duration=4 * 10**9)
+    done = run_together(build, {policy: Task(policy, weights) for policy in ("stride", "eevdf", "steal")})
+    return weights, {policy: outcome for policy, (outcome, _) in done.items()}
+
+
+@pytest.mark.parametrize("policy", ["stride", "eevdf"])
+def test_shares_on_two_cpus(on_two, policy):
+    weights, outcomes = on_two
+    for due, had in shares(weights, outcomes[policy]).values():
+        assert abs(had / due - 1) < 0.01
+
+
+def test_all_cpus_are_used(on_two):
+    """Threads that always have work leave none idle, under any of them; steal gives each its turn."""
+    weights, outcomes = on_two
+    for outcome in outcomes.values():
+        had = sum(numbers["cpu_ns"] for numbers in outcome.groups.values())
+        assert had > 0.99 * 2 * weights.duration
+    assert all(numbers["least_cpu_ns"] > weights.duration / 10 for numbers in outcomes["steal"].groups.values())
+
+
+@pytest.fixture(scope="module")
 def traced(build):
     """{policy: its events on the machine}"""
     tasks = {policy.replace("_", "-"): Task(policy, workload("script"), traced=True) for policy in policies()}

@@ -9,33 +9,35 @@ TIMEOUT = 100
 PARTS = ("pass", "add", "turns", "yield", "map", "fault", "make", "allocate", "sleep")
 
 
-def app(cpus: int, rounds: int, **more) -> dict:
+def app(cpus: int, rounds: int, *, lose: bool = False, **more) -> dict:
     return {
         "name": "many",
         "test": "vcpus",
         "memory": "8M",
         "vcpus": cpus,
-        "arguments": [str(cpus), str(rounds)],
+        "environments": 1,
+        "arguments": [str(cpus), str(rounds), *(["lose"] if lose else [])],
         "restart": "never",
     } | more
 
 
-def check(text: str, cpus: int, rounds: int) -> None:
+def check(text: str, cpus: int, rounds: int, lose: bool = False) -> None:
     assert re.search(rf"^\[many\] CPUs: {cpus}$", text, re.M)
-    for part in PARTS:
+    for part in PARTS + ("lose",) * lose:
         assert re.search(rf"^\[many\] {part}: 0 wrong$", text, re.M), part
     assert re.search(rf"^\[many\] sum: {800 * rounds} of {800 * rounds}$", text, re.M)
 
 
 @pytest.mark.parametrize("sched", ["round_robin", "fifo", "steal", "central", "eevdf"])
 def test_threads_on_two(boot, sched):
-    machine = boot([app(2, 200, sched=sched)], nic=None, cpus=2)
+    lose = sched in ("round_robin", "eevdf")
+    machine = boot([app(2, 200, lose=lose, sched=sched)], nic=None, cpus=2)
     machine.wait_for(r"^\[init\] many ended with status 0", TIMEOUT)
-    check(machine.text(), 2, 200)
+    check(machine.text(), 2, 200, lose)
 
 
 @pytest.mark.parametrize("kind, cpus, rounds", [("qemu", 1, 200), ("bochs", 2, 20), ("bochs", 4, 10)])
 def test_threads(boot, kind, cpus, rounds):
-    machine = boot([app(cpus, rounds)], kind=kind, nic=None, cpus=cpus)
+    machine = boot([app(cpus, rounds, lose=cpus == 2)], kind=kind, nic=None, cpus=cpus)
     machine.wait_for(r"^\[init\] many ended with status 0", TIMEOUT)
-    check(machine.text(), cpus, rounds)
+    check(machine.text(), cpus, rounds, lose=cpus == 2)

@@ -359,8 +359,9 @@ def test_a_policy_s_file_is_linked_for_the_machine(mine, tmp_path):
 
 
 def test_what_cannot_run_on_a_machine(small, run):
+    small.write_text(SMALL.replace("cpus = 2", "cpus = 9"))
     status, _, error = run("run", "fifo", "--workload", small)
-    assert status == 2 and "small.toml is for 2 CPUs; an application has one so far. Set `cpus = 1`, or use sched sim." in error
+    assert status == 2 and "small.toml is for 9 CPUs; the emulated machine has at most 8. Lower `cpus`, or use sched sim." in error
     small.write_text(SMALL.replace("cpus = 2", "cpus = 1").replace("threads = 3", "threads = 999"))
     status, _, error = run("run", "fifo", "--workload", small)
     assert status == 2 and "small.toml has 1256 threads; an application has at most 1000." in error

@@ -30,6 +30,7 @@ TARGETS = ("uefi/BOOTX64.EFI", "exo/kernel.elf", "apps/init", PROGRAM, f"{PROGRA
 COUNTED = ("-icount", "shift=0,sleep=off")
 NAME = "load"
 PATIENCE = 1800.0
+CPUS_MAX = 8
 THREADS_MAX = 1000  # libos has 1,024
 APART = 5 * 10**9  # ns between two workloads of one machine; nobody waits for it
 _RESULT = re.compile(r"(policy|switches|preemptions|idle_ns|switching_ns|longest_wait_ns|digest|broken|group|series) ")
@@ -49,8 +50,8 @@ def _usual(pair: str) -> bool:
 
 
 def fits_machine(workload: Workload) -> None:
-    if workload.cpus != 1:
-        raise UsageError(f"{workload.path} is for {workload.cpus} CPUs; an application has one so far. Set `cpus = 1`, or use sched sim.")
+    if workload.cpus > CPUS_MAX:
+        raise UsageError(f"{workload.path} is for {workload.cpus} CPUs; the emulated machine has at most {CPUS_MAX}. Lower `cpus`, or use sched sim.")
     threads = sum(group.threads for group in workload.groups)
     if threads > THREADS_MAX:
         raise UsageError(f"{workload.path} has {threads} threads; an application has at most {THREADS_MAX}. Lower `threads`, or use sched sim.")
@@ -141,12 +142,15 @@ class Task(NamedTuple):
 def machine_file(tasks: dict[str, Task]) -> str:
     """One after the other: each begins when those before it have long come to their end."""
     memory = 16 + 2 * sum(task.memory for task in tasks.values())
-    lines = ["[machine]", 'name = "sched"', f'memory = "{max(128, memory)}M"']
+    cpus = max(task.workload.cpus for task in tasks.values())
+    lines = ["[machine]", 'name = "sched"', f'memory = "{max(128, memory)}M"', f"cpus = {cpus}"]
     begin = APART if len(tasks) > 1 else 0  # all have to start first
     for name, task in tasks.items():
         words = ["trace" if task.traced else "table", str(begin // 10**6), *arguments(task.workload)]
         lines += ["", "[[app]]", f'name = "{name}"', f'image = "{task.program}"', f'memory = "{task.memory}M"']
         lines += [f"slices = {63 // len(tasks)}", f'sched = "{task.policy}"', 'restart = "never"']
+        if task.workload.cpus > 1:
+            lines.append(f"vcpus = {task.workload.cpus}")
         if task.workload.quantum:
             lines.append(f'quantum = "{task.workload.quantum}ns"')
         lines.append(f"arguments = [{', '.join(json.dumps(word) for word in words)}]")
@@ -162,7 +166,7 @@ def run_together(build: Path, tasks: dict[str, Task]) -> dict[str, tuple[Outcome
         file = Path(folder) / "machine.toml"
         file.write_text(machine_file(tasks), encoding="utf-8")
         machine = build_machine_image(file, build, Path(folder) / "machine.img")
-        with Emulator(Path(folder) / "machine.img", memory=machine.memory, nic=None, extra=COUNTED) as emulator:
+        with Emulator(Path(folder) / "machine.img", memory=machine.memory, nic=None, cpus=machine.cpus, extra=COUNTED) as emulator:
             for name in tasks:
                 emulator.wait_for(rf"^\[init\] {name} (ended|was) ", PATIENCE)
             log = emulator.text()

@@ -107,12 +107,14 @@ NOT_CALLED(void, canary_no_thread, void)
 NOT_CALLED(void, critical_enter, void)
 NOT_CALLED(void, vcpus_lock, void)
 NOT_CALLED(void, vcpus_unlock, void)
-NOT_CALLED(void, vcpus_update, void)
 NOT_CALLED(void, vcpus_share, void)
 NOT_CALLED(void, vcpus_offer, struct thread *woken, enum enqueue_why why)
 NOT_CALLED(uint32_t, vcpu_wait, uint64_t deadline)
 NOT_CALLED(void, yield_back, void)
 void vcpu_park(void)
+{
+}
+void vcpus_events(uint32_t reasons)
 {
 }
 NOT_CALLED(void, critical_exit, void)
