@@ -61,12 +61,12 @@ resume_full:
 resume_from:
         cmpq $0, %gs:PENDING
         je resume_flags
-/* A reason came while upcalls were off. Any call delivers it; this one changes nothing. */
+/* A reason came while upcalls were off: have it delivered. */
         mov %rax, %gs:V_SPARE+0
         mov %rcx, %gs:V_SPARE+8
         mov %r11, %gs:V_SPARE+16
 resume_spared:
-        mov $CALL_INFO, %eax
+        mov $CALL_POLL, %eax
         syscall
         mov %gs:V_SPARE+0, %rax
         mov %gs:V_SPARE+8, %rcx

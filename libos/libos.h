@@ -48,7 +48,7 @@ static inline void critical_end(void)
     vcpu_unlock();
     VCPU->page.disabled = 0;
     if (VCPU->page.pending)
-        exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_ABI); /* any call delivers what was withheld */
+        exo_poll(); /* what was withheld comes */
 }
 
 /* Words that go up with EXO_UP_QUEUE, _CHILD or _CHANNEL, and _NOTIFY; threads wait for them to

@@ -26,7 +26,7 @@
 #define DISABLED  16
 #define PENDING   24
 #define SLICES    232
-#define CALL_INFO 23
+#define CALL_POLL 41
 
 /* struct vcpu, whose beginning that is */
 #define V_CURRENT      496

@@ -21,7 +21,7 @@ AT(exo_context, rsp, RSP);
 AT(exo_control, disabled, DISABLED);
 AT(exo_control, pending, PENDING);
 AT(exo_control, slices, SLICES);
-_Static_assert(CALL_INFO == EXO_CALL_INFO, "calls.toml says so");
+_Static_assert(CALL_POLL == EXO_CALL_POLL, "calls.toml says so");
 
 #define PAGE_FAULT 14 /* Intel SDM vol. 3, table 6-1 */
 #define PRESENT    1  /* of its error code, vol. 3, 4.7 */

@@ -20,7 +20,7 @@ sched_yield:
         jne 1f
         xor %eax, %eax
         ret
-1:      mov $CALL_INFO, %eax            /* any call delivers what was withheld */
+1:      mov $CALL_POLL, %eax            /* what was withheld comes */
         syscall
         xor %eax, %eax
         ret

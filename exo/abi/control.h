@@ -24,7 +24,7 @@
  * of reasons not yet delivered, so that code about to clear `disabled` can see
  * whether an upcall was withheld:
  *
- *     disabled = 0;  if (pending) yield();   // the upcall comes out of yield
+ *     disabled = 0;  if (pending) poll();   // the upcall comes out of poll
  *
  * A call number that is not in the table (calls.toml) is delivered as
  * EXO_UP_FOREIGN: `saved` holds the registers as they were at the SYSCALL (rcx

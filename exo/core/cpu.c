@@ -428,6 +428,11 @@ int64_t call_wait(struct env *self, uint64_t deadline)
     return 0;
 }
 
+int64_t call_poll(struct env *self)
+{
+    return 0;
+}
+
 int64_t call_timer(struct env *self, uint64_t deadline)
 {
     self->timer = deadline;

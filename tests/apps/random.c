@@ -43,6 +43,7 @@ static const char *const kinds[EXO_CALLS] = {
     [EXO_CALL_YIELD] = "",
     [EXO_CALL_WAIT] = "w",
     [EXO_CALL_TIMER] = "u",
+    [EXO_CALL_POLL] = "",
     [EXO_CALL_QUEUE_BIND] = "prrrr",
     [EXO_CALL_QUEUE_UNBIND] = "q",
     [EXO_CALL_QUEUE_BUFFER] = "qid",

@@ -196,6 +196,7 @@ static void measure_rest(void)
     COST("channel_write", "any", exo_channel_write(16, 0x6161616161616161, 0x6161616161616161));
     COST("timer", "set", exo_timer(time_tsc() + UINT64_C(1000000000000)));
     COST("timer", "cancel", exo_timer(0));
+    COST("poll", "any", exo_poll());
     COST("yield", "nobody-else", exo_yield((env_t){EXO_ENV_SELF}));
     exo_wait(time_tsc() + 1000000); /* more bytes may come */
     COST("wait", "deadline-passed", exo_wait(1));

@@ -62,7 +62,7 @@ def test_what_was_not_measured_is_told(monkeypatch, tmp_path):
     monkeypatch.setattr(bench_cpu, "built", lambda folder, targets: folder)
     monkeypatch.setattr(bench_cpu, "freehold", lambda build: ({"null-call": 1}, 1000))
     monkeypatch.setattr(bench_cpu, "_emulator", lambda: "none")
-    with pytest.raises(FreeholdError, match="thread-switch was not measured"):
+    with pytest.raises(FreeholdError, match="info was not measured"):
         bench_cpu.measure(tmp_path, beside=False)
 
 

@@ -39,7 +39,8 @@ class Way(NamedTuple):
 
 
 WAYS = (
-    Way("null-call", "null call (`info`)", 60, "`getppid`"),
+    Way("null-call", "null call (`poll`)", 60, "`getppid`"),
+    Way("info", "call with three arguments (`info`)", None, ""),
     Way("thread-switch", "thread switch, fifo (`sched_yield`)", 60, "`sched_yield` to a thread"),
     Way("thread-switch-turns", "thread switch, round_robin", 60, ""),
     Way("fault", "fault, upcall, resume", 150, "SIGILL, its handler, return"),

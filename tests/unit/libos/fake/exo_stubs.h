@@ -9,6 +9,7 @@
 #include "types.h"
 
 int64_t exo_timer(uint64_t deadline);
+int64_t exo_poll(void);
 int64_t exo_info(uint32_t what, uint64_t which, uint32_t index);
 
 #endif

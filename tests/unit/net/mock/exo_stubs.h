@@ -11,6 +11,7 @@ int64_t exo_queue_bind(uint32_t nic, frame_t fill, frame_t receive, frame_t tran
 int64_t exo_queue_buffer(queue_t queue, uint32_t index, frame_t frame);
 int64_t exo_queue_kick(queue_t queue);
 int64_t exo_filter_add(queue_t queue, frame_t frame, uint32_t offset);
+int64_t exo_poll(void);
 int64_t exo_info(uint32_t what, uint64_t which, uint32_t index);
 
 #endif
