@@ -58,9 +58,9 @@ int64_t raw_call(uint64_t number, uint64_t a, uint64_t b, uint64_t c)
     int64_t result;
 
     __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(a), "S"(b), "d"(c)
-                     : "rcx", "r11", "memory");
+                     : "=a"(result), "+D"(a), "+S"(b), "+d"(c) /* some calls lose arguments */
+                     : "a"(number)
+                     : "rcx", "r8", "r9", "r10", "r11", "memory");
     return result;
 }
 
