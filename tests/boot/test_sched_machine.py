@@ -142,7 +142,7 @@ def test_preemption_among_many(measured):
 @pytest.fixture(scope="module")
 def on_two(build):
     """{policy: what came of the weights on two CPUs}, in a shorter time than a user would take"""
-    weights = replace(workload("weights"), cpus=2, duration=4 * 10**9)
+    weights = replace(workload("weights"), cpus=2, duration=2 * 10**9)
     done = run_together(build, {policy: Task(policy, weights) for policy in ("stride", "eevdf", "steal")})
     return weights, {policy: outcome for policy, (outcome, _) in done.items()}
 
