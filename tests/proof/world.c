@@ -322,8 +322,12 @@ void world_arbitrary(void)
         the_nic.stalled = (struct set){0};
     if (WORLD_CALL == EXO_CALL_INFO)
         counts_small();
-    for (uint32_t slot = 0; slot < EXO_ENVS; slot++)
-        envs[slot].home = 0; /* there is one CPU, and the prover need not look for others */
+    /* There is one CPU, and the prover need not look for others: no application has a further vCPU. */
+    for (uint32_t slot = 0; slot < EXO_ENVS; slot++) {
+        envs[slot].home = 0;
+        envs[slot].acts_as = 0;
+        __builtin_memset(envs[slot].vcpu, 0, sizeof(envs[slot].vcpu));
+    }
     processor.current = nondet_bool() ? &envs[nondet_word() % EXO_ENVS] : NULL;
     processor.payer = nondet_bool() ? &envs[nondet_word() % EXO_ENVS] : NULL;
 }
