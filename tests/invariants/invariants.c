@@ -109,7 +109,7 @@ const char *inv_frame_pins(void)
         }
         const struct env *env = &envs[frames[n].owner];
         pins += (env->root.n == n) + (env->control.n == n) + (env->revoke.list.n == n);
-        for (uint32_t i = 0; i < EXO_CPUS; i++)
+        for (uint32_t i = 0; i < processor_count; i++)
             pins += env->vcpu[i] && envs[env->vcpu[i]].control.n == n;
         for (uint32_t i = 0; env->used[EXO_R_QUEUES] && i < queue_count; i++) {
             if (queues[i].owner != frames[n].owner)

@@ -116,7 +116,7 @@ const char *inv_env_vcpus(void)
         REQUIRE(!env->acts_as || is_vcpu_of(env, app), "a vCPU is not that of its application");
         REQUIRE(!env->acts_as || env->state != EXO_ENV_LIVE || app->state == EXO_ENV_LIVE,
                 "a vCPU outlives its application");
-        for (uint32_t cpu = 0; cpu < EXO_CPUS; cpu++)
+        for (uint32_t cpu = 0; cpu < processor_count; cpu++)
             REQUIRE(!env->vcpu[cpu] || (envs[env->vcpu[cpu]].acts_as == slot &&
                                         envs[env->vcpu[cpu]].acts_on == cpu),
                     "an application's vCPU is not its own");

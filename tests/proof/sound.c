@@ -9,6 +9,8 @@
 extern struct list frames_free; /* frame.c */
 extern struct set slots_free;   /* env.c */
 extern uint32_t slot_last;
+extern frame_t stale_root; /* table.c */
+extern bool stale_kept;
 
 static void free_slots(void)
 {
@@ -177,6 +179,7 @@ void world_sound(void)
     environments();
     parents();
     sets();
+    REQUIRE(!stale_root.n && !stale_kept, "CPUs are yet to forget something");
     REQUIRE(processors[0].position < EXO_SLICES, "the CPU is outside its slice vector");
     REQUIRE(!(processors_quiet >> 1) && !(processors_stirred >> 1), "a CPU that is not there");
     for (uint32_t slot = 0; slot < EXO_ENVS; slot++)
