@@ -162,6 +162,7 @@ void irq_dispatch(uint64_t vector)
     if (vector == VECTOR_TIMER) {
         features_check();
         this_cpu()->fired = rdtsc();
+        this_cpu()->armed = UINT64_MAX; /* or one that came a little early would not be set again */
     }
     if (vector >= VECTOR_IPI && vector < VECTOR_IPI + IPIS)
         ipi_take((enum ipi)(vector - VECTOR_IPI));
