@@ -2,7 +2,8 @@
 /*
  * notify.c - bits from one environment to another that allowed it.
  *
- *   N1  only whom `notifiers` names may notify, and an application itself and its vCPUs. It holds names, not slots: who gets the slot of
+ *   N1  only whom `notifiers` names may notify, and an application itself and its vCPUs
+ *       to wake them, without a bit. It holds names, not slots: who gets the slot of
  *       another does not inherit its right, and nobody has to be forgotten   inv_notify_names
  *   N2  bits are added to `notified` before the reason is raised: none is lost, whether its
  *       receiver looks, is about to sleep, or sleeps
@@ -25,10 +26,10 @@ int64_t call_notify(struct env *self, struct env *env, uint64_t bits)
 {
     if (env->state != EXO_ENV_LIVE)
         return -EXO_E_ENV;
-    bool own = env_application(env) == self;
-    if (!own && !names_have(env->notifiers, EXO_NOTIFIERS, self->name))
+    bool wake = !bits && env_application(env) == self;
+    if (!wake && !names_have(env->notifiers, EXO_NOTIFIERS, self->name))
         return -EXO_E_OWNER;
-    if (!own && !bits)
+    if (!wake && !bits)
         return -EXO_E_RANGE;
 
     struct exo_control *control = machine_frame(env->control);

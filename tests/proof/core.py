@@ -28,6 +28,7 @@ import shrink  # noqa: E402
 LIMITS = {
     "WORLD_FRAMES": "5u",
     "EXO_ENVS": "3u",
+    "EXO_CPUS": "1u",
     "EXO_QUEUES": "1u",
     "EXO_SLICES": "1u",
     "EXO_ALLOWANCES": "1u",
@@ -66,6 +67,14 @@ TEXTS = {
     "env.h": {
         "uint8_t fpu[512]": "uint8_t fpu[16]",
         '#include "control.h"': '#include "entries.h"\n#include "control.h"',
+        "return env->acts_as ? &envs[env->acts_as] : env;": "return env;",
+    },
+    # One CPU: no application has a further vCPU (world.c), and none asked to be told of its CPUs.
+    "vcpu.c": {
+        "    struct env *vcpu = &envs[app->vcpu[cpu]];\n\n    return vcpu->state == EXO_ENV_LIVE || vcpu->state == EXO_ENV_EMBRYO ? vcpu : NULL;": "    (void)app, (void)cpu;\n    return NULL;",
+        "    const struct env *vcpu = &envs[app->vcpu[cpu]];\n": "",
+        "has_some(app, cpu) || (app->vcpu[cpu] && has_some(vcpu, cpu))": "has_some(app, cpu)",
+        "if (!*(const volatile uint64_t *)&control->wants_cpus)\n        return;": "return;",
     },
     "control.h": {
         "rdi, rsi, rdx, r10, r8, r9;": "rdi, rsi, rdx, r10, r8;",
@@ -84,6 +93,7 @@ TEXTS = {
         "env->generation % GENERATION_MAX": "world_modulo(env->generation, GENERATION_MAX)",
         "uint32_t slot = set_after(&slots_free, slot_last);": "uint32_t slot = state_taken(set_after(&slots_free, slot_last));",
         "return env_find(self, name);": "return state_target(env_find(self, name));",
+        "envs[env->vcpu[cpu]].state == EXO_ENV_LIVE": "false",
     },
     "queue.c": {"__builtin_memset(q, 0, sizeof(*q));": "*q = (struct queue){0};"},
     "frame.c": {

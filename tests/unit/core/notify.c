@@ -11,7 +11,8 @@ static void test_permission(void)
 
     REFUSED(OWNER, CALL(a, NOTIFY, name, 1), "notify who did not allow it");
     REFUSED(OWNER, CALL(init, NOTIFY, name, 1), "a parent notifies its child unasked");
-    DONE(CALL(b, NOTIFY, EXO_ENV_SELF, 0), "notify oneself unasked, and of nothing");
+    REFUSED(OWNER, CALL(b, NOTIFY, EXO_ENV_SELF, 1), "notify oneself unasked");
+    DONE(CALL(b, NOTIFY, EXO_ENV_SELF, 0), "wake oneself, of nothing");
     REFUSED(ENV, CALL(b, NOTIFY_ALLOW, 0xfffffc02, 1), "allow a stale name");
     REFUSED(RANGE, CALL(b, NOTIFY_ALLOW, a->name.n, 2), "neither allow nor forbid");
     REFUSED(ENV, CALL(a, NOTIFY, 0xfffffc02, 1), "notify a stale name");
