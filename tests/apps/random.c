@@ -196,6 +196,9 @@ static void choose(struct call *call, bool within_batch)
         batch(call);
     if (below(2))
         prefer(call);
+    /* A vCPU for its own CPU would have its slices. */
+    if (call->number == EXO_CALL_ENV_SET && call->argument[1] == EXO_ENV_SET_VCPU)
+        call->argument[2] |= 1;
     /* Its own root table, but where libos has nothing. */
     if (call->argument[0] == root && call->number >= EXO_CALL_PT_MAP &&
         call->number <= EXO_CALL_PT_READ)
