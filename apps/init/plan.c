@@ -60,7 +60,8 @@ static bool gets_cpus(struct plan *plan, const struct bundle_app *app, uint32_t 
 static bool gets_slices(struct plan *plan, const struct bundle_app *apps, uint32_t count,
                         uint32_t i, const struct plan_machine *machine)
 {
-    uint64_t there = cpus_for(apps, count, i) & ~0ull >> (EXO_CPUS - machine->cpus), given = 0;
+    uint64_t there = cpus_for(apps, count, i) & ~0ull >> (EXO_CPUS - machine->cpus) % EXO_CPUS,
+             given = 0;
     uint32_t cpu = apps[i].cpu == BUNDLE_ANY_CPU && there ? most_left(there, machine) : apps[i].cpu;
 
     if ((apps[i].cpu != BUNDLE_ANY_CPU && refuse(plan, i, "CPUs", cpu + 1, machine->cpus)) ||
@@ -69,10 +70,10 @@ static bool gets_slices(struct plan *plan, const struct bundle_app *apps, uint32
     for (uint32_t n = 0; n < apps[i].vcpus; n++) {
         if (n)
             cpu = most_left(there, machine);
-        if (refuse(plan, i, "slices", apps[i].slices, there >> cpu & 1 ? left[cpu] : 0))
+        if (refuse(plan, i, "slices", apps[i].slices, there >> cpu % EXO_CPUS & 1 ? left[cpu] : 0))
             return false;
-        there &= ~(1ull << cpu);
-        given |= 1ull << cpu;
+        there &= ~(1ull << cpu % EXO_CPUS);
+        given |= 1ull << cpu % EXO_CPUS;
     }
     plan->cpus[i] = given;
     for (; given; given &= given - 1)
