@@ -145,10 +145,10 @@ static int64_t with_deadline(void)
     return worst;
 }
 
-/* A call that switches must not be one of several. */
+/* A call that switches, or may have an upcall come of it, must not be one of several. */
 static int64_t in_batch(void)
 {
-    static const uint32_t calls[] = {EXO_CALL_GATE_CALL, EXO_CALL_GATE_REPLY};
+    static const uint32_t calls[] = {EXO_CALL_GATE_CALL, EXO_CALL_GATE_REPLY, EXO_CALL_POLL};
     int64_t n = exo_page_alloc(SELF, ANY, EXO_DATA), worst = 0;
 
     if (n < 0)
@@ -160,7 +160,7 @@ static int64_t in_batch(void)
     }
     volatile struct exo_operation *operation =
         (volatile struct exo_operation *)(stretch.address + 21 * EXO_PAGE_SIZE);
-    for (uint32_t i = 0; i < 2; i++) {
+    for (uint32_t i = 0; i < 3; i++) {
         operation->call = calls[i];
         int64_t result = exo_batch(frame, 0, 1);
         let_through(result < -255 ? -(int64_t)EXO_BATCH_ERROR(result) : result, &worst);
@@ -181,6 +181,6 @@ const struct attack gate_attacks[] = {
     {"name a gate by more than 32 bits", wide_gate},
     {"open more gates than it may", open_many},
     {"answer calls that nobody made", answer_nobody},
-    {"call or answer in a batch", in_batch},
+    {"call, answer or poll in a batch", in_batch},
     {NULL, NULL},
 };

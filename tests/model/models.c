@@ -197,6 +197,7 @@ static const struct step cpu_setup[] = {SECOND(3, 6, 7),
 
 /* Deadlines: never, long past, soon, and after the next slice's end. */
 static const struct choice cpu_choice[] = {CALLED(YIELD),
+                                           CALLED(POLL),
                                            CALLED(WAIT, OF(0, 1, 2, 3)),
                                            CALLED(TIMER, OF(0, 1, 2, 3)),
                                            CALLED(SLICE_SET, OF(0, 1), OF(INIT, CHILD)),
