@@ -212,7 +212,8 @@ def table() -> str:
     return "\n".join(
         [
             f"Bounds: {', '.join(sizes(core.LIMITS, {}))}. Frame 0 is the kernel's.",
-            "No block, queue, filter or gate exists but in the rows that say so, and no account was written.",
+            "No block, queue, filter or gate exists but in the rows that say so, and no account was written. There is one CPU: no",
+            "application has a further vCPU, and none asked to be told of its CPUs.",
             "",
             f"Proved of each call that says yes ({len(proved)} of {len(calls())}), for all arguments, from every state within",
             "the bounds in which the invariants of its row, and what `tests/proof/sound.c` says, hold:",
