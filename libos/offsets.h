@@ -3,24 +3,7 @@
 #ifndef LIBOS_OFFSETS_H
 #define LIBOS_OFFSETS_H
 
-#define RDI    0
-#define RSI    8
-#define RDX    16
-#define R10    24
-#define R8     32
-#define R9     40
-#define RAX    48
-#define RBX    56
-#define RCX    64
-#define RBP    72
-#define R11    80
-#define R12    88
-#define R13    96
-#define R14    104
-#define R15    112
-#define RIP    120
-#define RFLAGS 128
-#define RSP    136
+#include "../exo/abi/registers.h" /* musl/thread.S is built without that folder */
 
 /* struct exo_control, where gs leads */
 #define DISABLED  16

@@ -1,28 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* context.h - offsets of struct exo_context (exo/abi/control.h) for the assembler; switch.c asserts them. */
+/* context.h - offsets in what the assembler touches, for it; switch.c asserts them, those of registers.h too. */
 #ifndef EXO_X86_64_CONTEXT_H
 #define EXO_X86_64_CONTEXT_H
 
-#define RDI    0
-#define RSI    8
-#define RDX    16
-#define R10    24
-#define R8     32
-#define R9     40
-#define RAX    48
-#define RBX    56
-#define RCX    64
-#define RBP    72
-#define R11    80
-#define R12    88
-#define R13    96
-#define R14    104
-#define R15    112
-#define RIP    120
-#define RFLAGS 128
-#define RSP    136
-#define FS     144
-#define GS     152
+#include "registers.h"
 
 /* struct env (exo/core/env.h), which begins with the context, and whatever else a call looks at. */
 #define ENV_STATE   164 /* and acts_as behind it */
