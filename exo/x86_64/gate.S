@@ -188,8 +188,8 @@ back:
         mov RBX(%rbx), %rbx
         jmp syscall_rest
 
-/* ecx = ticket. Loses rcx and r11. */
-contended:
+/* Call a function of C and keep what a call through a gate has in registers; rcx and r11 are lost. */
+        .macro KEEPING function
         push %rax
         push %rsi
         push %rdi
@@ -198,7 +198,7 @@ contended:
         push %r9
         push %r10
         mov %ecx, %edi
-        call kernel_lock_wait
+        call \function
         pop %r10
         pop %r9
         pop %r8
@@ -206,25 +206,15 @@ contended:
         pop %rdi
         pop %rsi
         pop %rax
+        .endm
+
+/* ecx = ticket. */
+contended:
+        KEEPING kernel_lock_wait
         ret
 
-/* Loses rcx and r11. */
 mitigate:
-        push %rax
-        push %rsi
-        push %rdi
-        push %rdx
-        push %r8
-        push %r9
-        push %r10
-        call speculation_switch
-        pop %r10
-        pop %r9
-        pop %r8
-        pop %rdx
-        pop %rdi
-        pop %rsi
-        pop %rax
+        KEEPING speculation_switch
         cmpb $0, speculation_clears(%rip)
         je 1f
         verw data_selector(%rip)
