@@ -8,8 +8,9 @@
  *   FREEHOLD_ADDRESS      10.0.2.15/24, or dhcp; without it there is no network
  *   FREEHOLD_GATEWAY      10.0.2.2; may be missing, then only the own subnet is reached
  *   FREEHOLD_NET_BUFFERS  64/64: buffers to receive and to send, each 2 to 256, even; 2 KiB each
- *   FREEHOLD_NET_MEMORY   256: KiB that data in flight may take beside them; never more than half
- * of what the quota has left at the start
+ *   FREEHOLD_NET_MEMORY   256: KiB that data in flight may take beside them, never more than half of
+ *                         what the quota has left at the start, and as much for connections, never
+ *                         more than a quarter
  *
  * Sockets: socket bind listen accept accept4 connect send sendto sendmsg recv recvfrom recvmsg
  * shutdown getsockname getpeername setsockopt getsockopt, and read write readv writev poll close

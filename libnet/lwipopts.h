@@ -20,19 +20,21 @@
 #define lwip_htons(x) __builtin_bswap16(x)
 #define lwip_htonl(x) __builtin_bswap32(x)
 
-/* --- memory. Pools have a fixed size and are quick; what has no fixed size (copies of what is
- * sent, of what is received when the ring runs low) comes from memory.c, which has a limit. */
+/* --- memory. Objects of fixed size come from pools.c, up to the numbers here; what has no fixed size
+ * (copies of what is sent, of what is received when the ring runs low) from memory.c. Both have a limit
+ * in bytes, too, which an application that serves many raises: FREEHOLD_NET_MEMORY. */
 #define MEM_ALIGNMENT            8
 #define MEM_CUSTOM_ALLOCATOR     1
 #define MEM_CUSTOM_MALLOC        net_memory_alloc
 #define MEM_CUSTOM_CALLOC        net_memory_zeroed
 #define MEM_CUSTOM_FREE          net_memory_free
-#define MEMP_MEM_MALLOC          0
-#define MEMP_NUM_TCP_PCB         256 /* connections; those in TIME_WAIT give way to new ones */
+#define MEMP_MEM_MALLOC          1     /* memp.c is not linked: pools.c */
+#define MEMP_NUM_TCP_PCB         16384 /* connections */
+#define NET_TIME_WAIT_SPARED     256   /* with more, those in TIME_WAIT give way to new ones */
 #define MEMP_NUM_TCP_PCB_LISTEN  16
 #define MEMP_NUM_UDP_PCB         32
-#define MEMP_NUM_TCP_SEG         1024
-#define MEMP_NUM_PBUF            16 /* references: fragments alone */
+#define MEMP_NUM_TCP_SEG         65535
+#define MEMP_NUM_PBUF            65535 /* references: fragments, and what is sent from where it lies */
 #define MEMP_NUM_FRAG_PBUF       16
 #define MEMP_NUM_REASSDATA       8
 #define MEMP_NUM_ARP_QUEUE       32

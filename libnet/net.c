@@ -209,14 +209,16 @@ static void tell_address(struct netif *netif)
                    netif->hwaddr[4], netif->hwaddr[5]);
 }
 
-/* At most half of what the quota still has: the application's heap comes out of it, too. */
-static size_t memory_limit(size_t wanted)
+/* Data in flight may take half of what the quota still has, lwIP's objects a quarter: the application's
+ * heap comes out of it, too. */
+static void set_limits(size_t wanted)
 {
     int64_t max = exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_QUOTA + EXO_R_PAGES);
     int64_t used = exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_USED + EXO_R_PAGES);
     size_t left = max > used ? (size_t)(max - used) * EXO_PAGE_SIZE : 0;
 
-    return MIN(wanted, left / 2);
+    net_memory_limit = MIN(wanted, left / 2);
+    net_pools_limit = MIN(wanted, left / 4);
 }
 
 /* Locked. NULL or why not. */
@@ -229,7 +231,7 @@ static const char *start(const struct net_settings *settings)
     const char *why = rings_open(settings->rx_buffers, settings->tx_buffers);
     if (why)
         return why;
-    net_memory_limit = memory_limit(settings->memory);
+    set_limits(settings->memory);
     if (net_memory_limit < NET_MEMORY_LEAST)
         return "its quota of memory leaves too little for data in flight: raise `memory` in the "
                "machine description, or lower FREEHOLD_NET_BUFFERS";

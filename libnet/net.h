@@ -47,6 +47,9 @@ bool net_memory_low(void); /* an eighth is kept for what must go on: acknowledge
 /* May a socket that holds `held` bytes of memory take `more`? */
 bool net_memory_may_hold(size_t held, size_t more);
 
+/* --- pools.c: locked */
+extern size_t net_pools_used, net_pools_limit;
+
 /* --- isn.c */
 void net_isn_init(void);
 
