@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
+import pathlib
 import random
 import socket
 import struct
-import subprocess
+import sys
 import time
 from typing import Iterator
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+
+from freehold_lib import namespace  # noqa: E402
 
 HOST_MAC = bytes.fromhex("020000000063")
 HOST_IP = bytes([10, 0, 2, 99])
@@ -18,49 +21,34 @@ BROADCAST = b"\xff" * 6
 ARP, IPV4, IPV6, VLAN = 0x0806, 0x0800, 0x86DD, 0x8100
 FRAME_MIN, FRAME_MAX = 14, 1514
 
-# <linux/if_ether.h>, <linux/if_packet.h>, <linux/sched.h>
+# <linux/if_ether.h>, <linux/if_packet.h>
 ETH_P_ALL = 3
 PACKET_OUTGOING = 4
-CLONE_NEWNET = 0x40000000
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Wire:
     """A network namespace of the test's own with a tap, on which the machine's card hangs.
 
     `with Wire(model) as wire:` the calling thread, and what it starts, is in there: the emulator,
-    ordinary clients, and the socket that puts frames on the wire as they are. The namespace has no
-    name: it is gone with the last who is in it, however that one ends. Needs root and `ip`.
+    ordinary clients, and the socket that puts frames on the wire as they are.
     """
 
     GATEWAY = "10.0.2.2/24"
 
     def __init__(self, model: str):
-        device = "virtio-net-pci,disable-legacy=on" if model == "virtio" else model
-        self.arguments = [
-            *("-netdev", "tap,id=tap,ifname=tap0,script=no,downscript=no"),
-            *("-device", f"{device},netdev=tap,mac=52:54:00:12:34:56,romfile="),
-        ]
+        self.arguments = namespace.card("tap0", model, "52:54:00:12:34:56")
+        self._inside = namespace.Namespace()
 
     def __enter__(self) -> Wire:
-        self._outside = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        _call("unshare", CLONE_NEWNET)
-        for words in (
-            "link set lo up",
-            "tuntap add tap0 mode tap",
-            f"address add {self.GATEWAY} dev tap0",
-            "link set tap0 up",
-        ):
-            subprocess.run(["ip", *words.split()], check=True, timeout=20)
+        self._inside.__enter__()
+        namespace.tap("tap0", self.GATEWAY)
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self._socket.bind(("tap0", 0))
         return self
 
     def __exit__(self, *unused) -> None:
         self._socket.close()
-        _call("setns", self._outside, CLONE_NEWNET)
-        os.close(self._outside)
+        self._inside.__exit__()
 
     def send(self, frame: bytes) -> None:
         self._socket.send(frame)
@@ -86,11 +74,6 @@ class Wire:
                 if frame[12:14] == b"\x08\x06" and frame[20:22] == b"\x00\x02" and frame[28:32] == address:
                     return frame[22:28]
         raise AssertionError(f"nobody answers for {'.'.join(map(str, address))}")
-
-
-def _call(name: str, *arguments: int) -> None:
-    if getattr(_libc, name)(*arguments):
-        raise OSError(ctypes.get_errno(), f"{name}: {os.strerror(ctypes.get_errno())}")
 
 
 # --- frames as they should be (RFC 826, 791, 792, 768, 9293, 8200, 4443) ------------------------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`tools/freehold bench cpu` measures all that it tells of, on both machines. No figure is judged here."""
+"""Each bench measures all that it tells of, on both machines, once and for a short time. No figure is judged here."""
 
 import pathlib
 import sys
@@ -9,7 +9,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from freehold_lib import bench_cpu, linux_guest  # noqa: E402
+from freehold_lib import bench_cpu, bench_http, linux_guest, linux_nginx  # noqa: E402
 from freehold_lib.errors import FreeholdError  # noqa: E402
 
 
@@ -19,12 +19,25 @@ def test_freehold_is_measured(build):
     assert min(figures.values()) > 0
 
 
-def test_linux_is_measured(build):
+@pytest.fixture(scope="session")
+def linux():
+    """What the Linux guests of all benches consist of."""
     try:
         linux_guest.kernel()
+        linux_nginx.files()
     except FreeholdError as error:
-        pytest.skip(f"a Linux kernel is missing: {error}")
+        pytest.skip(f"a Linux guest is missing: {error}")
+
+
+def test_linux_is_measured(build, linux):
     figures = bench_cpu.linux(build, 100)
     assert set(figures) == {way.name for way in bench_cpu.WAYS if way.linux}
     # Well known to be of this order; a figure of another is a fault of the measuring.
     assert all(100 < cost < 100_000 for cost in figures.values())
+
+
+def test_web_servers_are_measured(build, linux):
+    report = bench_http.measure(build, beside=True, runs=1, seconds=1, connections=(16,))
+    assert [run["server"] for run in report.raw] == [server.name for server in bench_http.SERVERS]
+    # Each of them answers, and nothing is lost by so few connections.
+    assert all(run["rate"] > 100 and run["failed"] == run["lost"] == 0 for run in report.raw), report.as_text()

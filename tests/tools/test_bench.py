@@ -93,8 +93,37 @@ def test_a_ram_disk_is_what_the_kernel_reads(tmp_path, size):
     assert unpacked(linux_guest.ram_disk({"init": program})) == {"init": (0o100755, b"x" * size)}
 
 
+def test_folders_of_a_ram_disk_come_before_what_is_in_them():
+    found = unpacked(linux_guest.ram_disk({"etc/a/b.conf": b"text", "run/": b""}))
+    assert found == {
+        "etc": (0o040755, b""),
+        "etc/a": (0o040755, b""),
+        "run": (0o040755, b""),
+        "etc/a/b.conf": (0o100755, b"text"),
+    }
+    assert list(found)[:2] == ["etc", "etc/a"]
+
+
+def test_modules_come_after_what_they_need(tmp_path):
+    needs = {"virtio_pci": b"virtio,virtio_ring", "virtio_net": b"net-failover,virtio", "virtio": b"", "virtio_ring": b"virtio",
+             "net-failover": b"", "other": b""}
+    (tmp_path / "tree").mkdir()
+    for name, others in needs.items():
+        (tmp_path / f"tree/{name}.ko").write_bytes(b"\0license=GPL\0depends=" + others + b"\0")
+    linux_guest._keep_modules(tmp_path / "tree", tmp_path / "kept")
+    names = sorted(file.name for file in (tmp_path / "kept").iterdir())
+    assert names == ["00-virtio.ko", "01-virtio_ring.ko", "02-virtio_pci.ko", "03-net_failover.ko", "04-virtio_net.ko"]
+
+
+def test_a_kernel_without_its_modules_is_fetched_again(tmp_path, monkeypatch):
+    (tmp_path / linux_guest.FOLDER).mkdir()
+    (tmp_path / linux_guest.FOLDER / "vmlinuz-1").write_bytes(b"kernel")
+    monkeypatch.setattr(linux_guest, "_provide", lambda subprojects, place: (place / "modules").mkdir())
+    assert linux_guest.kernel(tmp_path).name == "vmlinuz-1"
+
+
 def test_a_kernel_that_is_there_is_not_fetched(tmp_path, monkeypatch):
     monkeypatch.setattr(linux_guest, "_provide", lambda *unused: pytest.fail("it was fetched"))
-    (tmp_path / linux_guest.FOLDER).mkdir()
+    (tmp_path / linux_guest.FOLDER / "modules").mkdir(parents=True)
     (tmp_path / linux_guest.FOLDER / "vmlinuz-6.1.0-1-cloud-amd64").write_bytes(b"kernel")
     assert linux_guest.version(linux_guest.kernel(tmp_path)) == "6.1.0-1-cloud-amd64"

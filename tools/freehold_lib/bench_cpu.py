@@ -23,6 +23,7 @@ from .prepare import built
 from .workspace import ROOT
 
 SUMMARY = "calls, upcalls, switches and wake-ups, in instructions"
+OPTIONS = ()
 MACHINE = ROOT / "tests/bench/cpu.toml"
 LINUX = "tests/bench/linux_cpu"
 TARGETS = ("uefi/BOOTX64.EFI", "exo/kernel.elf", "apps/init", "tests/apps/bench_cpu", LINUX)

@@ -47,6 +47,7 @@ PACKAGES = (
     Package("curl", "asks the demo machine's web servers something", "curl"),
     Package("netcat-openbsd", "talks to the demo machine's echo server (nc)", "nc"),
     Package("iproute2", "gives tests a network of their own (ip)", "ip"),
+    Package("wrk", "asks web servers as much as they can answer, for tools/freehold bench", "wrk"),
     Package("python3-pytest", "runs the tests of tools and of whole machines", "pytest"),
     Package("clang", "compiles everything a second time, for its warnings", "clang"),
     Package("libclang-rt-dev", "clang's sanitizers, for the unit tests", ""),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Measure this system, and beside it a Linux guest that does the same on the same emulated machine in
-the same run. Nothing is taken from a file: each figure was counted just now.
+the same run. Nothing is taken from a file: each figure was measured just now.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import argparse
 import json
 from pathlib import Path
 
-from .. import bench_cpu, section
+from .. import bench_cpu, bench_http, section
 from ..errors import UsageError
 from .options import add_build
 
-BENCHES = {"cpu": bench_cpu}
+BENCHES = {"cpu": bench_cpu, "http": bench_http}
 SUMMARY = "measure, and compare with a Linux guest"
 EXAMPLES = """\
 examples:
@@ -21,6 +21,9 @@ examples:
   tools/freehold bench cpu --json cpu.json    and the figures in a file
   tools/freehold bench cpu --write            and the table into docs/performance.md
   tools/freehold bench cpu --no-linux         ours alone: half the time
+  tools/freehold bench http                   web servers, under load from wrk; as root on taps
+  tools/freehold bench http --runs 1 --seconds 1 --connections 16
+                                              a quick look
 
 exit status: 0 within all limits, 1 a figure is beyond its limit, or could not be measured
 """
@@ -33,13 +36,17 @@ def describe(parser: argparse.ArgumentParser) -> None:
         bench.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file, too")
         bench.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
         bench.add_argument("--no-linux", action="store_true", help="do not boot the Linux guest")
+        for option in module.OPTIONS:
+            option.add(bench)
         add_build(bench)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     if arguments.write and arguments.no_linux:
         raise UsageError("The table in docs/performance.md has Linux's figures, too: leave out --no-linux.")
-    report = BENCHES[arguments.bench].measure(arguments.build, beside=not arguments.no_linux)
+    module = BENCHES[arguments.bench]
+    options = {option.name: getattr(arguments, option.name) for option in module.OPTIONS}
+    report = module.measure(arguments.build, beside=not arguments.no_linux, **options)
     print(report.as_text())
     if arguments.json:
         arguments.json.write_text(json.dumps(report.as_json(), indent=1) + "\n", encoding="utf-8")

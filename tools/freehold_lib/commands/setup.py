@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Install the packages that are missing (by apt-get, as root or with sudo) and unpack the sources
 of lwIP and musl and the prover CBMC under subprojects/, checked against their digests. All other
-commands do this first, so there is no need to (the prover: `test` alone). The Linux kernel that `bench` compares with is
-fetched by that.
+commands do this first, so there is no need to (the prover: `test` alone). The Linux kernel and the nginx that
+`bench` compares with are fetched by that.
 """
 
 from __future__ import annotations
 
 import argparse
 
-from .. import cbmc, linux_guest, packages, sources
+from .. import cbmc, linux_guest, linux_nginx, packages, sources
 from ..prepare import prepare, prover
 from ..workspace import SUBPROJECTS
 
@@ -50,3 +50,5 @@ def _list() -> None:
     print(f"{cbmc.FOLDER:18} {mark:10} from the package {cbmc.PACKAGE} of Debian's {cbmc.SUITE}")
     mark = "unpacked" if linux_guest.there() else "missing"
     print(f"{linux_guest.FOLDER:18} {mark:10} from the package {linux_guest.PACKAGE} of Debian's {linux_guest.SUITE}; bench fetches it")
+    mark = "unpacked" if linux_nginx.there() else "missing"
+    print(f"{linux_nginx.FOLDER:18} {mark:10} from the package nginx of Debian's {linux_nginx.SUITE}; bench fetches it")

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""The wires between the guests of a bench and their clients on this host.
+
+As root: taps in a network namespace of the bench's own. Otherwise: QEMU's user networking, where the
+emulator itself ends each connection and opens another, so that what is measured is the emulator as well.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple, Sequence
+
+from . import namespace
+from .emulator import DEFAULT_MAC, free_port
+
+
+class Door(NamedTuple):
+    """A port of a guest that clients come to."""
+
+    protocol: str  # "tcp" or "udp"
+    host: int  # the last number of the guest's address
+    port: int
+
+
+class Wires:
+    """`with Wires() as wires:` what is started within can reach what hangs on its links."""
+
+    def __init__(self, user: bool | None = None):
+        self.user = os.geteuid() != 0 if user is None else user
+        self._links = 0
+        self._inside = None if self.user else namespace.Namespace()
+
+    def __enter__(self) -> Wires:
+        if self._inside:
+            self._inside.__enter__()
+        return self
+
+    def __exit__(self, *unused) -> None:
+        if self._inside:
+            self._inside.__exit__()
+
+    @property
+    def what(self) -> str:
+        return "user networking of the emulator" if self.user else "taps in a private network namespace"
+
+    def link(self, doors: Sequence[Door]) -> Link:
+        """A network with one guest, who has this host for a gateway."""
+        number = self._links
+        self._links += 1
+        if self.user:
+            ports = {door: free_port(door.protocol) for door in doors}
+            # Each guest has a user network for itself; all of them look alike.
+            forwards = [(door.protocol, port, f"10.0.2.{door.host}", door.port) for door, port in ports.items()]
+            return Link("10.0.2", {"nic": "virtio", "forwards": forwards}, ports)
+        prefix = f"10.0.{2 + number}"
+        namespace.tap(f"tap{number}", f"{prefix}.2/24")
+        return Link(prefix, {"nic": None, "extra": namespace.card(f"tap{number}", "virtio", DEFAULT_MAC)}, {})
+
+
+class Link(NamedTuple):
+    prefix: str  # "10.0.2"
+    card: dict  # for Emulator
+    ports: dict[Door, int]  # of this host, in user networking
+
+    def address(self, host: int) -> str:
+        return f"{self.prefix}.{host}"
+
+    @property
+    def gateway(self) -> str:
+        return self.address(2)
+
+    def place(self, door: Door) -> tuple[str, int]:
+        """Where clients find it."""
+        return ("127.0.0.1", self.ports[door]) if self.ports else (self.address(door.host), door.port)
