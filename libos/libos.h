@@ -33,22 +33,33 @@ const char *image_fault(void); /* why it must not run, as the rest of a sentence
 /* --- upcall.c: upcalls off. What happens inside must be in memory: no fault may come. */
 void critical_enter(void);
 void critical_exit(void);
-/* The same in line, where it matters. critical_end is for where no thread can have become READY. */
+/* Without the lock of vcpu.h: for what is this vCPU's alone. No thread's state changes in between. */
 #define CRITICAL_STACK 3072 /* the most that code in between needs */
-static inline void critical_begin(void)
+#define UPCALLS        static inline __attribute__((always_inline))
+UPCALLS void upcalls_off(void)
 {
     (void)*((volatile char *)__builtin_frame_address(0) - CRITICAL_STACK);
     VCPU->page.disabled = 1;
     __asm__ volatile("" : : : "memory");
+}
+UPCALLS void upcalls_on(void)
+{
+    __asm__ volatile("" : : : "memory");
+    VCPU->page.disabled = 0;
+    if (VCPU->page.pending)
+        exo_poll(); /* what was withheld comes */
+}
+
+/* The same in line, where it matters. critical_end is for where no thread can have become READY. */
+static inline void critical_begin(void)
+{
+    upcalls_off();
     vcpu_lock();
 }
 static inline void critical_end(void)
 {
-    __asm__ volatile("" : : : "memory");
     vcpu_unlock();
-    VCPU->page.disabled = 0;
-    if (VCPU->page.pending)
-        exo_poll(); /* what was withheld comes */
+    upcalls_on();
 }
 
 /* Words that go up with EXO_UP_QUEUE, _CHILD or _CHANNEL, and _NOTIFY; threads wait for them to

@@ -113,7 +113,7 @@ __attribute__((no_stack_protector)) void libos_start(const struct exo_start *sta
     image_protect();
     canary_init();
     console_init();
-    trace_start();
+    trace_start(vcpu_self());
     thread_init();
     if (image_fault()) {
         console_printf("this program cannot run: %s; link it as the programs in apps/ are\n",

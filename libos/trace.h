@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trace.h - events of this application into its ring (exo/abi/trace_ring.h), if the machine file traces it.
+ * trace.h - events of this application into its rings (exo/abi/trace_ring.h), if the machine file traces
+ * it: each vCPU has one.
  *
  * Off, each place that could tell something costs a compare and a branch. On, it costs the call of
  * trace_write besides; docs/design/trace.md has the figures.
@@ -28,7 +29,8 @@ void libos_trace_mark(unsigned name, uint32_t value);
 
 /* --- for libos */
 
-void trace_start(void); /* critical, before the first thread */
+/* Give this vCPU, which runs nothing yet, its ring if there is one. Critical; after its number is known. */
+void trace_start(struct vcpu *v);
 
 /* Critical. `what`: all of an event but its time. */
 void trace_write(uint64_t what);

@@ -3,8 +3,8 @@
  * vcpu.c - several vCPUs of one application: made and stopped as its CPUs come and go, woken when there is
  * a thread for them.
  *
- *   P1  who has upcalls off holds the lock, but while it waits in the kernel: what threads, policy and
- *       page tables rely on with one vCPU holds with several
+ *   P1  who has upcalls off holds the lock, but while it waits in the kernel or writes into a ring of its
+ *       own (trace.c): what threads, policy and page tables rely on with one vCPU holds with several
  *   P2  the lock is never waited for in vain: whoever holds it has a CPU, or is lent that of one who waits
  *   P3  while threads are READY no vCPU is idle that was not woken
  *   P4  a vCPU that lost its CPU puts its thread back into the policy's hands in time that another lends
@@ -17,6 +17,7 @@
 #include "libos.h"
 #include "offsets.h"
 #include "switching.h"
+#include "trace.h"
 
 #define STACK_PAGES EXO_STACK_PAGES
 #define PATIENCE    1000u /* looks at the lock before its holder is lent time; then twice as many */
@@ -119,6 +120,7 @@ static bool made(struct vcpu *v, env_t env, uint32_t cpu, uint64_t stack)
         holder = 1; /* the first alone was there, and is in here */
     }
     vcpu_set_up(v, env, cpu, stack);
+    trace_start(v);
     v->watched = true;
     exo_env_run(env, (uint64_t)vcpu_begin, v->stack, (uint64_t)v);
     return true;
@@ -236,8 +238,12 @@ void vcpu_park(void)
         thread_policy->cpu_lost(VCPU->number);
     if (thread_ready)
         vcpus_share();
-    while (VCPU->lost)
-        thread_events(vcpu_wait(0));
+    while (VCPU->lost) {
+        trace_event(EXO_TRACE_IDLE, EXO_TRACE_NO_CPU, 0, 0);
+        uint32_t reasons = vcpu_wait(0);
+        trace_event(EXO_TRACE_AWAKE, 0, 0, reasons);
+        thread_events(reasons);
+    }
     VCPU->online = true;
     if (thread_policy->cpu_gained)
         thread_policy->cpu_gained(VCPU->number);

@@ -84,12 +84,14 @@ static void share(struct build *b, frame_t frame, uint64_t address, uint32_t per
                                perm));
 }
 
-/* So does the ring. */
+/* So do the rings. */
 static void place_ring(struct build *b, struct ring ring)
 {
-    uint64_t bytes = ring.at ? sizeof(*ring.at) + ring.bytes : 0;
+    _Static_assert(EXO_TRACE_ADDRESS + EXO_TRACE_ROOM <
+                       EXO_STACK_TOP - (EXO_STACK_PAGES + 1) * EXO_PAGE_SIZE,
+                   "they lie below the stack and what must not be mapped below it");
 
-    for (uint64_t at = 0; at < bytes && !b->error; at += EXO_PAGE_SIZE)
+    for (uint64_t at = 0; at < ring.bytes && !b->error; at += EXO_PAGE_SIZE)
         share(b, vm_frame((uint64_t)ring.at + at), EXO_TRACE_ADDRESS + at, EXO_WRITE);
 }
 

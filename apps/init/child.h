@@ -18,7 +18,7 @@
 #define CHILD_FILTERS 16u
 
 /*
- * Build and run the application, its image at a place drawn now, with this ring. Its name, or EXO_ENV_SELF if that
+ * Build and run the application, its image at a place drawn now, with these rings. Its name, or EXO_ENV_SELF if that
  * could not be done; the reason has then been printed and nothing is left of it.
  */
 env_t child_start(const char *bundle, const struct bundle_app *app, struct ring ring,

@@ -5,6 +5,9 @@
  *   N1  how large a ring is, is init's own knowledge: nothing that an application wrote into its ring
  *       leads out of it
  *   N2  a copied event was not being overwritten while it was copied
+ *   N3  a copy has each event up to one time, the same for all rings, but for one that is just being
+ *       written; the lock of its application (libos/trace.c) keeps other vCPUs from telling any that
+ *       follows from that one
  */
 #include "rings.h"
 
@@ -16,17 +19,21 @@
 #include "peers.h"
 #include "readable.h"
 
-/* Applications, then CPUs. */
+#define RINGS 160u /* more than a kernel of the least tables has vCPUs and CPUs for */
+
 static struct source {
     const struct exo_trace *ring; /* an application's is ours, a CPU's the kernel's */
-    uint32_t bytes;               /* of events; 0: there is none */
     struct exo_trace *memory;     /* for the copy */
     struct ring_copy copy;
-} sources[BUNDLE_APPS + EXO_CPUS];
+} sources[RINGS];
 
-#define OF_CPUS (sources + BUNDLE_APPS)
+/* Those of one application, or of the CPUs. */
+static struct group {
+    uint32_t first, count; /* in `sources`; 0: there are none */
+    uint32_t bytes;        /* of events in each */
+} groups[BUNDLE_APPS + 1];
 
-static uint32_t cpus;
+static uint32_t used;
 
 /* What its setting asks for; 0: nothing. */
 static uint32_t wanted(const char *bundle, const struct bundle_app *app)
@@ -41,97 +48,120 @@ static uint32_t wanted(const char *bundle, const struct bundle_app *app)
     return good ? (uint32_t)bytes : 0;
 }
 
-static struct exo_trace *memory_for(uint32_t bytes)
+static uint64_t bytes_of(const struct group *group)
+{
+    return (uint64_t)group->count * (sizeof(struct exo_trace) + group->bytes);
+}
+
+static void *memory_for(uint64_t bytes)
 {
     critical_enter();
-    void *at = vm_alloc(1 + bytes / EXO_PAGE_SIZE, EXO_DATA);
+    void *at = vm_alloc((uint32_t)(bytes / EXO_PAGE_SIZE), EXO_DATA);
     critical_exit();
     return at;
 }
 
-/* False: there is no memory for it. */
-static bool add(struct source *source, const struct exo_trace *ring, uint32_t bytes)
+/* Memory for copies of these rings, of which `at` is the first; false: there is none. */
+static bool add(struct group *group, const volatile void *at)
 {
-    source->memory = ring ? memory_for(bytes) : NULL;
-    source->ring = ring;
-    source->bytes = source->memory ? bytes : 0;
-    return source->memory;
+    uint64_t each = bytes_of(group) / group->count;
+    char *memory = at ? memory_for(bytes_of(group)) : NULL;
+
+    if (!memory)
+        return false;
+    group->first = used;
+    for (uint32_t i = 0; i < group->count; i++, used++)
+        sources[used] = (struct source){
+            .ring = (const struct exo_trace *)((const volatile char *)at + i * each),
+            .memory = (struct exo_trace *)(memory + i * each),
+        };
+    return true;
+}
+
+static void add_app(const char *bundle, const struct bundle_app *app, struct group *group)
+{
+    const char *missing = "place";
+
+    *group = (struct group){.bytes = wanted(bundle, app), .count = app->vcpus};
+    if (group->bytes && bytes_of(group) <= EXO_TRACE_ROOM && used + group->count <= RINGS) {
+        if (add(group, memory_for(bytes_of(group))))
+            return;
+        missing = "memory";
+    }
+    if (group->bytes)
+        printf("%s is not traced: there is no %s for its rings.\n", app->name, missing);
+    group->count = 0;
 }
 
 /* The kernel writes them as long as we map them. */
-static void add_cpus(void)
+static void add_cpus(struct group *group)
 {
     uint32_t count;
     const volatile uint8_t *at = readable_traces(&count);
 
-    for (cpus = 0; at && cpus < MIN(count, EXO_CPUS);
-         cpus++, at += EXO_TRACE_CPU_FRAMES * EXO_PAGE_SIZE)
-        if (!add(&OF_CPUS[cpus], (const struct exo_trace *)at, EXO_TRACE_CPU))
-            return;
+    *group = (struct group){.bytes = EXO_TRACE_CPU, .count = MIN(count, RINGS - used)};
+    if (!add(group, at))
+        group->count = 0;
 }
 
 void rings_make(const char *bundle, const struct bundle_app *apps, uint32_t count)
 {
-    bool any = false;
-
-    cpus = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t bytes = wanted(bundle, &apps[i]);
-        sources[i].bytes = 0;
-        if (!bytes)
-            continue;
-        any |= add(&sources[i], memory_for(bytes), bytes);
-        if (!sources[i].bytes)
-            printf("%s is not traced: there is no memory for its ring.\n", apps[i].name);
-    }
-    if (any)
-        add_cpus();
+    memset(groups, 0, sizeof(groups));
+    used = 0;
+    for (uint32_t i = 0; i < count; i++)
+        add_app(bundle, &apps[i], &groups[i]);
+    if (used)
+        add_cpus(&groups[RINGS_OF_CPUS]);
 }
 
 struct ring ring_empty(uint32_t app)
 {
-    uint32_t bytes = sources[app].bytes;
-    struct exo_trace *ring = (struct exo_trace *)sources[app].ring;
+    const struct group *group = &groups[app];
 
-    if (!bytes)
+    if (!group->count)
         return (struct ring){NULL, 0};
-    memset(ring, 0, sizeof(*ring) + bytes);
-    ring->magic = EXO_TRACE_MAGIC;
-    ring->size = bytes / sizeof(struct exo_trace_event);
-    ring->hz = (uint64_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_TSC_HZ);
-    ring->boot = (uint64_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_BOOT_TSC);
-    return (struct ring){ring, bytes};
+    struct exo_trace *first = (struct exo_trace *)sources[group->first].ring;
+    memset(first, 0, bytes_of(group));
+    for (uint32_t i = 0; i < group->count; i++) {
+        struct exo_trace *ring = (struct exo_trace *)sources[group->first + i].ring;
+        ring->magic = EXO_TRACE_MAGIC;
+        ring->cpu = i;
+        ring->size = group->bytes / sizeof(struct exo_trace_event);
+        ring->hz = (uint64_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_TSC_HZ);
+        ring->boot = (uint64_t)exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_BOOT_TSC);
+    }
+    return (struct ring){first, bytes_of(group)};
 }
 
-static void copy(struct source *source)
+static void copy(struct source *source, uint32_t bytes, uint64_t when)
 {
-    const struct exo_trace *ring = source->ring;
-    uint32_t size = source->bytes / sizeof(struct exo_trace_event);
+    const struct exo_trace *ring = source->ring, *made = source->memory;
+    uint32_t size = bytes / sizeof(struct exo_trace_event);
     uint64_t end = __atomic_load_n(&ring->written, __ATOMIC_ACQUIRE);
 
-    memcpy(source->memory, ring, sizeof(*ring) + source->bytes);
+    memcpy(source->memory, ring, sizeof(*ring) + bytes);
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     uint64_t after = __atomic_load_n(&ring->written, __ATOMIC_RELAXED);
     /* N2: number `after` may be under way, and with it goes what lay in its place. */
     uint64_t first = after >= size ? after - size + 1 : 0;
     if (first > end || end > after)
         first = end; /* it has gone round meanwhile, or is nonsense */
-    source->copy = (struct ring_copy){source->memory, size, first, end, time_tsc()};
+    while (end > first && made->events[(end - 1) % size].time > when)
+        end--; /* N3 */
+    source->copy = (struct ring_copy){made, size, first, end, when};
 }
 
 void rings_copy(void)
 {
-    for (struct source *source = sources; source < OF_CPUS + cpus; source++)
-        if (source->bytes)
-            copy(source);
+    uint64_t when = time_tsc();
+
+    __builtin_ia32_lfence(); /* N3: the clock is read before any ring is (Intel SDM vol. 2, RDTSC) */
+    for (struct group *group = groups; group <= &groups[RINGS_OF_CPUS]; group++)
+        for (uint32_t i = 0; i < group->count; i++)
+            copy(&sources[group->first + i], group->bytes, when);
 }
 
-const struct ring_copy *ring_copied(uint32_t app)
+const struct ring_copy *ring_copied(uint32_t app, uint32_t number)
 {
-    return sources[app].bytes ? &sources[app].copy : NULL;
-}
-
-const struct ring_copy *ring_copied_cpu(uint32_t cpu)
-{
-    return cpu < cpus ? &OF_CPUS[cpu].copy : NULL;
+    return number < groups[app].count ? &sources[groups[app].first + number].copy : NULL;
 }

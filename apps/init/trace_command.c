@@ -2,9 +2,9 @@
 /*
  * trace_command.c - the commands `snapshot` and `trace`.
  *
- * `snapshot` copies all rings at one time (rings.h); `trace` sends one of the copies, however slowly: first
- * a row that says whose events follow, which, and when it was so; names, if there are any; then events
- * as they lie in memory.
+ * `snapshot` copies all rings at one time (rings.h); `trace` sends the copies of one application's, or
+ * of the CPUs, however slowly. Of each ring comes first a row that says whose events follow, which, and when
+ * it was so; behind the first one names, if there are any; then events as they lie in memory.
  */
 #include "trace_command.h"
 
@@ -13,6 +13,7 @@
 
 #include "answer.h"
 #include "libos.h"
+#include "readable.h"
 #include "rings.h"
 
 #define TRACE_EVENTS 64u /* in a row */
@@ -20,10 +21,10 @@
 
 static const char KERNEL[] = "exo"; /* whose rings are those of the CPUs */
 
-static const struct ring_copy *copy; /* that is being sent */
+static uint32_t whose; /* index in `apps`, or RINGS_OF_CPUS */
+static uint32_t next_env, next_ring;
+static const struct ring_copy *copy; /* that is being sent; NULL: none yet */
 static uint64_t next;                /* number of its next event */
-static const char *whose;            /* KERNEL: the CPUs' */
-static uint32_t next_cpu;
 
 /* Bytes as hexadecimal digits, in an answer's row. */
 static void answer_bytes(const char *what, const void *bytes, uint32_t count)
@@ -40,82 +41,124 @@ static void answer_bytes(const char *what, const void *bytes, uint32_t count)
     ANSWER("app %s=%s", what, digits);
 }
 
-/* Begin to send: who tells it, and when it was so. */
-static void send(const char *name, bool runs, uint32_t cpu, const struct ring_copy *of)
+static const char *name(void)
 {
-    whose = name;
-    copy = of;
-    next = of->first;
-    ANSWER("app name=%s state=%s cpu=%u hz=%" PRId64 " boot=%" PRId64 " size=%u first=%" PRIu64
-           " end=%" PRIu64 " when=%" PRIu64,
-           name, runs ? "running" : "over", cpu, exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_TSC_HZ),
+    return whose == RINGS_OF_CPUS ? KERNEL : apps[whose].told.name;
+}
+
+/* Begin to send the next ring: who tells it, and when it was so. False: there is none. */
+static bool send_ring(void)
+{
+    const struct ring_copy *of = ring_copied(whose, next_ring);
+    bool runs = whose == RINGS_OF_CPUS || app_runs(&apps[whose]);
+
+    if (!of)
+        return false;
+    ANSWER("app name=%s state=%s cpu=%u env=%u hz=%" PRId64 " boot=%" PRId64
+           " size=%u first=%" PRIu64 " end=%" PRIu64 " when=%" PRIu64,
+           name(), runs ? "running" : "over", next_ring, EXO_ENV_SLOT((uint32_t)of->ring->env),
+           exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_TSC_HZ),
            exo_info(EXO_INFO_MACHINE, 0, EXO_MACHINE_BOOT_TSC), of->size, of->first, of->end,
            of->when);
-}
-
-static bool is_made(const struct ring_copy *of)
-{
-    if (!of->when)
-        ANSWER("error There is no copy of the rings yet; ask for a snapshot first.");
-    return of->when;
-}
-
-/* The ring of one CPU after the other; before that, who is who in them. */
-static bool send_cpus(void)
-{
-    if (!ring_copied_cpu(0)) {
-        ANSWER("error No application of this machine is traced, and neither are its CPUs.");
-        return false;
-    }
-    if (!is_made(ring_copied_cpu(0)))
-        return false;
-    ANSWER("app env=%u called=init",
-           EXO_ENV_SLOT((uint32_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_SELF_NAME)));
-    for (uint32_t i = 0; i < app_count; i++)
-        if (apps[i].env.n)
-            ANSWER("app env=%u called=%s", EXO_ENV_SLOT(apps[i].env.n), apps[i].told.name);
-    next_cpu = 1;
-    send(KERNEL, true, 0, ring_copied_cpu(0));
+    copy = of;
+    next = of->first;
+    next_ring++;
     return true;
 }
 
-bool trace_begin(const char *name)
+static void answer_env(uint32_t env, const char *called)
 {
-    if (!strcmp(name, KERNEL))
-        return send_cpus();
-    struct app *app = command_app(name);
-    if (!app)
+    ANSWER("app env=%u called=%s", EXO_ENV_SLOT(env), called);
+}
+
+/* Who is who in the rings of the CPUs, by the kernel's accounts, which may be old; a vCPU is called like its
+ * application. False: all are told. */
+static bool send_account(void)
+{
+    uint32_t count;
+    const volatile struct exo_account *account = readable_accounts(&count);
+
+    while (account && next_env < count &&
+           (!account[next_env].name.n || !account[next_env].label[0]))
+        next_env++;
+    if (!account || next_env >= count)
         return false;
-    const struct ring_copy *of = ring_copied((uint32_t)(app - apps));
-    if (!of) {
-        ANSWER("error %s is not traced; its table in the machine file needs the key `trace`.",
-               name);
-        return false;
+    char label[sizeof(account->label) + 1] = "";
+    for (uint32_t i = 0; i < sizeof(account->label); i++)
+        label[i] = account[next_env].label[i];
+    answer_env(account[next_env++].name.n, label);
+    return true;
+}
+
+/* And this is so now. What a ring says of itself counts if the kernel says the same. */
+static void send_apps(void)
+{
+    const struct ring_copy *of;
+
+    answer_env((uint32_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, EXO_ENV_SELF_NAME), "init");
+    for (uint32_t i = 0; i < app_count; i++) {
+        if (apps[i].env.n)
+            answer_env(apps[i].env.n, apps[i].told.name);
+        for (uint32_t n = 1; apps[i].env.n && (of = ring_copied(i, n)); n++)
+            if (exo_info(EXO_INFO_ENV, of->ring->env, EXO_ENV_PARENT) == apps[i].env.n)
+                answer_env((uint32_t)of->ring->env, apps[i].told.name);
     }
-    if (!is_made(of))
+}
+
+static bool can_be_sent(void)
+{
+    const struct ring_copy *of = ring_copied(whose, 0);
+
+    if (!of && whose == RINGS_OF_CPUS)
+        ANSWER("error No application of this machine is traced, and neither are its CPUs.");
+    else if (!of)
+        ANSWER("error %s is not traced; its table in the machine file needs the key `trace`.",
+               name());
+    else if (!of->when)
+        ANSWER("error There is no copy of the rings yet; ask for a snapshot first.");
+    return of && of->when;
+}
+
+bool trace_begin(const char *word)
+{
+    struct app *app = strcmp(word, KERNEL) ? command_app(word) : NULL;
+
+    if (!app && strcmp(word, KERNEL))
         return false;
-    send(app->told.name, app_runs(app), 0, of);
-    for (uint32_t i = 0; i < MIN(of->ring->names, EXO_TRACE_NAMES); i++)
-        answer_bytes("mark", of->ring->name[i], sizeof(of->ring->name[i]));
+    whose = app ? (uint32_t)(app - apps) : RINGS_OF_CPUS;
+    if (!can_be_sent())
+        return false;
+    copy = NULL;
+    next_ring = next_env = 0;
+    return true;
+}
+
+static bool send_events(void)
+{
+    uint64_t at = next % copy->size, count = MIN(copy->end - next, TRACE_EVENTS);
+
+    count = MIN(count, copy->size - at); /* a row does not go round */
+    if (!count)
+        return false;
+    answer_bytes("events", &copy->ring->events[at],
+                 (uint32_t)(count * sizeof(*copy->ring->events)));
+    next += count;
     return true;
 }
 
 bool trace_go_on(void)
 {
-    uint64_t at = next % copy->size, count = MIN(copy->end - next, TRACE_EVENTS);
-
-    count = MIN(count, copy->size - at); /* a row does not go round */
-    if (count) {
-        answer_bytes("events", &copy->ring->events[at],
-                     (uint32_t)(count * sizeof(*copy->ring->events)));
-        next += count;
+    if (whose == RINGS_OF_CPUS && !copy && send_account())
+        return true;
+    if (whose == RINGS_OF_CPUS && !copy)
+        send_apps();
+    if (copy && send_events())
+        return true;
+    if (send_ring()) {
+        for (uint32_t i = 0; next_ring == 1 && i < MIN(copy->ring->names, EXO_TRACE_NAMES); i++)
+            answer_bytes("mark", copy->ring->name[i], sizeof(copy->ring->name[i]));
         return true;
     }
-    const struct ring_copy *more = whose == KERNEL ? ring_copied_cpu(next_cpu) : NULL;
-    if (more) {
-        send(KERNEL, true, next_cpu++, more);
-        return true;
-    }
-    ANSWER("ok %s is traced.", whose);
+    ANSWER("ok %s is traced.", name());
     return false;
 }

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-/* The ring of this application, or with "exo" those of the CPUs. False: the answer is given, a refusal. */
+/* The rings of this application, or with "exo" those of the CPUs. False: the answer is given, a refusal. */
 bool trace_begin(const char *name);
 
 /* One row more, when the last one has been sent. False: that was all, and the answer is whole. */

@@ -16,7 +16,7 @@
  *   EXO_START_ADDRESS   struct exo_start and its strings, one read-only page or more
  *   EXO_CONTROL_ADDRESS the control page, read-write
  *   EXO_DIRECTORY_ADDRESS (directory.h) who else runs, read-only, for those that may know
- *   EXO_TRACE_ADDRESS   (trace_ring.h) the ring of a traced application, read-write
+ *   EXO_TRACE_ADDRESS   (trace_ring.h) the rings of a traced application, read-write
  *   EXO_STACK_TOP       end of the first stack of EXO_STACK_PAGES pages; the page below is not mapped
  *   EXO_BUNDLE_ADDRESS  the bundle, read-only: whole for the first environment; for an application
  *                       that others are under, what these take: table, strings and their images, at

@@ -8,11 +8,12 @@
  * reads `written` again as w: of what it copied, numbers below w + 1 - size may have been overwritten
  * meanwhile.
  *
- * An application's ring is a convention between a parent and the libOS of its child, like start.h. One
- * that the machine file traces finds it at EXO_TRACE_ADDRESS, writable. The pages are its parent's,
- * granted to it: the parent can read them at any time, and after the application has ended. The
- * application finds out by the setting FREEHOLD_TRACE=BYTES, which says how large `events` is. What a
- * reader finds there is the application's word and may be nonsense.
+ * An application's rings are a convention between a parent and the libOS of its child, like start.h. One
+ * that the machine file traces finds them from EXO_TRACE_ADDRESS on, writable, one behind the other: that
+ * of vCPU number n is the n-th. The pages are its parent's, granted to it: the parent can read them at
+ * any time, and after the application has ended. The application finds out by the setting
+ * FREEHOLD_TRACE=BYTES, which says how large the `events` of each are. Names of marks are in the first
+ * ring, for all. What a reader finds there is the application's word and may be nonsense.
  *
  * The kernel's rings are tables of facts.h: EXO_MACHINE_TRACES (info) is the first frame of CPU 0's, each
  * takes EXO_TRACE_CPU_FRAMES. A CPU's is written while somebody maps its first frame, and as long as
@@ -25,11 +26,12 @@
 
 #define EXO_TRACE_MAGIC    0x3165636172746678ull /* "xftrace1" */
 #define EXO_TRACE_ADDRESS  0x000000003fe40000ull
-#define EXO_TRACE_MIN      4096u   /* bytes of events; a power of two */
-#define EXO_TRACE_MAX      262144u /* the same, at most */
-#define EXO_TRACE_CPU      32768u  /* the same, of each ring of the kernel's */
-#define EXO_TRACE_NAMES    64u     /* names for an application's own marks */
-#define EXO_TRACE_NAME_MAX 24u     /* characters, with the NUL */
+#define EXO_TRACE_MIN      4096u      /* bytes of events; a power of two */
+#define EXO_TRACE_MAX      262144u    /* the same, at most */
+#define EXO_TRACE_ROOM     0xb8000ull /* bytes for all rings of an application, heads included */
+#define EXO_TRACE_CPU      32768u     /* the same, of each ring of the kernel's */
+#define EXO_TRACE_NAMES    64u        /* names for an application's own marks */
+#define EXO_TRACE_NAME_MAX 24u        /* characters, with the NUL */
 
 /* `thread` is the id of the thread that it is about (its low 16 bits), 0: none. */
 enum exo_trace_kind {
@@ -40,7 +42,7 @@ enum exo_trace_kind {
     EXO_TRACE_YIELDS = 4,   /* it gave the CPU up and can run */
     EXO_TRACE_BLOCKED = 5,  /* argument: low bits of the address that it waits for, 0: time alone */
     EXO_TRACE_ENDED = 6,
-    EXO_TRACE_IDLE = 7,    /* no thread can run: the CPU is given back */
+    EXO_TRACE_IDLE = 7,    /* the CPU is given back; detail: enum exo_trace_idle */
     EXO_TRACE_AWAKE = 8,   /* and it is back; argument: EXO_UP_... */
     EXO_TRACE_UPCALL = 9,  /* thread: which it interrupts; argument: EXO_UP_... */
     EXO_TRACE_RESUME = 10, /* and goes on: the upcall is over */
@@ -61,6 +63,11 @@ enum exo_trace_lost {
     EXO_TRACE_WAITS = 3,        /* it waits for something to happen */
     EXO_TRACE_CALLS = 4,        /* it waits for the answer to a call through a gate */
     EXO_TRACE_OVER = 5,         /* it ended */
+};
+
+enum exo_trace_idle {
+    EXO_TRACE_NO_THREAD = 0, /* none can run here */
+    EXO_TRACE_NO_CPU = 1,    /* the vCPU has no time of its CPU any more */
 };
 
 /* As enum enqueue_why of libos/policy.h. */
@@ -99,8 +106,10 @@ struct exo_trace {
     /* Written by whoever tells the events. */
     uint64_t written; /* events so far */
     uint64_t names;   /* that its marks have; number n, from 1 on, is name[n - 1] */
+    uint64_t
+        env; /* name of the vCPU's environment; 0: there is no such vCPU yet, or it is a CPU's */
     char name[EXO_TRACE_NAMES][EXO_TRACE_NAME_MAX];
-    uint8_t unused[EXO_TRACE_HEAD - 48 - EXO_TRACE_NAMES * EXO_TRACE_NAME_MAX];
+    uint8_t unused[EXO_TRACE_HEAD - 56 - EXO_TRACE_NAMES * EXO_TRACE_NAME_MAX];
     struct exo_trace_event events[];
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * traced.c - threads that do what tests/boot/test_trace.py knows, in the order of the policy fifo; with
- * the argument "busy" two that never give way, under one that preempts; with "cost" it says in time stamp
- * ticks what events cost, with "hop" what it takes to give the CPU to another application, a
+ * the argument "busy" two that never give way, under one that preempts; with "move" three that see
+ * themselves go from one of two vCPUs to the other; with "cost" it says in time stamp ticks what events cost, with "hop" what it takes to give the CPU to another application, a
  * "partner", and get it back. Then it waits to be looked at, or, with "end", ends.
  */
 #include "trace.h"
@@ -64,6 +64,51 @@ static void busy(void)
     for (int i = 0; i < 2; i++)
         pthread_create(&threads[i], NULL, spin, NULL);
     for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+}
+
+/* --- threads that move */
+
+enum { MOVERS = 3, MOVES = 20 };
+
+static _Atomic unsigned settled;
+static sem_t turns[MOVERS];
+
+/* One that has moved often enough goes on until all have: of two alone, each would stay where it is. */
+static void *move(void *argument)
+{
+    unsigned self = (unsigned)(uintptr_t)argument, moved = 0, at = VCPU->number;
+
+    libos_trace_begin(work);
+    while (settled < MOVERS) {
+        unsigned now = VCPU->number;
+        if (now == at)
+            continue;
+        at = now;
+        libos_trace_mark(hello, ++moved);
+        if (moved == MOVES)
+            settled++;
+    }
+    libos_trace_end(work);
+    /* And each wakes the next. */
+    for (int i = 0; i < MOVES; i++) {
+        sem_wait(&turns[self]);
+        sem_post(&turns[(self + 1) % MOVERS]);
+    }
+    return argument;
+}
+
+static void moves(void)
+{
+    pthread_t threads[MOVERS];
+
+    work = libos_trace_name("work");
+    hello = libos_trace_name("moved");
+    for (uintptr_t i = 0; i < MOVERS; i++)
+        sem_init(&turns[i], 0, i == 0);
+    for (uintptr_t i = 0; i < MOVERS; i++)
+        pthread_create(&threads[i], NULL, move, (void *)i);
+    for (int i = 0; i < MOVERS; i++)
         pthread_join(threads[i], NULL);
 }
 
@@ -131,6 +176,8 @@ int main(int argc, char **argv)
             hop_once();
     else if (!strcmp(what, "busy"))
         busy();
+    else if (!strcmp(what, "move"))
+        moves();
     else
         script();
     printf("done\n");

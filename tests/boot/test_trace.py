@@ -1,16 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""Traces of the machine: what tests/apps/traced.c does is what its ring tells, and nothing else."""
+"""Traces of the machine: what tests/apps/traced.c does is what its rings tell, and nothing else."""
 
 import pathlib
 import re
+import sys
+import xml.etree.ElementTree as ElementTree
 
 import pytest
 
 from freehold_lib.control import Control, ControlError
 from freehold_lib.trace import NEW, PREEMPTED, WOKEN, Kind, collect, collect_cpus
-from freehold_lib.trace_tracks import cpus_of, part_of
+from freehold_lib.trace_picture import picture
+from freehold_lib.trace_reader import part_of
+from freehold_lib.trace_tracks import cpus_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tests/tools"))
+
+from trace_stories import held_against  # noqa: E402
+
 TIMEOUT = 55
 RING = 65536
 COUNTED = ["-icount", "shift=0,sleep=off"]  # time is that of the instructions: a busy host delays no timer
@@ -65,11 +73,11 @@ def test_a_trace_tells_what_was(machine):
             collect_cpus(control, 1)
         control.ask("snapshot", TIMEOUT)
         for name in ("script", "over"):
-            ring = collect(control, name, RING)
+            (ring,) = collect(control, name, RING)
             script = SCRIPT + [("BLOCKED", 1)] * (name == "script")
             assert told(ring) == script and not ring.lost
-        busy = collect(control, "busy", RING)
-        small = collect(control, "small", RING)
+        (busy,) = collect(control, "busy", RING)
+        (small,) = collect(control, "small", RING)
         with pytest.raises(ControlError, match="^not is not traced; its table in the machine file needs the key `trace`.$"):
             collect(control, "not", RING)
         with pytest.raises(ControlError, match='^There is no application "none" on this machine.$'):
@@ -78,13 +86,14 @@ def test_a_trace_tells_what_was(machine):
     spinners = [entry for entry in told(busy) if entry[1] in (2, 3)]
     preempted = [entry for entry in spinners if entry[:3:2] == ("ENQUEUED", PREEMPTED)]
     assert len(preempted) >= 30 and spinners.count(("RUNS", 2)) >= 15 and spinners.count(("RUNS", 3)) >= 15
-    held = (part_of(busy), part_of(small))
+    held = (part_of([busy]), part_of([small]))
     assert all(part.tracks[0].steps for part in held)
     assert small.lost > 0 and len(small.events) == 4096 // 16 - 1
 
 
-def cpu_of(part, name, ns):
-    """The CPU whose track says at this time that it ran `name`; None: none does. False: it is not known."""
+def cpu_of(part, name, ns, env=None):
+    """The CPU whose track says at this time that it ran `name`, or this environment of that name; None: none
+    does. False: it is not known."""
     known = True
     for number, track in enumerate(part.tracks):
         begun = None
@@ -92,7 +101,7 @@ def cpu_of(part, name, ns):
         for step in track.steps:
             if step.what == "B":
                 begun = step
-            elif begun.name == name and begun.ns <= ns <= step.ns:
+            elif begun.name == name and begun.ns <= ns <= step.ns and env in (None, begun.event.thread):
                 return number
     return None if known else False
 
@@ -110,7 +119,7 @@ def test_kernel_and_applications_tell_the_same(boot, tmp_path):
         machine.wait_for(rf"^\[{app['name']}\] done", TIMEOUT)
     with Control(machine.control) as control:
         control.ask("snapshot", TIMEOUT)
-        rings = {app["name"]: collect(control, app["name"], RING) for app in apps}
+        rings = {app["name"]: collect(control, app["name"], RING)[0] for app in apps}
         cpus = cpus_of(*collect_cpus(control, 2))
     assert [track.title for track in cpus.tracks] == ["CPU 0", "CPU 1"]
     for app in apps:
@@ -121,6 +130,44 @@ def test_kernel_and_applications_tell_the_same(boot, tmp_path):
     assert {"one", "two"} <= set(taken)
     on_one = {step.name for step in cpus.tracks[1].steps}
     assert "three" in on_one and on_one <= {"three", "init", "idle"}
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+ONE_BY_ONE = ["-icount", "shift=2,sleep=off"]  # as in test_vcpus.py
+
+
+def test_threads_move_between_rings(boot, tmp_path):
+    """Each vCPU has its ring; a thread that moves is one track, and was where the program saw itself be."""
+    apps = [{
+        "name": "move", "test": "traced", "arguments": ["move"], "memory": "1M", "vcpus": 2, "trace": "256K",
+        "sched": "round_robin", "quantum": "1ms", "restart": "never",
+    }]  # fmt: skip
+    machine = boot(apps, nic=None, cpus=2, control=tmp_path / "control", extra=ONE_BY_ONE)
+    machine.wait_for(r"^\[move\] done", TIMEOUT)
+    with Control(machine.control) as control:
+        control.ask("snapshot", TIMEOUT)
+        rings = collect(control, "move", 2 * RING)
+        cpus = cpus_of(*collect_cpus(control, 2))
+    part = part_of(rings)
+    held_against(part, *rings)
+    assert len(rings) == 2 and not part.lost
+    tracks = {track.title: track for track in part.tracks}
+    for number in (2, 3, 4):
+        runs = [step.vcpu for step in tracks[f"thread {number}"].steps if step.what == "B" and step.kind == "runs"]
+        told = sum(a != b for a, b in zip(runs, runs[1:]))
+        own = tracks[f"thread {number}, of itself"].steps
+        seen = max(int(step.more) for step in own if step.name == "moved")
+        assert set(runs) == {0, 1} and told >= seen >= 20, (number, runs, seen)
+        assert len([step for step in own if step.what == "B" and step.name == "work"]) == 1, "it ended where it had not begun"
+    # Each vCPU told of itself alone: then the kernel says that it had a CPU, each another one.
+    for ring in rings:
+        on = [cpu_of(cpus, "move", event.ns, ring.env) for event in ring.events]
+        assert set(on) <= {ring.cpu, False} and on.count(ring.cpu) > 20, (ring.cpu, on)
+        assert "idle" in {step.name for step in tracks[f"vCPU {ring.cpu}"].steps}
+    begin, end = own[0].ns, own[-1].ns
+    drawn = ElementTree.fromstring(picture([cpus, part], begin, end, "moves"))
+    assert {"CPU 0", "CPU 1", "vCPU 0", "vCPU 1", "main", "thread 4"} <= {each.text for each in drawn.iter(f"{SVG}text")}
+    assert {f"runs on vCPU {n}" for n in (0, 1)} <= {each.text for each in drawn.iter(f"{SVG}title")}
 
 
 def says(pattern):

@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "tests" / "fuzz"))
 
 from freehold_lib import elf, machine, toml_lines  # noqa: E402
 from freehold_lib.abi import number, policies  # noqa: E402
-from freehold_lib.machine import MachineError, load, mac_text, rings_memory, system_memory  # noqa: E402
+from freehold_lib.machine import MachineError, load, mac_text, ring_most, rings_memory, system_memory  # noqa: E402
 from machine import run as fuzz_machines  # noqa: E402
 from machine_files import KEYS  # noqa: E402
 
@@ -613,7 +613,20 @@ def test_a_trace_is_a_setting_and_takes_memory(read):
     assert "FREEHOLD_TRACE=65536" in apps[0].settings and not apps[1].trace
     assert not [text for text in apps[1].settings if "TRACE" in text]
     page = number("EXO_PAGE_SIZE")
-    assert rings_memory([0, 0]) == 0 and rings_memory([4096, 0, 65536]) == 2 * (page + 4096 + page + 65536)
+    assert rings_memory([(1, 0), (2, 0)]) == 0
+    assert rings_memory([(1, 4096), (1, 0), (3, 65536)]) == 2 * (page + 4096 + 3 * (page + 65536))
+
+
+def test_the_rings_of_all_vcpus_have_their_place(read):
+    """One a vCPU; together they lie between EXO_TRACE_ADDRESS and the stack."""
+    four = GOOD.replace('name = "demo"', 'name = "demo"\ncpus = 4')
+    with pytest.raises(MachineError, match="`trace` is 256K; it is a power of two from 4K to 128K for each of 4 vCPUs."):
+        read(four.replace('sched = "fifo"', 'vcpus = 4\ntrace = "256K"'))
+    assert read(four.replace('sched = "fifo"', 'vcpus = 4\ntrace = "128K"')).apps[0].trace == 128 << 10
+    for count in range(1, number("EXO_CPUS") + 1):
+        most = ring_most(count)
+        assert number("EXO_TRACE_MIN") <= most <= number("EXO_TRACE_MAX")
+        assert count * (number("EXO_PAGE_SIZE") + most) <= number("EXO_TRACE_ROOM")
 
 
 def test_the_quantum_is_a_setting(read):

@@ -22,34 +22,13 @@ from freehold_lib.abi import number  # noqa: E402
 from freehold_lib.commands.trace import run_command, traced  # noqa: E402
 from freehold_lib.errors import FreeholdError, UsageError  # noqa: E402
 from freehold_lib.machine import load  # noqa: E402
-from freehold_lib.trace import EVENT, NEW, PREEMPTED, WOKEN, Kind, TraceError, read, read_cpus  # noqa: E402
+from freehold_lib.trace import EVENT, NEW, PREEMPTED, WOKEN, Kind, TraceError, read, read_all, read_cpus  # noqa: E402
 from freehold_lib.trace_json import text  # noqa: E402
 from freehold_lib.trace_picture import picture, without_cpu  # noqa: E402
-from freehold_lib.trace_tracks import cpus_of, part_of  # noqa: E402
+from freehold_lib.trace_reader import part_of  # noqa: E402
+from freehold_lib.trace_tracks import cpus_of  # noqa: E402
 from test_ctl import Machine  # noqa: E402
-
-HZ, BOOT = 2_000_000_000, 1000
-MARK = number("EXO_TRACE_NAME_MAX")
-
-
-def rows(events, *, first=0, names=(), state="running", when=None, **head):
-    """The machine's answer; an event is (ns, kind, thread, detail, argument)."""
-    data = b"".join(
-        EVENT.pack(BOOT + 2 * ns, argument, thread, kind, detail) for ns, kind, thread, detail, argument in events
-    )
-    last = max([event[0] for event in events], default=0)
-    when = BOOT + 2 * (last + 100) if when is None else when
-    head = {"name": "app", "state": state, "cpu": 0, "hz": HZ, "boot": BOOT, "size": 4096, "first": first,
-            "end": first + len(events), "when": when} | head  # fmt: skip
-    made = [{key: str(value) for key, value in head.items() if value is not None}]
-    made += [{"mark": name.ljust(MARK, b"\0").hex()} for name in names]
-    made += [{"events": data[at : at + 1024].hex()} for at in range(0, len(data), 1024)]
-    return made
-
-
-def e(ns, kind, thread=0, detail=0, argument=0):
-    return (ns, kind, thread, detail, argument)
-
+from trace_stories import BOOT, HZ, e, held_against, machine_events, rings_of, rows, spans  # noqa: E402
 
 # Two threads: what each line does is said by the tracks that are expected below.
 SCRIPT = [
@@ -65,24 +44,8 @@ SCRIPT = [
 NAMES = (b"work", b"here")
 
 
-def spans(track):
-    """(begin, end, name) of a track, in the order in which they end, and the points in it."""
-    open_since, found, points = [], [], []
-    for step in track.steps:
-        if step.what == "B":
-            open_since.append(step)
-        elif step.what == "E":
-            begun = open_since.pop()
-            assert begun.name == step.name and begun.ns <= step.ns
-            found.append((begun.ns, step.ns, step.name))
-        else:
-            points.append((step.ns, step.name, step.more))
-    assert not open_since
-    return found, points
-
-
 def test_tracks_tell_what_was():
-    part = part_of(read("app", rows(SCRIPT, names=NAMES)))
+    part = part_of(read_all("app", rows(SCRIPT, names=NAMES)))
     tracks = {track.title: spans(track) for track in part.tracks}
     assert list(tracks) == ["vCPU 0", "main", "thread 2", "thread 2, of itself"]
     assert tracks["vCPU 0"] == ([
@@ -100,106 +63,12 @@ def test_tracks_tell_what_was():
     assert tracks["thread 2, of itself"] == ([(35, 58, "work")], [(57, "here", "9")])
 
 
-def held_against(ring, part):
-    """The JSON of a part, parsed: strictly nested, in order, and every event of the ring is in it at its time."""
-    loaded = json.loads(text([part]))
-    assert loaded["otherData"] == {"lost": {part.title: part.lost}}
-    stacks, last, seen = {}, {}, {}
-    for event in loaded["traceEvents"]:
-        if event["ph"] == "M":
-            continue
-        track = event["pid"], event["tid"]
-        assert event["ts"] >= last.get(track, 0)
-        last[track] = event["ts"]
-        stack = stacks.setdefault(track, [])
-        if event["ph"] == "B":
-            stack.append(event["name"])
-        elif event["ph"] == "E":
-            assert stack.pop() == event["name"]
-        else:
-            assert event["ph"] == "i"
-        told = event.get("args", {}).get("event")
-        if told is not None:
-            assert seen.setdefault(told, event["ts"]) == event["ts"]
-    assert not any(stacks.values())
-    assert seen == {event.number: event.ns / 1000 for event in ring.events}
-    return loaded
-
-
 def test_json_has_every_event_and_nests():
     ring = read("app", rows(SCRIPT, names=NAMES))
-    loaded = held_against(ring, part_of(ring))
+    loaded = held_against(part_of([ring]), ring)
     assert {e["args"]["name"] for e in loaded["traceEvents"] if e["name"] == "thread_name"} >= {"main", "thread 2"}
     woken = [e for e in loaded["traceEvents"] if e.get("args", {}).get("what") == "woken by main"]
     assert len(woken) == 1 and woken[0]["ts"] == 0.075
-
-
-def machine_events(rng, count):
-    """What a machine of up to ten threads could tell, drawn at random."""
-    now, events, state, running, upcall, fresh = 0, [], {}, None, False, 1
-    begun = {}
-
-    def add(kind, thread=0, detail=0, argument=0):
-        nonlocal now
-        now += rng.choice((0, 1, 1, 50, 1000))
-        events.append(e(now, kind, thread & 0xFFFF, detail, argument))
-
-    while len(events) < count:
-        ready = [t for t, s in state.items() if s == "ready"]
-        blocked = [t for t, s in state.items() if s == "blocked"]
-        if len(state) < 10 and fresh & 0xFFFF not in {thread & 0xFFFF for thread in state} and rng.random() < 0.1:
-            add(Kind.CREATED, fresh, 0, fresh)
-            add(Kind.ENQUEUED, fresh, NEW, running or 0)
-            state[fresh], begun[fresh] = "ready", []
-            fresh += rng.choice((1, 1, 0x8000))
-        elif fresh & 0xFFFF in {thread & 0xFFFF for thread in state}:
-            fresh += 1
-        elif running is None:
-            if ready:
-                running = rng.choice(ready)
-                state[running] = "runs"
-                add(Kind.RUNS, running, 0, len(ready) - 1)
-            else:
-                add(Kind.IDLE)
-                add(Kind.AWAKE, 0, 0, 64)
-                for thread in blocked[:1]:
-                    add(Kind.ENQUEUED, thread, WOKEN, 0)
-                    state[thread] = "ready"
-        else:
-            what = rng.choice(["yield", "block", "end", "preempt", "wake", "upcall", "begin", "end mark", "mark", "wild end"])
-            if upcall and what not in ("preempt", "wake"):
-                add(Kind.RESUME, running)
-                upcall = False
-            elif what == "wake" and blocked:
-                thread = rng.choice(blocked)
-                add(Kind.ENQUEUED, thread, WOKEN, running)
-                state[thread] = "ready"
-            elif what == "upcall":
-                add(Kind.UPCALL, running, 0, rng.choice((1, 8, 2, 0)))
-                upcall = True
-            elif what == "begin":
-                begun[running].append(rng.randint(0, 4))
-                add(Kind.BEGIN, running, begun[running][-1])
-            elif what == "end mark" and begun[running]:
-                add(Kind.END, running, begun[running].pop())
-            elif what == "wild end":
-                add(Kind.END, running, rng.randint(0, 255))
-            elif what == "mark":
-                add(Kind.MARK, running, rng.randint(0, 255), rng.getrandbits(32))
-            elif what in ("yield", "preempt", "block", "end"):
-                if what == "yield":
-                    add(Kind.YIELDS, running)
-                elif what == "preempt":
-                    add(Kind.ENQUEUED, running, PREEMPTED, running & 0xFFFFFFFF)
-                elif what == "block":
-                    add(Kind.BLOCKED, running, 0, rng.getrandbits(32))
-                else:
-                    add(Kind.ENDED, running)
-                    state.pop(running)
-                if what != "end":
-                    state[running] = "blocked" if what == "block" else "ready"
-                running, upcall = None, False
-    return events[:count]
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -207,17 +76,17 @@ def test_any_story_nests_wherever_the_ring_begins(seed):
     """The ring has gone round: it begins in the middle of everything."""
     rng = random.Random(seed)
     story = machine_events(rng, 3000)
-    ring = read("app", rows(story))
-    held_against(ring, part_of(ring))
+    rings = rings_of(story, 1)
+    held_against(part_of(rings), *rings)
     for first in [1, 2, 3, *rng.sample(range(4, 2990), 20)]:
-        ring = read("app", rows(story[first:], first=first))
-        held_against(ring, part_of(ring))
+        rings = rings_of(story, 1, [first])
+        held_against(part_of(rings), *rings)
 
 
 def test_a_ring_without_events_and_one_that_ended():
-    part = part_of(read("app", rows([])))
+    part = part_of(read_all("app", rows([])))
     assert [track.title for track in part.tracks] == ["vCPU 0"] and not part.tracks[0].steps
-    part = part_of(read("app", rows(SCRIPT[:3], state="stopped")))
+    part = part_of(read_all("app", rows(SCRIPT[:3], state="stopped")))
     assert spans(part.tracks[0])[0] == [(20, 20, "main")], "after its last event nothing is known of it"
 
 
@@ -246,6 +115,7 @@ def test_tracks_of_cpus_tell_whom_they_ran():
     seen = {}
     for event in json.loads(text([part]))["traceEvents"]:
         if event["ph"] != "M" and "event" in event.get("args", {}):
+            assert event["args"]["ring"] == event["tid"] - 1
             seen.setdefault((event["tid"] - 1, event["args"]["event"]), event["ts"])
     assert seen == {(ring.cpu, event.number): event.ns / 1000 for ring in rings for event in ring.events}
     root = ElementTree.fromstring(picture([part], 5, 130, "t"))
@@ -254,10 +124,10 @@ def test_tracks_of_cpus_tell_whom_they_ran():
 
 def test_what_an_application_seems_to_do_without_a_cpu():
     rings, names = read_cpus(rows_of_cpus())
-    part = part_of(read("app", rows(SCRIPT)))
+    part = part_of(read_all("app", rows(SCRIPT, env=2)))
     part.title = "www"
     assert without_cpu([part]) == {}
-    assert without_cpu([cpus_of(rings, names), part])["www"] == [(7, 8), (108, 130)]
+    assert without_cpu([cpus_of(rings, names), part])["www", 0] == [(7, 8), (108, 130)]
     rings[1] = dataclasses.replace(rings[1], events=())
     assert without_cpu([cpus_of(rings, names), part]) == {}, "nobody knows whom the other CPU ran"
 
@@ -318,7 +188,7 @@ IMPOSSIBLE = {
 def test_what_cannot_be_is_refused(case):
     events, sentence = IMPOSSIBLE[case]
     with pytest.raises(TraceError, match=sentence) as told:
-        part_of(read("app", rows(events)))
+        part_of(read_all("app", rows(events)))
     assert re.fullmatch(r"The trace of app is damaged: [^\n]*\.", str(told.value))
 
 
@@ -338,7 +208,7 @@ def test_noise_is_refused_or_read():
             ])  # fmt: skip
         try:
             ring = read("app", rows(events, first=rng.choice((0, 0, 7)), names=NAMES))
-            held_against(ring, part_of(ring))
+            held_against(part_of([ring]), ring)
         except TraceError:
             refused += 1
     assert 300 < refused < 2900
@@ -346,7 +216,7 @@ def test_noise_is_refused_or_read():
 
 def test_names_of_marks_are_shown_as_far_as_they_can_be():
     events = [*SCRIPT[:3], e(90, Kind.MARK, 1, 1), e(91, Kind.MARK, 1, 2), e(92, Kind.MARK, 1, 9)]
-    part = part_of(read("app", rows(events, names=(b"<a&b>\"\n", b"\xff\xfe\x01"))))
+    part = part_of(read_all("app", rows(events, names=(b"<a&b>\"\n", b"\xff\xfe\x01"))))
     (track,) = [track for track in part.tracks if track.kind == "own"]
     assert [step.name for step in track.steps] == ['<a&b>"?', "\ufffd\ufffd?", "unnamed"]
     json.loads(text([part]))
@@ -354,7 +224,7 @@ def test_names_of_marks_are_shown_as_far_as_they_can_be():
 
 
 def test_the_picture_shows_what_was():
-    part = part_of(read("app", rows(SCRIPT, names=NAMES)))
+    part = part_of(read_all("app", rows(SCRIPT, names=NAMES)))
     root = ElementTree.fromstring(picture([part], 10, 181, "a title"))
     texts = [each.text for each in root.iter("{http://www.w3.org/2000/svg}text")]
     assert {"a title", "app", "vCPU 0", "main", "thread 2", "thread 2, of itself"} <= set(texts)
@@ -368,7 +238,7 @@ def test_the_picture_shows_what_was():
 
 def test_what_has_no_cpu_is_paled():
     rings, names = read_cpus(rows_of_cpus())
-    part = part_of(read("app", rows([e(1, Kind.CREATED, 1, 0, 1), e(2, Kind.ENQUEUED, 1), e(6, Kind.RUNS, 1)], when=BOOT + 260)))
+    part = part_of(read_all("app", rows([e(1, Kind.CREATED, 1, 0, 1), e(2, Kind.ENQUEUED, 1), e(6, Kind.RUNS, 1)], when=BOOT + 260, env=2)))
     part.title = "www"
     root = ElementTree.fromstring(picture([cpus_of(rings, names), part], 0, 130, "t"))
     pale = [each for each in root.iter("{http://www.w3.org/2000/svg}rect") if each.get("fill") == "#fff" and each.get("fill-opacity")]
@@ -384,7 +254,7 @@ def test_a_long_trace_stays_a_small_picture():
         for at in range(100, 40_000, 20)
         for step in (e(at, Kind.YIELDS, 1), e(at + 1, Kind.RUNS, 1))
     ]
-    part = part_of(read("app", rows(events)))
+    part = part_of(read_all("app", rows(events)))
     assert sum(len(track.steps) for track in part.tracks) > 8000
     drawn = picture([part], 0, 40_200, "long")
     assert len(drawn) < 200_000 and drawn.count("<rect") > 1000, "no bar for each, and not one for all"

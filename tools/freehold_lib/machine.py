@@ -63,9 +63,17 @@ def system_memory(memory: int) -> int:
     return (10 << 20) + memory // 64
 
 
-def rings_memory(sizes: list[int]) -> int:
-    """What init takes for rings of these sizes (apps/init/rings.c): each with a head, and a copy."""
-    return sum(2 * (number("EXO_PAGE_SIZE") + size) for size in sizes if size)
+def rings_memory(rings: list[tuple[int, int]]) -> int:
+    """What init takes for so many rings of such a size (apps/init/rings.c): each with a head, and a copy."""
+    return sum(2 * count * (number("EXO_PAGE_SIZE") + size) for count, size in rings if size)
+
+
+def ring_most(count: int) -> int:
+    """How large each can be of so many rings of an application: a power of two."""
+    size = number("EXO_TRACE_MAX")
+    while count * (number("EXO_PAGE_SIZE") + size) > number("EXO_TRACE_ROOM"):
+        size //= 2
+    return size
 
 
 _NAME = re.compile(r"[a-z0-9-]+")
@@ -129,7 +137,7 @@ class App:
     vcpus: int  # on how many CPUs it has `slices` each
     sched: str
     quantum: int | None  # ns; None: the policy's own
-    trace: int  # bytes of events that its ring holds; 0: it is not traced
+    trace: int  # bytes of events that the ring of each vCPU holds; 0: it is not traced
     address: IPv4Interface | str | None  # or DHCP
     gateway: IPv4Address | None
     mac: int | None  # None: no network
@@ -386,7 +394,7 @@ class _Reader:
         self.share_out("environments", least - 2 - len(apps) - further, apps, tables)
         page = number("EXO_PAGE_SIZE")
         wanted = sum(app["pages"] or 0 for app in apps) * page
-        rings = rings_memory([app["trace"] or 0 for app in apps])
+        rings = rings_memory([(app["vcpus"] or 1, app["trace"] or 0) for app in apps])
         images = sum(self.stored(name) for name in {app["image"] for app in apps if app["image"]})
         if memory and system_memory(memory) + images + wanted + rings > memory:
             machine.wrong(
@@ -479,7 +487,7 @@ class _AppReader:
         app |= {"arguments": self.arguments(), "environment": self.environment()}
         app["sched"] = self.sched(app["image"])
         app["quantum"] = table.duration("quantum", None, QUANTUM_MIN, QUANTUM_MAX)
-        app["trace"] = self.trace()
+        app["trace"] = self.trace(app["vcpus"] or 1)
         app["restart"] = table.choice("restart", tuple(RESTARTS), DEFAULT_RESTART)
         app["rights"] = self.rights()
         app["address"] = self.address()
@@ -611,11 +619,12 @@ class _AppReader:
             return None
         return self.table.choice("sched", found or policies(), DEFAULT_POLICY)
 
-    def trace(self) -> int | None:
+    def trace(self, vcpus: int) -> int | None:
         size = self.table.size("trace", 0)
-        least, most = number("EXO_TRACE_MIN"), number("EXO_TRACE_MAX")
+        least, most = number("EXO_TRACE_MIN"), ring_most(vcpus)
         if "trace" in self.table.values and size is not None and (not least <= size <= most or size & (size - 1)):
-            self.table.wrong("trace", f"is {size_text(size)}; it is a power of two from {size_text(least)} to {size_text(most)}")
+            each = f" for each of {vcpus} vCPUs" if vcpus > 1 else ""
+            self.table.wrong("trace", f"is {size_text(size)}; it is a power of two from {size_text(least)} to {size_text(most)}{each}")
             return None
         return size
 

@@ -7,6 +7,7 @@ with a sentence, TraceError.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import re
 import struct
@@ -36,11 +37,14 @@ Kind = enum.IntEnum(
 KERNEL = "exo"  # whose rings are those of the CPUs
 OF_KERNEL = (Kind.GIVEN, Kind.NOBODY)
 NEW, WOKEN, PREEMPTED = (number(f"EXO_TRACE_{name}") for name in ("NEW", "WOKEN", "PREEMPTED"))
+NO_CPU = number("EXO_TRACE_NO_CPU")
 
 
 @dataclass(frozen=True)
 class Event:
-    number: int
+    ring: int  # whose it is: vCPU or CPU
+    number: int  # there
+    ticks: int  # when, by the time stamp counter, which is the same for all CPUs
     ns: int  # since boot
     kind: Kind
     thread: int  # as in the ring: the low bits of its id
@@ -54,18 +58,21 @@ class Ring:
 
     name: str
     cpu: int
+    env: int  # slot of the vCPU's environment, as it says itself; 0: not known
     lost: int  # events before the first one that is here
     events: tuple[Event, ...]
     names: tuple[str, ...]  # of marks: number n is names[n - 1]
     ended_ns: int  # up to here it is known what was
+    ended_ticks: int
 
     def mark(self, event: Event) -> str:
         return self.names[event.detail - 1] if 0 < event.detail <= len(self.names) else "unnamed"
 
 
-def collect(control: Control, app: str, most: int) -> Ring:
-    """What the ring of `app`, of at most so many bytes, held at the last snapshot. ControlError: the machine refuses."""
-    return read(app, control.ask(f"trace {app}", PATIENCE + most / BYTES_A_SECOND).rows)
+def collect(control: Control, app: str, most: int) -> list[Ring]:
+    """What the rings of `app`, of at most so many bytes together, held at the last snapshot: one a vCPU.
+    ControlError: the machine refuses."""
+    return read_all(app, control.ask(f"trace {app}", PATIENCE + most / BYTES_A_SECOND).rows)
 
 
 def collect_cpus(control: Control, cpus: int) -> tuple[list[Ring], dict[int, str]]:
@@ -76,17 +83,22 @@ def collect_cpus(control: Control, cpus: int) -> tuple[list[Ring], dict[int, str
 
 def read_cpus(rows: list[dict[str, str]]) -> tuple[list[Ring], dict[int, str]]:
     names = {_whole(KERNEL, row, "env"): row["called"] for row in rows if "called" in row}
-    heads = [index for index, row in enumerate(rows) if "cpu" in row]
-    rings = [read(KERNEL, rows[at:end]) for at, end in zip(heads, [*heads[1:], len(rows)])]
+    return read_all(KERNEL, [row for row in rows if "called" not in row]), names
+
+
+def read_all(app: str, rows: list[dict[str, str]]) -> list[Ring]:
+    """One ring after the other. Names of marks come with the first."""
+    heads = [index for index, row in enumerate(rows) if "cpu" in row] or [0]
+    rings = [read(app, rows[at:end]) for at, end in zip(heads, [*heads[1:], len(rows)])]
     if [ring.cpu for ring in rings] != list(range(len(rings))):
-        raise TraceError("The trace of the CPUs is damaged: they do not come in order.")
-    return rings, names
+        raise TraceError(f"The trace of {app} is damaged: its rings do not come in order.")
+    return [dataclasses.replace(ring, names=rings[0].names) for ring in rings]
 
 
 def read(app: str, rows: list[dict[str, str]]) -> Ring:
     """A ring from the rows of the machine's answer (apps/init/command.c)."""
     head = rows[0] if rows else {}
-    values = {key: _whole(app, head, key) for key in ("cpu", "hz", "boot", "size", "first", "end", "when")}
+    values = {key: _whole(app, head, key) for key in ("cpu", "env", "hz", "boot", "size", "first", "end", "when")}
     if head.get("name") != app:
         raise TraceError(f"The machine was asked for the trace of {app} and sent that of {head.get('name', 'nobody')}.")
     if not values["hz"] or not 0 <= values["end"] - values["first"] <= values["size"]:
@@ -108,10 +120,10 @@ def read(app: str, rows: list[dict[str, str]]) -> Ring:
         if time < max(before, values["boot"]) or time > values["when"]:
             raise TraceError(f"The trace of {app} is damaged: event {index} is not in the order of time.")
         before = time
-        events.append(Event(index, ns(time), Kind(kind), thread, detail, argument))
+        events.append(Event(values["cpu"], index, time, ns(time), Kind(kind), thread, detail, argument))
     alive = head.get("state") == "running"
-    last = ns(values["when"]) if alive or not events else events[-1].ns
-    return Ring(app, values["cpu"], values["first"], tuple(events), names, last)
+    last = values["when"] if alive or not events else events[-1].ticks
+    return Ring(app, values["cpu"], values["env"], values["first"], tuple(events), names, ns(last), last)
 
 
 def _whole(app: str, head: dict[str, str], key: str) -> int:

@@ -3,7 +3,7 @@
 
 A process is one application, or the kernel, and a thread of it one track. Spans are pairs of B and E in the order in which
 they nest, which is why they stand in this order in the file. Times are microseconds since boot. `args` has
-the number of the event in its ring.
+the number of the event in its ring, and whose ring that is: which vCPU's, or CPU's.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _step(process: int, thread: int, step: Step) -> dict:
     made = {"ph": step.what, "pid": process, "tid": thread, "ts": step.ns / 1000, "name": step.name, "cat": step.kind}
     if step.what == "i":
         made["s"] = "t"
-    args = {"event": step.event} if step.event is not None else {}
+    args = {"ring": step.event.ring, "event": step.event.number} if step.event else {}
     if step.more:
         args["what"] = step.more
     if args:

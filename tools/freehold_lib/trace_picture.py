@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A timeline (SVG) of a trace: a row for each CPU, each thread, and for what a thread says of itself.
+"""A timeline (SVG) of a trace: a row for each CPU, each vCPU, each thread, and for what a thread says of itself.
 
 No browser and no library makes it. What is too narrow to be seen is drawn together with what is of its kind
 within the same pixel or so: a long trace stays a small file, and of two that take turns in it both are seen.
@@ -33,28 +33,35 @@ class Bar:
     kind: str
     thread: int
     name: str
+    vcpu: int
 
 
-def without_cpu(parts: list[Part]) -> dict[str, list[tuple[int, int]]]:
-    """Of each application: when the kernel says that no CPU ran it, as far as that is known of all CPUs."""
+def without_cpu(parts: list[Part]) -> dict[tuple[str, int], list[tuple[int, int]]]:
+    """Of each application and vCPU: when the kernel says that no CPU ran it, as far as that is known of all CPUs."""
     cpus = [track for part in parts if part.title == KERNEL for track in part.tracks]
     if not cpus or not all(track.steps for track in cpus):
         return {}
     begin, end = max(track.steps[0].ns for track in cpus), max(track.steps[-1].ns for track in cpus)
     found = {}
     for part in parts:
-        had = []
-        for track in cpus:
-            for begun, ended in zip(track.steps[::2], track.steps[1::2]):  # its spans follow one another
-                if begun.name == part.title:
-                    had.append((begun.ns, ended.ns))
-        gaps, at = [], begin
-        for since, until in sorted(had):
-            if since > at:
-                gaps.append((at, since))
-            at = max(at, until)
-        found[part.title] = gaps + [(at, end)] * (at < end)
+        for vcpu, env in enumerate(part.envs):
+            gaps, at = [], begin
+            for since, until in sorted(_had(cpus, part.title, env)):
+                if since > at:
+                    gaps.append((at, since))
+                at = max(at, until)
+            found[part.title, vcpu] = gaps + [(at, end)] * (at < end)
     return found
+
+
+def _had(cpus: list[Track], name: str, env: int) -> list[tuple[int, int]]:
+    """When a CPU ran this environment, which is called so."""
+    return [
+        (begun.ns, ended.ns)
+        for track in cpus
+        for begun, ended in zip(track.steps[::2], track.steps[1::2])  # its spans follow one another
+        if begun.name == name and begun.event and begun.event.thread == env
+    ]
 
 
 def colour(thread: int) -> str:
@@ -80,8 +87,10 @@ def picture(parts: list[Part], begin: int, end: int, title: str) -> str:
             rows += _row(track, [bar for bar in bars if bar.kind == "idle"], top)
             rows += _row(track, [bar for bar in bars if bar.kind in BUSY], top)
             if track.kind in ("vcpu", "thread"):
-                gaps = [[LEFT + (ns - begin) * scale for ns in gap] for gap in away.get(part.title, [])]
-                rows += _paled([bar for bar in bars if bar.kind in BUSY and not bar.depth], gaps, top)
+                for vcpu in range(len(part.envs)):
+                    gaps = [[LEFT + (ns - begin) * scale for ns in gap] for gap in away.get((part.title, vcpu), [])]
+                    there = [bar for bar in bars if bar.kind in BUSY and not bar.depth and bar.vcpu == vcpu]
+                    rows += _paled(there, gaps, top)
             rows += _row(track, [bar for bar in bars if bar.kind not in (*BUSY, "idle")], top)
             if track.kind == "own":
                 rows += [_point(LEFT + (step.ns - begin) * scale, top, f"{step.name} {step.more}") for step in points]
@@ -117,8 +126,8 @@ def _bars(track: Track, begin: int, end: int, scale: float) -> list[Bar]:
             if step.ns < begin or since > end:
                 continue
             left, right = (LEFT + (min(max(ns, begin), end) - begin) * scale for ns in (since, step.ns))
-            bar = Bar(left, right, len(open_since), step.kind, step.thread, step.name)
-            alike = (bar.depth, bar.kind, bar.thread, bar.name)
+            bar = Bar(left, right, len(open_since), step.kind, step.thread, step.name, step.vcpu)
+            alike = (bar.depth, bar.kind, bar.thread, bar.name, bar.vcpu)
             near = last.get(alike)
             if near and right - near.left < TOGETHER:
                 near.right = right

@@ -418,7 +418,7 @@ static void test_directory(void)
 static void test_ring(void)
 {
     boot();
-    ring = (struct ring){vm_alloc(2, EXO_DATA), EXO_PAGE_SIZE};
+    ring = (struct ring){vm_alloc(2, EXO_DATA), 2 * EXO_PAGE_SIZE};
     uint32_t first = vm_frame((uint64_t)ring.at).n, pages = fake_init->used[EXO_R_PAGES];
     ring.at->magic = EXO_TRACE_MAGIC;
     env_t name = start();

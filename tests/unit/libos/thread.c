@@ -55,6 +55,11 @@ uint64_t time_ns_of(uint64_t ticks)
     return ticks;
 }
 
+int64_t exo_poll(void)
+{
+    return 0;
+}
+
 int64_t exo_timer(uint64_t deadline)
 {
     alarm_set = deadline;

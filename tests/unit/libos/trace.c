@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* trace.c - the ring of events: what is in it, when it has gone round, and what marks have for names. */
+/* trace.c - rings of events: whose is whose, what is in one, when it has gone round, and what marks have for
+ * names. */
 #include "trace.h"
 
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "../tap.h"
 #include "libos.h"
 
-#define SIZE 8u
+#define SIZE 8u /* events that the tests let one have */
+#define EACH (EXO_TRACE_HEAD + EXO_PAGE_SIZE)
 
 static struct thread self = {.id = 70000};
 static unsigned critical;
@@ -25,17 +27,59 @@ void critical_exit(void)
     critical--;
 }
 
-/* What finds the ring when a program starts is tested on the machine. */
+static const char *setting;
+static unsigned polled;
+
 const char *libos_setting(const char *name)
 {
-    (void)name;
-    return NULL;
+    return strcmp(name, "FREEHOLD_TRACE") ? NULL : setting;
 }
 
+/* Two rings, and a page behind them that is none. */
 bool vm_mapped(uint64_t address)
 {
-    (void)address;
-    return false;
+    return address - EXO_TRACE_ADDRESS < 2 * EACH + EXO_PAGE_SIZE;
+}
+
+int64_t exo_poll(void)
+{
+    polled++;
+    VCPU->page.pending = 0;
+    return 0;
+}
+
+static struct exo_trace *ring_number(unsigned number)
+{
+    return (struct exo_trace *)(EXO_TRACE_ADDRESS + number * EACH);
+}
+
+static void test_whose(void)
+{
+    struct vcpu others[2] = {{.number = 1, .env = {7}}, {.number = 2}};
+
+    vcpu_host.env.n = 6;
+    trace_start(&vcpu_host);
+    tap_ok(!trace_ring && !vcpu_host.watched, "who is not traced gets no ring");
+    setting = "4096";
+    trace_start(&vcpu_host);
+    for (int i = 0; i < 2; i++)
+        trace_start(&others[i]);
+    tap_ok(trace_ring == ring_number(0) && others[0].trace == ring_number(1) && others[0].watched,
+           "each vCPU gets a ring of its own");
+    tap_ok(!others[1].trace && !others[1].watched, "but one for whom there is none");
+    tap_ok(trace_ring->env == 6 && others[0].trace->env == 7, "and says there whose it is");
+
+    unsigned first = libos_trace_name("first");
+    trace_ring = others[0].trace;
+    unsigned second = libos_trace_name("second");
+    tap_ok(first == 1 && second == 2 && libos_trace_name("first") == 1 &&
+               ring_number(0)->names == 2 && !ring_number(1)->names,
+           "names are in the first ring, for all");
+    libos_trace_mark(second, 1);
+    tap_ok(ring_number(1)->written == 1 && !ring_number(0)->written,
+           "events are in that of the vCPU on which they were");
+    ring_number(0)->names = 0;
+    trace_ring = ring_number(0);
 }
 
 static bool is(const struct exo_trace_event *event, uint8_t kind, uint8_t detail, uint16_t thread,
@@ -107,26 +151,31 @@ static void test_marks(struct exo_trace *ring)
     tap_ok(ring->names == EXO_TRACE_NAMES && libos_trace_name("one more") == 0 &&
                libos_trace_name("send") == 2 && ring->names == EXO_TRACE_NAMES,
            "when there is no more room for names, new ones have none and old ones theirs");
-    tap_ok(!critical, "upcalls are on again after all of that");
+    tap_ok(!critical && !VCPU->page.disabled && !polled, "upcalls are on again after all of that");
+    VCPU->page.pending = 1;
+    libos_trace_mark(send, 6);
+    tap_ok(polled == 1, "and what was withheld meanwhile comes");
 }
 
 int main(void)
 {
-    struct exo_trace *ring = aligned_alloc(EXO_PAGE_SIZE, 2 * EXO_PAGE_SIZE);
+    void *at = mmap((void *)EXO_TRACE_ADDRESS, 3 * EACH, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
-    if (!ring)
+    if (at != (void *)EXO_TRACE_ADDRESS)
         return 1;
-    memset(ring, 0, 2 * EXO_PAGE_SIZE);
-    ring->magic = EXO_TRACE_MAGIC;
-    ring->size = SIZE;
-    trace_start();
+    for (unsigned i = 0; i < 2; i++) {
+        ring_number(i)->magic = EXO_TRACE_MAGIC;
+        ring_number(i)->size = SIZE;
+    }
+    trace_start(&vcpu_host);
     trace_event(EXO_TRACE_RUNS, 0, 1, 0);
     libos_trace_begin(libos_trace_name("off"));
-    tap_ok(!trace_ring && !ring->written && !ring->names, "without a ring nothing happens");
-    trace_ring = ring;
-    test_fields(ring);
-    test_round(ring);
-    test_marks(ring);
-    free(ring);
+    tap_ok(!trace_ring && !ring_number(0)->written && !ring_number(0)->names,
+           "without a ring nothing happens");
+    test_whose();
+    test_fields(trace_ring);
+    test_round(trace_ring);
+    test_marks(trace_ring);
     return tap_done();
 }

@@ -21,14 +21,15 @@ from ..build import claim
 from ..control import Control, ControlError
 from ..emulator import Emulator
 from ..errors import FreeholdError, UsageError
-from ..machine import Machine, load
+from ..machine import Machine, load, ring_most
 from ..machine_table import duration_text
 from ..prepare import built
 from ..symbols import Symboliser, symbol_files
 from ..trace import KERNEL, collect, collect_cpus
 from ..trace_json import text
 from ..trace_picture import picture
-from ..trace_tracks import Part, cpus_of, part_of
+from ..trace_reader import part_of
+from ..trace_tracks import Part, cpus_of
 from ..workspace import Run, lock
 from .ctl import app_name, control_socket
 from .options import add_build, add_machine, cpus, seconds
@@ -100,7 +101,7 @@ def _fetch(control: Control, names: list[str], all_of_them: bool) -> list[Part]:
     control.ask("snapshot", START)
     for name in names:
         try:
-            parts.append(part_of(collect(control, name, number("EXO_TRACE_MAX"))))
+            parts.append(part_of(collect(control, name, number("EXO_TRACE_ROOM"))))
         except ControlError as error:
             if all_of_them or "is not traced" not in str(error):
                 raise
@@ -116,7 +117,8 @@ def traced(machine: Machine, wanted: list[str]) -> Machine:
             raise UsageError(f"The machine has no application {name}; it has {', '.join(app.name for app in machine.apps)}.")
     chosen = wanted or [app.name for app in machine.apps if app.trace] or [app.name for app in machine.apps]
     apps = tuple(
-        dataclasses.replace(app, trace=(app.trace or DEFAULT_SIZE) if app.name in chosen else 0) for app in machine.apps
+        dataclasses.replace(app, trace=(app.trace or min(DEFAULT_SIZE, ring_most(app.vcpus))) if app.name in chosen else 0)
+        for app in machine.apps
     )
     return dataclasses.replace(machine, apps=apps, control=True)
 
