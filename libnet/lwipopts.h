@@ -35,6 +35,7 @@
 #define MEMP_NUM_UDP_PCB         32
 #define MEMP_NUM_TCP_SEG         65535
 #define MEMP_NUM_PBUF            65535 /* references: fragments, and what is sent from where it lies */
+#define MEMP_NUM_SYS_TIMEOUT     (LWIP_NUM_SYS_TIMEOUT_INTERNAL + 16) /* of applications on raw.h */
 #define MEMP_NUM_FRAG_PBUF       16
 #define MEMP_NUM_REASSDATA       8
 #define MEMP_NUM_ARP_QUEUE       32

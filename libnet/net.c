@@ -32,6 +32,7 @@
 #include "fd.h"
 #include "libnet.h"
 #include "libos.h"
+#include "raw.h"
 #include "rings.h"
 #include "settings.h"
 
@@ -310,10 +311,9 @@ static uint32_t count_pcbs(const struct tcp_pcb *pcb)
 
 #define KERNEL(field) rings_kernel_counter(offsetof(struct exo_queue_stats, field))
 
-void net_stats(struct net_stats *s)
+void net_stats_entered(struct net_stats *s)
 {
     *s = (struct net_stats){.up = up};
-    net_enter();
     memcpy(s->mac, net_card.hwaddr, sizeof(s->mac));
     ip4addr_ntoa_r(netif_ip4_addr(&net_card), s->address, sizeof(s->address));
     ip4addr_ntoa_r(netif_ip4_netmask(&net_card), s->netmask, sizeof(s->netmask));
@@ -340,5 +340,11 @@ void net_stats(struct net_stats *s)
     s->sockets = net_sockets_open;
     s->tcp_active = count_pcbs(tcp_active_pcbs);
     s->tcp_waiting = count_pcbs(tcp_tw_pcbs);
+}
+
+void net_stats(struct net_stats *s)
+{
+    net_enter();
+    net_stats_entered(s);
     net_leave();
 }

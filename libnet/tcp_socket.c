@@ -18,6 +18,7 @@
 #include "lwip/tcp.h"
 
 #include "net.h"
+#include "raw.h"
 #include "ring.h"
 #include "socket.h"
 
@@ -66,21 +67,27 @@ static err_t forsaken(void *nothing, struct tcp_pcb *pcb)
     return ERR_OK;
 }
 
+void net_forsake(struct tcp_pcb *pcb)
+{
+    tcp_arg(pcb, NULL);
+    tcp_recv(pcb, NULL);
+    tcp_sent(pcb, NULL);
+    tcp_err(pcb, NULL);
+    tcp_poll(pcb, forsaken, 1);
+}
+
 /* From here on the pcb is lwIP's alone: it finishes what was begun and is freed there. */
 static struct tcp_pcb *detach(struct net_socket *s)
 {
     struct tcp_pcb *pcb = s->tcp;
 
     s->tcp = NULL;
-    tcp_arg(pcb, NULL);
     if (pcb->state == LISTEN) {
+        tcp_arg(pcb, NULL);
         tcp_accept(pcb, NULL);
-        return pcb;
+    } else {
+        net_forsake(pcb);
     }
-    tcp_recv(pcb, NULL);
-    tcp_sent(pcb, NULL);
-    tcp_err(pcb, NULL);
-    tcp_poll(pcb, forsaken, 1);
     return pcb;
 }
 

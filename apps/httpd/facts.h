@@ -42,4 +42,8 @@ struct facts {
  * at first, so that it may ask once what never changes. */
 void facts_get(struct facts *facts);
 
+/* facts_freehold.c: how it reads libnet's counters. net_stats(), unless who asks has the network's lock. */
+struct net_stats;
+extern void (*facts_network)(struct net_stats *stats);
+
 #endif

@@ -13,6 +13,8 @@
 #include "libnet.h"
 #include "libos.h"
 
+void (*facts_network)(struct net_stats *stats) = net_stats;
+
 static uint64_t machine(uint32_t what)
 {
     return (uint64_t)exo_info(EXO_INFO_MACHINE, 0, what);
@@ -23,11 +25,11 @@ static uint64_t self(uint32_t what)
     return (uint64_t)exo_info(EXO_INFO_ENV, EXO_ENV_SELF, what);
 }
 
-static void network_facts(struct facts *facts)
+static void network(struct facts *facts)
 {
     static struct net_stats net;
 
-    net_stats(&net);
+    facts_network(&net);
     facts->address = net.up ? net.address : "none";
     facts->gateway = strcmp(net.gateway, "0.0.0.0") ? net.gateway : "none";
     facts->rx_packets = net.rx_packets;
@@ -80,5 +82,5 @@ void facts_get(struct facts *facts)
     facts->link = exo_info(EXO_INFO_NIC, 0, EXO_NIC_LINK) > 0 ? "up" : "down";
     facts->machine_free = machine(EXO_MACHINE_FREE);
     facts->idle_ms = time_ns_of(machine(EXO_MACHINE_IDLE_TICKS)) / 1000000;
-    network_facts(facts);
+    network(facts);
 }

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Applications that serve the network: all at once, under attack, after a crash, and with none."""
 
+import http.client
 import os
+import random
 import re
 import socket
 import time
@@ -165,6 +167,58 @@ def test_a_server_that_crashes_answers_again(boot, ports, demo, iommu):
     assert len(re.findall(r"^\[mortal\] crash: page fault writing 0x8", machine.text(), re.M)) == 2
     assert bool(re.search(CONFINED, machine.text(), re.M)) == iommu
     assert "DMA fault" not in machine.text()
+
+
+def answer_of(port: int, path: str) -> tuple:
+    """Status, head without its date, and content."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=PATIENCE)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    head = [(name, value) for name, value in answer.getheaders() if name != "Date"]
+    return answer.status, head, answer.read()
+
+
+def garbage(port: int, count: int) -> None:
+    """Connections that make no sense, each of which must end by itself or be ours to end."""
+    random_ = random.Random(9)
+    pieces = [b"GET ", b"/ HTTP/1.1\r\n", b"Host: h\r\n", b"\r\n", b"POST ", b"Content-Length: 9\r\n", b"\r", b"\n\n"]
+    for _ in range(count):
+        with socket.create_connection((HOST, port), timeout=PATIENCE) as connection:
+            sent = [random_.choice([*pieces, random_.randbytes(50)]) for _ in range(random_.randint(1, 9))]
+            try:
+                connection.sendall(b"".join(sent))
+                if random_.random() < 0.5:
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(65536):
+                        pass
+            except ConnectionError:
+                pass
+
+
+@pytest.mark.parametrize("kind, nic", NETWORKS)
+def test_cheetah_serves_what_httpd_serves(boot, ports, kind, nic):
+    www, cheetah = ports.new("tcp"), ports.new("tcp")
+    apps = [
+        server("www", "httpd", 15, {("tcp", 80): www}),
+        server("cheetah", "cheetah", 16, {("tcp", 80): cheetah}),
+    ]
+    forwards = [("tcp", www, "10.0.2.15", 80), ("tcp", cheetah, "10.0.2.16", 80)]
+    machine = boot(apps, kind=kind, nic=nic, forwards=forwards)
+    for name in ("httpd", "cheetah"):
+        machine.wait_for(rf"^\[\w+\] {name}: listening on port", TIMEOUT)
+    files = [f"/{file.name}" for file in (ROOT / "apps/httpd/files").iterdir() if file.suffix != ".html"]
+    assert FILE in files
+    for path in [*files, "/nothing", "/%zz"]:
+        assert answer_of(cheetah, path) == answer_of(www, path)
+    for path in ("/", "/status.json"):  # these tell about whom they come from
+        assert answer_of(cheetah, path)[0] == answer_of(www, path)[0] == 200
+    at_once(
+        (http_requests, cheetah, REQUESTS, FILE, CONTENT),
+        (http_requests, cheetah, REQUESTS, FILE, CONTENT),
+        (garbage, cheetah, REQUESTS // 10),
+    )
+    assert answer_of(cheetah, FILE)[2] == CONTENT
+    assert not re.search(r"crash|ended|killed", machine.text())
 
 
 SOCKETS = [("qemu", "virtio", "fifo"), ("qemu", "virtio", "round_robin"), ("bochs", "e1000", "round_robin")]
