@@ -9,7 +9,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from freehold_lib import bench_cpu, bench_http, linux_guest, linux_nginx  # noqa: E402
+from freehold_lib import bench_boot, bench_cpu, bench_http, bench_net, bench_size, linux_guest, linux_nginx  # noqa: E402
 from freehold_lib.errors import FreeholdError  # noqa: E402
 
 
@@ -41,3 +41,27 @@ def test_web_servers_are_measured(build, linux):
     assert [run["server"] for run in report.raw] == [server.name for server in bench_http.SERVERS]
     # Each of them answers, and nothing is lost by so few connections.
     assert all(run["rate"] > 100 and run["failed"] == run["lost"] == 0 for run in report.raw), report.as_text()
+
+
+def test_boots_are_counted(build, linux):
+    # At this pace the firmware, which waits by the clock, is done sooner.
+    (figure,) = bench_boot.measure(build, beside=True, runs=1, counted=("-icount", "shift=3")).figures
+    # Neither system can do with less; more would be a fault of the counting.
+    assert 1_000_000 < figure.freehold < 1_000_000_000
+    assert 100_000_000 < figure.linux < 10_000_000_000
+
+
+def test_sizes_are_measured(build, linux):
+    figures = {figure.name: figure for figure in bench_size.measure(build, beside=True).figures}
+    kernel = (build / "exo/kernel.elf").stat().st_size
+    assert 0 < figures["kernel"].freehold < kernel < figures["image"].freehold
+    assert all(figure.linux > 1_000_000 for figure in figures.values())
+
+
+def test_the_network_is_measured(build, linux):
+    report = bench_net.measure(build, beside=True, runs=1, seconds=0.5)
+    for run in report.raw:
+        # Each figure is there, and packets, bytes and connections came through.
+        figures = {way.name for way in bench_net.WAYS} & run.keys() - {"lost"}
+        assert figures and all(run[name] > 0 for name in figures), run
+    assert len(report.raw) == 2 * 5

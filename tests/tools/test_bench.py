@@ -3,6 +3,7 @@
 
 import json
 import pathlib
+import struct
 import sys
 
 import pytest
@@ -10,10 +11,11 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from freehold_lib import bench_cpu, cli, linux_guest  # noqa: E402
+from freehold_lib import bench_count, bench_cpu, bench_size, cli, linux_guest  # noqa: E402
 from freehold_lib.bench_report import Figure, Report  # noqa: E402
 from freehold_lib.commands import bench  # noqa: E402
 from freehold_lib.errors import FreeholdError, UsageError  # noqa: E402
+from freehold_lib.image import build_image  # noqa: E402
 
 LOG = """\
 [exo] Freehold.
@@ -127,3 +129,48 @@ def test_a_kernel_that_is_there_is_not_fetched(tmp_path, monkeypatch):
     (tmp_path / linux_guest.FOLDER / "modules").mkdir(parents=True)
     (tmp_path / linux_guest.FOLDER / "vmlinuz-6.1.0-1-cloud-amd64").write_bytes(b"kernel")
     assert linux_guest.version(linux_guest.kernel(tmp_path)) == "6.1.0-1-cloud-amd64"
+
+
+def efi_program(entry: int, sections: list[tuple[int, int, int]]) -> bytes:
+    """Headers alone; (address, size, offset in the file) of each section."""
+    head = struct.pack("<4sHHIIIHH", b"PE\0\0", 0x8664, len(sections), 0, 0, 0, 24, 0) + bytes(16) + struct.pack("<II", entry, 0)
+    table = b"".join(struct.pack("<8sIIII16x", b"s", size, address, size, place) for address, size, place in sections)
+    return b"MZ".ljust(0x3C, b"\0") + struct.pack("<I", 0x40) + head + table
+
+
+def test_the_first_instructions_of_an_efi_program_are_found(tmp_path):
+    file = tmp_path / "program.efi"
+    code = bytes(range(100))
+    file.write_bytes(efi_program(0x2345, [(0x1000, 0x1000, 0x200), (0x2000, 0x1000, 0x400)]).ljust(0x400 + 0x345, b"\0") + code)
+    assert bench_count.entry(file) == (code[: bench_count.MARK], 0x345)
+
+
+@pytest.mark.parametrize("content", [b"", b"MZ" + bytes(100), efi_program(0x5000, [(0x1000, 0x1000, 0x200)])])
+def test_what_is_no_efi_program_is_told(tmp_path, content):
+    (tmp_path / "program").write_bytes(content)
+    with pytest.raises(FreeholdError, match="is no EFI program"):
+        bench_count.entry(tmp_path / "program")
+
+
+def test_a_machine_that_never_came_there_has_no_count(tmp_path):
+    (tmp_path / "program").write_bytes(efi_program(0x1000, [(0x1000, 0x1000, 0x200)]).ljust(0x300, b"\x90"))
+    counter = bench_count.Counter(tmp_path, tmp_path / "program", tmp_path)
+    with pytest.raises(FreeholdError, match="never came to the first instruction"):
+        counter.count()
+    (tmp_path / "counts").write_bytes((1234).to_bytes(8, "little"))
+    assert counter.count() == 1234
+
+
+def test_what_is_in_use_of_an_image_grows_by_clusters(tmp_path):
+    def used(**sizes):
+        for name, size in sizes.items():
+            (tmp_path / name).write_bytes(bytes(size))
+        image = build_image(tmp_path / "disk.img", {name: tmp_path / name for name in sizes})
+        return bench_size.in_use(image.read_bytes())
+
+    one = used(a=1)
+    assert used(a=512) == one
+    assert used(a=513) == one + 512
+    # Its clusters, though full of zeroes, and some more of the two tables that say which are taken.
+    grown = used(a=1 << 20) - one
+    assert (1 << 20) <= grown <= (1 << 20) + 2 * (4 << 11) + 512

@@ -31,6 +31,12 @@ class App(NamedTuple):
 
 def freehold(apps: Sequence[App], link: Link, build: Path, folder: Path, *, memory: int = MEMORY, **options) -> Emulator:
     """A machine of ours, not started yet."""
+    image = folder / "bench.img"
+    build_machine_image(machine_file(apps, link, folder, memory=memory), build, image)
+    return Emulator(image, memory=memory, **{**link.card, **_joined(link, options)})
+
+
+def machine_file(apps: Sequence[App], link: Link, folder: Path, *, memory: int = MEMORY) -> Path:
     text = ["[machine]", 'name = "bench"', f'memory = "{memory}M"']
     for app in apps:
         text += ["[[app]]", f'name = "{app.name}"', f'image = "{app.image}"', f'memory = "{app.memory}"']
@@ -39,9 +45,7 @@ def freehold(apps: Sequence[App], link: Link, build: Path, folder: Path, *, memo
         text += [f"environment = {{ {settings} }}"] if settings else []
     file = folder / "bench.toml"
     file.write_text("\n".join(text) + "\n", encoding="utf-8")
-    image = folder / "bench.img"
-    build_machine_image(file, build, image)
-    return Emulator(image, memory=memory, **{**link.card, **_joined(link, options)})
+    return file
 
 
 def linux(program: Path, link: Link, host: int, files: Mapping[str, Path | bytes], folder: Path, *, memory: int = MEMORY, **options) -> Emulator:
