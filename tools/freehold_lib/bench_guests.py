@@ -26,6 +26,7 @@ class App(NamedTuple):
     host: int  # the last number of its address
     memory: str = "64M"
     slices: int = 8
+    sched: str = "fifo"  # one thread does the work of each of these
     environment: Mapping[str, str] = {}
 
 
@@ -40,7 +41,7 @@ def machine_file(apps: Sequence[App], link: Link, folder: Path, *, memory: int =
     text = ["[machine]", 'name = "bench"', f'memory = "{memory}M"']
     for app in apps:
         text += ["[[app]]", f'name = "{app.name}"', f'image = "{app.image}"', f'memory = "{app.memory}"']
-        text += [f"slices = {app.slices}", f'address = "{link.address(app.host)}/24"', f'gateway = "{link.gateway}"']
+        text += [f"slices = {app.slices}", f'sched = "{app.sched}"', f'address = "{link.address(app.host)}/24"', f'gateway = "{link.gateway}"']
         settings = ", ".join(f'{name} = "{value}"' for name, value in app.environment.items())
         text += [f"environment = {{ {settings} }}"] if settings else []
     file = folder / "bench.toml"

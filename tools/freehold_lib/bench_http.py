@@ -49,8 +49,11 @@ class Server(NamedTuple):
         return Door("tcp", self.host, self.port)
 
 
+# As many buffers as a virtio card's rings have, and what a thousand connections have in flight.
+BUFFERS = {"FREEHOLD_NET_BUFFERS": "256/256", "FREEHOLD_NET_MEMORY": "16384"}
 SERVERS = (
-    Server("httpd", "httpd", 15, image="httpd", promised=3, environment={"HTTPD_CONNECTIONS": "256"}),
+    Server("cheetah", "cheetah", 16, image="cheetah", promised=5, environment={**BUFFERS, "CHEETAH_CLIENTS": "2048"}),
+    Server("httpd", "httpd", 15, image="httpd", promised=3, environment={**BUFFERS, "HTTPD_CONNECTIONS": "256"}),
     Server(REFERENCE, "Linux, epoll", 15),
     Server("nginx", "Linux, nginx", 15, 81),
 )

@@ -14,6 +14,7 @@ from statistics import median
 from typing import NamedTuple
 
 from .bench_guests import TOOK_TO_BOOT, App, conditions, freehold, linux
+from .bench_http import BUFFERS
 from .bench_options import RUNS, SECONDS
 from .bench_table import Table, spread
 from .bench_wire import Door, Wires
@@ -71,7 +72,7 @@ def measure(build: Path, *, beside: bool, runs: int, seconds: float) -> Table:
         about |= conditions(wires, beside=beside)
         doors = sorted({way.job.door for way in WAYS})
         links = {system: wires.link(doors) for system in systems}
-        machines = [freehold([App("server", str(folder / SERVER), HOST)], links["Freehold"], folder, Path(name))]
+        machines = [freehold([App("server", str(folder / SERVER), HOST, environment=BUFFERS)], links["Freehold"], folder, Path(name))]
         if beside:
             machines.append(linux(folder / LINUX, links["Linux"], HOST, {}, Path(name)))
         with Progress("Measuring the network", done="The network is measured") as progress:
