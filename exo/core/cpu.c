@@ -216,8 +216,8 @@ static struct env *slice_switch(struct processor *p, uint64_t now)
 {
     struct env *before = p->current;
 
-    if (before && !p->yielded) {
-        before->preempts += before->ready;
+    if (before && before->ready && !p->yielded) {
+        before->preempts++;
         before->forfeits |= p->ending;
     }
     p->yielded = p->ending = false;

@@ -215,6 +215,11 @@ static void test_slice_end(void)
     mock_now = processors[0].slice_end;
     next_on(0);
     tap_ok(on_cpu(0) == child[0], "and has its next slice");
+    grace();
+    env_unpend(child[0], ~0u);
+    enter(0, EXO_CALL_WAIT, 0);
+    tap_ok(on_cpu(0) == init && child[0]->waiting && !child[0]->forfeits && sound(),
+           "nor has who goes to sleep");
 
     grace();
     mock_now += GRACE_TICKS - 1;
