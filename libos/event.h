@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "types.h"
+
 uint32_t event_count(void);
 
 /* Block this thread until the count differs from `seen`. `timeout_ns` 0: no limit. False: it is
@@ -23,6 +25,12 @@ bool event_wait(uint32_t seen, uint64_t timeout_ns);
  * limit. 0: it is over.
  */
 uint64_t notify_wait(uint64_t timeout_ns);
+
+/*
+ * Notify `env` (exo_notify, whose result it has). If after that no thread can run here, `env` has what is left
+ * of the slice: an answer comes sooner than by its own next slice.
+ */
+int64_t notify_send(env_t env, uint64_t bits);
 
 /* Nanoseconds since boot, monotonic. No call into the kernel. */
 uint64_t time_ns(void);

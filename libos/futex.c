@@ -75,6 +75,15 @@ bool event_wait(uint32_t seen, uint64_t timeout_ns)
                 timeout_ns ? time_deadline(timeout_ns) : 0) != -ETIMEDOUT;
 }
 
+int64_t notify_send(env_t env, uint64_t bits)
+{
+    int64_t error = exo_notify(env, bits);
+
+    if (!error)
+        VCPU->told.n = env.n;
+    return error;
+}
+
 uint64_t notify_wait(uint64_t timeout_ns)
 {
     uint64_t end = timeout_ns ? time_deadline(timeout_ns) : 0;

@@ -68,7 +68,8 @@ uint32_t gate_wait(uint64_t deadline)
 
     due = NULL;
     do {
-        uint32_t reasons = (uint32_t)(words ? reply(words, sleep) : exo_wait(deadline));
+        uint32_t reasons =
+            (uint32_t)(words ? reply(words, sleep) : exo_wait(deadline, (env_t){EXO_ENV_SELF}));
         if (reasons != EXO_UP_CALL || trace_ring || !(words = handle()))
             return reasons;
     } while (!thread_ready);

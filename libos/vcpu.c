@@ -271,7 +271,9 @@ uint32_t vcpu_wait(uint64_t deadline)
     gate_flush();
     VCPU->idle = !VCPU->lost;
     vcpus_unlock();
-    uint32_t reasons = (uint32_t)exo_wait(deadline);
+    env_t told = {VCPU->told.n};
+    VCPU->told.n = EXO_ENV_SELF;
+    uint32_t reasons = (uint32_t)exo_wait(deadline, told);
     vcpus_lock();
     VCPU->idle = false;
     return reasons;

@@ -46,6 +46,7 @@ struct vcpu {
     unsigned number; /* the policy's: place in the table */
     uint32_t cpu;    /* the machine's */
     env_t env;
+    env_t told; /* whom it notified: that one has the slice if there is nothing to do here */
 };
 
 /* The one that this code runs on. */

@@ -107,7 +107,7 @@ static void go_on(uint32_t seen, uint64_t look)
     critical_enter();
     uint64_t again = policy->turn();
     if (again != STEWARD_NOW && *(volatile uint32_t *)&libos_child_events == seen)
-        thread_events((uint32_t)exo_wait(earlier(again, look)));
+        thread_events((uint32_t)exo_wait(earlier(again, look), (env_t){EXO_ENV_SELF}));
     critical_exit();
 }
 

@@ -161,6 +161,9 @@ def prototypes(spec):
     yield "/* The same by number, for who has checked that there is such a call: one below EXO_CALLS. */\n"
     yield "typedef int64_t call_function(struct env *self, const uint64_t a[6]);\n"
     yield "extern call_function *const call_table[EXO_CALLS];\n"
+    short = [call["name"] for call in spec["call"] if call.get("short")]
+    yield "/* Of calls that have a shorter way that way, which goes on in the function if it is not open. */\n"
+    yield f"call_function {', '.join(f'do_{name}, short_{name}' for name in short)};\n"
     yield "/* The call of a number that is none: an upcall to `self`, whose result is that number, or an error. */\n"
     yield "int64_t call_foreign(struct env *self, uint64_t number);\n"
     yield "/* The same for what may be in a batch. */\n"
@@ -173,12 +176,14 @@ def dispatch(spec):
     for call in spec["call"]:
         yield from thunk(call)
     named = {call["number"]: call["name"] for call in spec["call"]}
+    short = {call["number"] for call in spec["call"] if call.get("short")}
     for number in (n for n in range(max(named)) if n not in named):
         named[number] = f"retired_{number}"
         yield f"static int64_t do_{named[number]}(struct env *self, const uint64_t *a)\n{{\n"
         yield f"    (void)a;\n    return call_foreign(self, {number});\n}}\n\n"
+    yield "#ifndef SHORT_WAY /* a machine without */\n#define SHORT_WAY(call) do_##call\n#endif\n\n"
     yield "call_function *const call_table[EXO_CALLS] = {\n"
-    yield "".join(f"    do_{named[number]},\n" for number in sorted(named))
+    yield "".join(f"    {f'SHORT_WAY({name})' if n in short else f'do_{name}'},\n" for n, name in sorted(named.items()))
     yield "};\n\n"
     yield from switch("batch_dispatch", {call["number"]: call["name"] for call in spec["call"] if call.get("batch")})
     yield "\n"
@@ -186,7 +191,8 @@ def dispatch(spec):
 
 
 def thunk(call):
-    yield f"__attribute__((noinline)) static int64_t do_{call['name']}(struct env *self, const uint64_t *a)\n{{\n"
+    linkage = "" if call.get("short") else "static "
+    yield f"__attribute__((noinline)) {linkage}int64_t do_{call['name']}(struct env *self, const uint64_t *a)\n{{\n"
     if not call["args"]:
         yield "    (void)a;\n"
     if any(whose for _, _, *whose in call["args"]):

@@ -119,7 +119,7 @@ enum exo_end {
     EXO_END_REVOKED, /* its parent wanted pages back and did not get them; how many are missing */
 };
 
-#define EXO_ABI_VERSION 7u
+#define EXO_ABI_VERSION 8u
 #define EXO_MAC_ANY     0x7fffffffffffffffull
 
 #endif

@@ -18,6 +18,8 @@
  *   C7  an environment runs on one CPU at a time                    inv_cpu_current
  *   C8  a CPU that nobody else wants has no alarm at its slice's end, but perhaps one of before, once; it
  *       is stirred as soon as somebody does                         inv_cpu_quiet
+ *   C10 who hands the CPU on and sleeps by the short way (exo/x86_64/hand.S) is `sleeper` until somebody looks:
+ *       it passes for one that can run, as it mostly soon can again                inv_cpu_sleeper
  *   C9  who asked to be told of the end of its slices gets EXO_GRACE_NS more to give the CPU up by
  *       itself; who does not loses its next slice: it never has more than it owns and was given
  */
@@ -113,6 +115,13 @@ static void reckon(struct env *env)
 
 void cpu_consider(struct env *env)
 {
+    struct processor *p = &processors[env->home];
+
+    if (p->sleeper == env) {
+        p->sleeper = NULL;
+        if (env_can_run(env))
+            return; /* as the core has it */
+    }
     env_stir(env);
     reckon(env);
 }
@@ -263,9 +272,7 @@ static struct env *slice_heir(struct processor *p, uint64_t now)
 
     if (!env || !env->ready || (env->on && env->on != processor_on(p)))
         return NULL;
-    if (now < p->slice_end || (env == p->current && is_in_grace(p, env, now)))
-        return env;
-    return NULL;
+    return now < p->slice_end || (env == p->current && is_in_grace(p, env, now)) ? env : NULL;
 }
 
 void cpu_forget(const struct env *env)
@@ -350,6 +357,8 @@ struct env *cpu_next(struct processor *p, uint64_t now, uint64_t *alarm)
 {
     uint32_t ended = 0;
 
+    if (p->sleeper)
+        cpu_consider(p->sleeper);
     if (now >= p->expiry[1])
         timers_expire(p, now);
     do {
@@ -403,15 +412,14 @@ int64_t cpu_act(struct env *self, uint64_t number)
     return call_dispatch(as, number, (const uint64_t *)&self->context); /* arguments come first */
 }
 
-/* What is left of the slice goes to `to`, or to whoever is next. (Who has no CPU makes calls in tests.) */
+/* What is left of the slice goes to `to`, or to whoever is next. */
 int64_t call_yield(struct env *self, struct env *to)
 {
-    struct processor *p = self->on ? &processors[self->on - 1] : NULL;
+    struct processor *p = &processors[self->home];
 
+    cpu_settle(to);
     if (to != self && (!to->ready || to->on))
         return -EXO_E_BUSY;
-    if (!p)
-        return 0;
     if (to == self)
         p->yielded = true;
     else
@@ -420,11 +428,16 @@ int64_t call_yield(struct env *self, struct env *to)
     return 0;
 }
 
-int64_t call_wait(struct env *self, uint64_t deadline)
+/* The rest of the slice goes to `to` if that can run here; if not, or if `to` is the caller, to nobody. */
+int64_t call_wait(struct env *self, uint64_t deadline, env_t to)
 {
+    struct env *heir = env_find(self, to);
+
     self->waiting = true;
     self->deadline = deadline;
     cpu_consider(self);
+    if (heir && heir != self && !self->ready)
+        call_yield(self, heir);
     return 0;
 }
 

@@ -279,14 +279,12 @@ int64_t call_env_set(struct env *self, struct env *env, uint32_t what, uint64_t 
     if (env->state != EXO_ENV_EMBRYO && (env->state != EXO_ENV_LIVE || what != EXO_ENV_ADD_QUOTA))
         return -EXO_E_STATE;
 
-    struct exo_filter filter;
+    const struct exo_filter mac = {.value.mac = a, .mask.mac = EXO_MAC_ALL};
     switch (what) {
         CASE(EXO_ENV_SET_ROOT, set_frame(env, &env->root, a, EXO_PML4));
         CASE(EXO_ENV_SET_CONTROL, set_frame(env, &env->control, a, EXO_CONTROL));
         CASE(EXO_ENV_SET_NAME, set_label(env, a, b));
-    case EXO_ENV_SET_MAC:
-        filter = (struct exo_filter){.value.mac = a, .mask.mac = EXO_MAC_ALL};
-        return add_allowance(self, env, &filter, false);
+        CASE(EXO_ENV_SET_MAC, add_allowance(self, env, &mac, false));
         CASE(EXO_ENV_SET_FLOOR, set_floor(env, a));
         CASE(EXO_ENV_ADD_QUOTA, add_quota(self, env, a, b));
         CASE(EXO_ENV_SET_ALLOW, set_allow(self, env, a, b));

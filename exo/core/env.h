@@ -21,9 +21,9 @@
     ((index) < sizeof(facts) / sizeof(*(facts)) ? (facts)[index] : -(int64_t)EXO_E_RANGE)
 
 /* In a switch of a function whose answers these are. */
-#define CASE(value, answer)                                                                        \
+#define CASE(value, ...)                                                                           \
     case value:                                                                                    \
-        return answer
+        return __VA_ARGS__
 
 #define FLAGS_USER 0x202u /* interrupts on; bit 1 is always 1 (Intel SDM vol. 1, 3.4.3) */
 

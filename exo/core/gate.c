@@ -59,9 +59,7 @@ static struct gate *gate_find(gate_t name)
 {
     uint32_t i = EXO_GATE_SLOT(name.n);
 
-    if (i > EXO_GATES || !gates[i].owner || gates[i].name.n != name.n)
-        return NULL;
-    return &gates[i];
+    return i <= EXO_GATES && gates[i].owner && gates[i].name.n == name.n ? &gates[i] : NULL;
 }
 
 struct gate *gate_own(struct env *self, gate_t name, int64_t *error)
@@ -340,7 +338,7 @@ int64_t call_gate_reply(struct env *self, uint64_t a, uint64_t b, uint64_t c, ui
         callee_tell(app);
     }
     if (sleep)
-        call_wait(self, sleep);
+        call_wait(self, sleep, (env_t){EXO_ENV_SELF});
     if (sleep && caller && app == self)
         way_open(caller, self);
     return !caller;

@@ -62,10 +62,9 @@ void grant_init(struct grant *table, uint32_t count)
 static struct grant *grant_find(grant_t name)
 {
     uint32_t slot = EXO_GRANT_SLOT(name.n);
+    bool there = slot < grant_count && grants[slot].frame.n && grants[slot].name.n == name.n;
 
-    if (slot >= grant_count || !grants[slot].frame.n || grants[slot].name.n != name.n)
-        return NULL;
-    return &grants[slot];
+    return there ? &grants[slot] : NULL;
 }
 
 void grant_unmapped(uint32_t slot)

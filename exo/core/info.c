@@ -100,9 +100,7 @@ APART static int64_t info_queue(struct env *self, uint32_t n, uint32_t index)
     const struct queue *q = &queues[n];
     if (!env_is_under(&envs[q->owner], self))
         return -EXO_E_OWNER;
-    int64_t word;
-    __builtin_memcpy(&word, (const char *)&q->stats + 8 * index, sizeof(word));
-    return word;
+    return ((const int64_t *)&q->stats)[index];
 }
 
 APART static int64_t info_nic(uint32_t which, uint32_t index)

@@ -15,6 +15,7 @@ struct processor {
     uint32_t number;
     struct env *current; /* whose registers are on it, or NULL; set by cpu_next */
     struct env *payer;   /* whose time it is: `current`, or one that waits for `current` */
+    struct env *sleeper; /* it sleeps, and that is all that the core knows of it (C10); or NULL */
     uint32_t position;   /* in the slice vector */
     uint64_t slice_end;  /* time stamp */
     uint64_t alarm;      /* what cpu_next said last */
@@ -53,6 +54,13 @@ void cpu_init(struct processor *table, uint32_t count, uint64_t *expiry);
  * which the machine must call again at the latest (UINT64_MAX: no need).
  */
 struct env *cpu_next(struct processor *p, uint64_t now, uint64_t *alarm);
+
+/* `env` no longer passes for one that can run if it sleeps (C10). */
+static inline void cpu_settle(struct env *env)
+{
+    if (processors[env->home].sleeper == env)
+        cpu_consider(env);
+}
 
 /* gate.c: `env` has had the CPU since `when`, on the time of who had it before and waits for it now. What was
  * decided holds on. */

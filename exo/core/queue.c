@@ -57,11 +57,6 @@ static struct exo_ring *ring_of(const struct queue *q, enum exo_ring_name name)
     return machine_frame(q->ring[name]);
 }
 
-static uint32_t fetch(const uint32_t *word)
-{
-    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
-}
-
 static struct exo_desc fetch_desc(const struct exo_desc *slot)
 {
     uint64_t word = __atomic_load_n((const uint64_t *)(const void *)slot, __ATOMIC_RELAXED);
@@ -79,7 +74,7 @@ static void publish(uint32_t *word, uint32_t value)
 /* How many descriptors the application has ready, 0 if it claims the impossible. */
 static uint32_t ready(struct queue *q, enum exo_ring_name name, uint32_t consumed)
 {
-    uint32_t count = fetch(&ring_of(q, name)->producer) - consumed;
+    uint32_t count = __atomic_load_n(&ring_of(q, name)->producer, __ATOMIC_ACQUIRE) - consumed;
 
     if (count <= EXO_RING_SIZE)
         return count;
@@ -90,7 +85,7 @@ static uint32_t ready(struct queue *q, enum exo_ring_name name, uint32_t consume
 /* How many free slots a ring that we fill has, 0 if the application claims the impossible. */
 static uint32_t room(struct queue *q, enum exo_ring_name name, uint32_t produced)
 {
-    uint32_t used = produced - fetch(&ring_of(q, name)->consumer);
+    uint32_t used = produced - __atomic_load_n(&ring_of(q, name)->consumer, __ATOMIC_ACQUIRE);
 
     if (used <= EXO_RING_SIZE)
         return EXO_RING_SIZE - used;
@@ -111,7 +106,7 @@ static void append(struct queue *q, enum exo_ring_name name, uint32_t *produced,
      * reorders): the application sets `armed` and then looks at the index.
      */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (fetch(&ring->armed))
+    if (__atomic_load_n(&ring->armed, __ATOMIC_ACQUIRE))
         env_pend(&envs[q->owner], EXO_UP_QUEUE);
 }
 
@@ -180,12 +175,10 @@ void nic_received(struct nic *nic, const uint8_t *packet, uint32_t length)
     if (length < EXO_PACKET_MIN || length > EXO_PACKET_MAX)
         return;
     tuple_read(&tuple, packet, length < NIC_HEADER ? length : NIC_HEADER);
-    if (mac_is_group(tuple.mac)) {
+    struct queue *q;
+    if (mac_is_group(tuple.mac))
         nic->crowded += !group_start(nic, NULL, &tuple, packet, length, packet, 0);
-        return;
-    }
-    struct queue *q = filter_find(nic->number, &tuple);
-    if (q)
+    else if ((q = filter_find(nic->number, &tuple)))
         queue_receive(q, packet, length, packet, 0);
     else
         nic->unmatched++;
@@ -215,9 +208,9 @@ static bool send_one(struct queue *q, uint32_t number, struct exo_desc desc)
     uint32_t rest_length = desc.length - head_length;
     const uint8_t *packet = buffer_memory(q, desc.buffer) + desc.offset;
     __builtin_memcpy(head, packet, head_length);
-    struct exo_tuple to, from;
+    struct exo_tuple to;
     tuple_read(&to, head, head_length);
-    from = to;
+    struct exo_tuple from = to;
     tuple_turn(&from, mac_at(head + 6));
     if (filter_find(q->nic, &from) != q) {
         q->stats.tx_foreign++;

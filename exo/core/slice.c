@@ -96,6 +96,7 @@ static void slice_move(uint32_t position, struct env *to)
                *vcpu = vcpu_at(app, cpu);
 
     to = vcpu ? vcpu : app;
+    cpu_settle(to);
 
     if (owner != to)
         turn_end(position, owner);

@@ -202,8 +202,6 @@ int64_t call_pt_read(struct env *self, frame_t table, uint32_t index, uint64_t *
 {
     if (!*entry)
         return -EXO_E_EMPTY;
-    uint64_t perm = 0;
-    if (table_has_leaf(table.n, index))
-        perm = (*entry & PTE_WRITE ? EXO_WRITE : 0) | (*entry & PTE_NX ? 0 : EXO_EXEC);
-    return (int64_t)(PTE_FRAME(*entry) | perm << 32);
+    uint64_t perm = (*entry & PTE_WRITE ? EXO_WRITE : 0) | (*entry & PTE_NX ? 0 : EXO_EXEC);
+    return (int64_t)(PTE_FRAME(*entry) | (table_has_leaf(table.n, index) ? perm << 32 : 0));
 }

@@ -22,6 +22,8 @@
 #define CONTROL_ENTRY    0
 #define CONTROL_STACK    8
 #define CONTROL_DISABLED 16
+#define CONTROL_PENDING  24
+#define CONTROL_WATCH    40
 #define CONTROL_SAVED    48
 #define CONTROL_VECTOR   208
 #define CONTROL_ERROR    216
@@ -40,12 +42,28 @@
 #define ENV_WAY_CONTROL 2776
 #define ENV_WAY_OWN     2784
 
+/* For hand.S. */
+#define ENV_SIZE      3008
+#define ENV_SLOT_BITS 10
+#define ENV_PARENT    172
+#define ENV_CONTROL   828
+#define ENV_WAITING   2308 /* after `pending`; then ready, on, home: eight bytes in all */
+#define ENV_ON        2310
+#define ENV_CPUS      2312
+#define ENV_LENT      2584
+#define DIRECT_MAP    0xffff800000000000
+
 /* struct processor */
+#define PROCESSOR_NUMBER   0
 #define PROCESSOR_CURRENT  8
-#define PROCESSOR_SINCE    48
-#define PROCESSOR_UNBOOKED 56
-#define PROCESSOR_CALLED   64
-#define PROCESSOR_READERS  88
+#define PROCESSOR_PAYER    16
+#define PROCESSOR_SLEEPER  24
+#define PROCESSOR_ALARM    48
+#define PROCESSOR_SINCE    56
+#define PROCESSOR_UNBOOKED 64
+#define PROCESSOR_CALLED   72
+#define PROCESSOR_ENDING   89
+#define PROCESSOR_READERS  96
 
 /* struct exo_control */
 #define CONTROL_CALL_TAG      256
@@ -56,5 +74,7 @@
 #define CALL_GATE_CALL        33 /* calls.toml */
 #define CALL_GATE_REPLY       34
 #define UP_CALL               512
+#define UP_READY              8192
+#define UP_SLICE_BEGIN        2
 
 #endif

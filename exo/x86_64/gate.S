@@ -12,8 +12,7 @@
  * flags and bases; those that a call loses (calls.toml) are not stored, and take words along or are
  * cleared.
  */
-#include "context.h"
-#include "percpu.h"
+#include "load.inc"
 
         .text
 
@@ -42,32 +41,6 @@
         /* kernel_lock() without booking what is under way */
         mov $1, %ecx
         lock xadd %ecx, kernel_lock_word+LOCK_NEXT(%rip)
-        .endm
-
-/* rbx = the struct env that gets the CPU, r12 = its control page; loses rcx. As machine_enter. */
-        .macro LOAD
-        mov ENV_ROOT(%rbx), %ecx
-        mov %ecx, CPU_LOADED_ROOT(%rsp)
-        mov %r12, CPU_CONTROL(%rsp)
-        shl $12, %rcx
-        mov %rcx, %cr3
-        xor %ecx, %ecx
-        mov %ecx, %ds
-        mov %ecx, %es
-        mov %ecx, %fs
-        mov %ecx, %gs
-        fnclex
-        emms
-        fildl zero(%rip)
-        fxrstor64 ENV_FPU(%rbx)
-        mov FS(%rbx), %rcx
-        wrfsbase %rcx
-        mov GS(%rbx), %rcx
-        wrgsbase %rcx
-        mov ENV_NAME(%rbx), %ecx
-        mov %ecx, CPU_LOADED_STATE(%rsp)
-        mov %rbx, CPU_CONTEXT(%rsp)
-        mov %rbx, CPU_SAVES_TO(%rsp)
         .endm
 
 /* Back to user mode with what a function keeps; rax and what takes words are in place. */
@@ -219,8 +192,5 @@ mitigate:
         je 1f
         verw data_selector(%rip)
 1:      ret
-
-        .section .rodata
-zero:   .long 0
 
         .section .note.GNU-stack,"",@progbits

@@ -16,5 +16,8 @@ static inline void *machine_frame(frame_t frame)
     return (void *)(EXO_DIRECT_MAP + ((uint64_t)frame.n << EXO_PAGE_SHIFT));
 }
 
+/* Some calls have a shorter way here (hand.S). */
+#define SHORT_WAY(call) short_##call
+
 #endif
 #endif

@@ -37,6 +37,8 @@ AT(exo_context, gs_base, GS);
 AT(exo_control, upcall_entry, CONTROL_ENTRY);
 AT(exo_control, upcall_stack, CONTROL_STACK);
 AT(exo_control, disabled, CONTROL_DISABLED);
+AT(exo_control, pending, CONTROL_PENDING);
+AT(exo_control, watch, CONTROL_WATCH);
 AT(exo_control, saved, CONTROL_SAVED);
 AT(exo_control, fault.vector, CONTROL_VECTOR);
 AT(exo_control, fault.error, CONTROL_ERROR);
@@ -56,13 +58,29 @@ AT(env, root, ENV_ROOT);
 AT(env, fpu, ENV_FPU);
 AT(env, deadline, ENV_DEADLINE);
 AT(env, ticks, ENV_TICKS);
+AT(env, parent, ENV_PARENT);
+AT(env, control, ENV_CONTROL);
+AT(env, waiting, ENV_WAITING);
+AT(env, ready, ENV_PENDING + 5);
+AT(env, on, ENV_ON);
+AT(env, home, ENV_PENDING + 7);
+AT(env, cpus, ENV_CPUS);
+AT(env, gate.lent.some, ENV_LENT);
+_Static_assert(sizeof(struct env) == ENV_SIZE && EXO_ENV_SLOT_BITS == ENV_SLOT_BITS &&
+                   EXO_DIRECT_MAP == DIRECT_MAP && EXO_USER_END == 1ull << 47,
+               "hand.S says so");
 AT(env, gate.way.gate, ENV_WAY_GATE);
 AT(env, gate.way.tag, ENV_WAY_TAG);
 AT(env, gate.way.caller, ENV_WAY_CALLER);
 AT(env, gate.way.callee, ENV_WAY_CALLEE);
 AT(env, gate.way.control, ENV_WAY_CONTROL);
 AT(env, gate.way.own, ENV_WAY_OWN);
+AT(processor, number, PROCESSOR_NUMBER);
 AT(processor, current, PROCESSOR_CURRENT);
+AT(processor, payer, PROCESSOR_PAYER);
+AT(processor, sleeper, PROCESSOR_SLEEPER);
+AT(processor, alarm, PROCESSOR_ALARM);
+AT(processor, ending, PROCESSOR_ENDING);
 AT(processor, since, PROCESSOR_SINCE);
 AT(processor, unbooked, PROCESSOR_UNBOOKED);
 AT(processor, called, PROCESSOR_CALLED);
@@ -76,8 +94,9 @@ AT(cpu, saves_to, CPU_SAVES_TO);
 AT(cpu, loaded_root, CPU_LOADED_ROOT);
 AT(cpu, loaded_state, CPU_LOADED_STATE);
 _Static_assert(CALL_GATE_CALL == EXO_CALL_GATE_CALL && CALL_GATE_REPLY == EXO_CALL_GATE_REPLY &&
-                   UP_CALL == EXO_UP_CALL,
-               "gate.S says so");
+                   UP_CALL == EXO_UP_CALL && UP_READY == EXO_UP_READY &&
+                   UP_SLICE_BEGIN == EXO_UP_SLICE_BEGIN,
+               "gate.S and hand.S say so");
 _Static_assert(EXO_UP_FAULT == 1 && FLAGS_USER == 0x202 && EXO_USER_END == 1ull << 47,
                "fault.S says so");
 

@@ -21,7 +21,7 @@
 #define MS   1000000ull
 #define STOP 2u /* a bit of a notification: no more of this */
 
-enum { ECHO, YIELD, YIELD_UPCALL, WAKE, WAKE_THREAD }; /* what the peer is asked for */
+enum { ECHO, YIELD, YIELD_NEXT, YIELD_UPCALL, WAKE, WAKE_THREAD }; /* what the peer is asked for */
 
 static uint32_t rounds;
 static env_t peer;
@@ -146,32 +146,40 @@ static void gates(void)
     tell("gate", rounds, 1);
 }
 
+/* To whom this application, or the peer, yields: the other, or (by its own name) whoever is next. */
+static env_t yields_to(uint64_t what)
+{
+    return what == YIELD ? peer : (env_t){EXO_ENV_SELF};
+}
+
 /* From before the peer's yield to after ours. */
 static void yields(uint64_t what, const char *name)
 {
+    env_t to = yields_to(what);
+
     ask(what);
-    if (what == YIELD)
+    if (what != YIELD_UPCALL)
         critical_enter();
     while (!*left_at)
         exo_yield((env_t){EXO_ENV_SELF});
     for (uint32_t i = 0; i < rounds; i++) {
         uint64_t before = *left_at;
         while (*left_at == before) /* the next slice may be ours as well */
-            exo_yield((env_t){EXO_ENV_SELF});
+            exo_yield(to);
         samples[i] = stamp() - *left_at;
     }
     exo_notify(peer, STOP);
-    if (what == YIELD)
+    if (what != YIELD_UPCALL)
         critical_exit();
     notify_wait(0);
     tell(name, rounds, 1);
 }
 
-/* Critical. Sleep until there are bits, and take them. */
+/* Critical. Sleep until there are bits, and take them; the peer, which was just told, has the CPU meanwhile. */
 static uint64_t bits_wait(void)
 {
     while (!control->notified)
-        exo_wait(0);
+        exo_wait(0, peer);
     return __atomic_exchange_n(&control->notified, 0, __ATOMIC_ACQUIRE);
 }
 
@@ -196,11 +204,11 @@ static void wakes(void)
 static void wakes_of_threads(void)
 {
     ask(WAKE_THREAD);
-    exo_notify(peer, 1);
+    notify_send(peer, 1);
     notify_wait(0);
     for (uint32_t i = 0; i < rounds; i++) {
         uint64_t from = stamp();
-        exo_notify(peer, 1);
+        notify_send(peer, 1);
         notify_wait(0);
         samples[i] = stamp() - from;
     }
@@ -228,6 +236,7 @@ static int measure(const char *name, const char *before)
     *left_at = 0;
     gates();
     yields(YIELD, "yield");
+    yields(YIELD_NEXT, "yield-next");
     yields(YIELD_UPCALL, "yield-upcall");
     wakes();
     wakes_of_threads();
@@ -249,11 +258,11 @@ static void on_call(void *argument, env_t caller, struct exo_words *words)
     thread_wake(&asked_word, UINT32_MAX, 1);
 }
 
-static void yield_until_stopped(void)
+static void yield_until_stopped(env_t to)
 {
     while (!control->notified) {
         *left_at = stamp();
-        exo_yield((env_t){EXO_ENV_SELF});
+        exo_yield(to);
     }
     control->notified = 0;
 }
@@ -264,17 +273,18 @@ static void serve(uint64_t what)
 
     if (!left_at)
         left_at = share_map(peer, 1, EXO_WRITE, &pages);
-    if (what == YIELD || what == WAKE)
+    bool critical = what == YIELD || what == YIELD_NEXT || what == WAKE;
+    if (critical)
         critical_enter();
-    if (what == YIELD || what == YIELD_UPCALL)
-        yield_until_stopped();
+    if (what == YIELD || what == YIELD_NEXT || what == YIELD_UPCALL)
+        yield_until_stopped(yields_to(what));
     if (what == WAKE)
         while (!(bits_wait() & STOP))
             exo_notify(peer, 1);
     if (what == WAKE_THREAD)
         while (!(notify_wait(0) & STOP))
-            exo_notify(peer, 1);
-    if (what == YIELD || what == WAKE)
+            notify_send(peer, 1);
+    if (critical)
         critical_exit();
     exo_notify(peer, 1); /* it may ask for the next */
 }

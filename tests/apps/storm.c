@@ -150,7 +150,7 @@ CHILD void child_main(uint64_t argument)
         bomb((uint32_t)(argument >> 36));
     for (;;) {
         if (role == SLEEP)
-            exo_wait(0); /* for ever: nothing is told to it */
+            exo_wait(0, (env_t){EXO_ENV_SELF}); /* for ever: nothing is told to it */
         if (role == CALL)
             exo_gate_call((gate_t){gate}, 1, 2, 3, 4, 5, &words);
         if (role == CALL)

@@ -198,8 +198,8 @@ static void measure_rest(void)
     COST("timer", "cancel", exo_timer(0));
     COST("poll", "any", exo_poll());
     COST("yield", "nobody-else", exo_yield((env_t){EXO_ENV_SELF}));
-    exo_wait(time_tsc() + 1000000); /* more bytes may come */
-    COST("wait", "deadline-passed", exo_wait(1));
+    exo_wait(time_tsc() + 1000000, (env_t){EXO_ENV_SELF}); /* more bytes may come */
+    COST("wait", "deadline-passed", exo_wait(1, (env_t){EXO_ENV_SELF}));
 }
 
 /* One more environment that is LIVE and has what it takes, but no time. */

@@ -155,7 +155,7 @@ static void kick(uint64_t to, uint32_t most, const char *with)
     struct exo_ring *done = ring_of(&sender, EXO_RING_COMPLETE);
     while (*(volatile uint32_t *)&done->producer != ring_of(&sender, EXO_RING_TRANSMIT)->producer) {
         exo_queue_kick(sender.queue);
-        exo_wait(time_tsc() + 100000);
+        exo_wait(time_tsc() + 100000, (env_t){EXO_ENV_SELF});
     }
     done->consumer = done->producer;
     withhold();
@@ -193,7 +193,7 @@ static void broadcast(void)
     kick(EXO_MAC_ALL, 1, BROADCASTS);
     /* Until all have heard the last one: else that would go on while other calls are measured. */
     for (uint64_t until = time_tsc() + IDLE; time_tsc() < until;)
-        exo_wait(until);
+        exo_wait(until, (env_t){EXO_ENV_SELF});
     withhold();
 }
 

@@ -18,11 +18,11 @@ remote_main(env_t parent)
     gate_t gate = {(uint32_t)exo_gate_create(0, 0)};
 
     exo_gate_grant(gate, parent, 1);
-    uint32_t reasons = (uint32_t)exo_wait(0);
+    uint32_t reasons = (uint32_t)exo_wait(0, (env_t){EXO_ENV_SELF});
     for (;;) {
         uint64_t called = ticks();
         if (!(reasons & EXO_UP_CALL)) {
-            reasons = (uint32_t)exo_wait(0);
+            reasons = (uint32_t)exo_wait(0, (env_t){EXO_ENV_SELF});
             continue;
         }
         const volatile uint64_t *w = control->call.words.word;

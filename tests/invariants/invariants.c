@@ -450,16 +450,16 @@ const char *inv_cpu_waiting(const struct processor *p, uint64_t alarm)
 const char *inv_all(void)
 {
     static const char *(*const all[])(void) = {
-        inv_frame_free,     inv_frame_lists,     inv_frame_pins,        inv_table_tree,
-        inv_table_leaves,   inv_table_counts,    inv_table_kernel_half, inv_env_states,
-        inv_env_quotas,     inv_env_tree,        inv_notify_names,      inv_slice_counts,
-        inv_gate_table,     inv_gate_calls,      inv_gate_depth,        inv_gate_time,
-        inv_gate_ways,      inv_slice_ready,     inv_cpu_expiry,        inv_cpu_current,
-        inv_cpu_quiet,      inv_env_vcpus,       inv_env_cpus,          inv_env_ready_children,
-        inv_queue_flights,  inv_queue_frames,    inv_filter_lists,      inv_filter_disjoint,
-        inv_filter_allowed, inv_group_under_way, inv_grant_entries,     inv_grant_counts,
-        inv_grant_lists,    inv_accounts,        inv_block_free,        inv_block_parts,
-        inv_revoke_list,    inv_revoke_floor};
+        inv_frame_free,         inv_frame_lists,    inv_frame_pins,        inv_table_tree,
+        inv_table_leaves,       inv_table_counts,   inv_table_kernel_half, inv_env_states,
+        inv_env_quotas,         inv_env_tree,       inv_notify_names,      inv_slice_counts,
+        inv_gate_table,         inv_gate_calls,     inv_gate_depth,        inv_gate_time,
+        inv_gate_ways,          inv_slice_ready,    inv_cpu_expiry,        inv_cpu_current,
+        inv_cpu_quiet,          inv_cpu_sleeper,    inv_env_vcpus,         inv_env_cpus,
+        inv_env_ready_children, inv_queue_flights,  inv_queue_frames,      inv_filter_lists,
+        inv_filter_disjoint,    inv_filter_allowed, inv_group_under_way,   inv_grant_entries,
+        inv_grant_counts,       inv_grant_lists,    inv_accounts,          inv_block_free,
+        inv_block_parts,        inv_revoke_list,    inv_revoke_floor};
 
     for (uint32_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
         const char *wrong = all[i]();

@@ -28,6 +28,7 @@ const char *inv_slice_ready(void);
 const char *inv_cpu_expiry(void);
 const char *inv_cpu_current(void);
 const char *inv_cpu_quiet(void);
+const char *inv_cpu_sleeper(void);
 const char *inv_env_ready_children(void);
 const char *inv_env_vcpus(void);
 const char *inv_env_cpus(void);

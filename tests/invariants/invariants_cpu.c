@@ -40,6 +40,26 @@ static bool is_of_use(uint32_t owner)
            (end != owner && envs[end].state == EXO_ENV_ZOMBIE);
 }
 
+static bool is_sleeper(const struct env *env)
+{
+    return env->home < processor_count && processors[env->home].sleeper == env;
+}
+
+const char *inv_cpu_sleeper(void)
+{
+    for (uint32_t i = 0; i < processor_count; i++) {
+        const struct env *env = processors[i].sleeper;
+        if (!env)
+            continue;
+        REQUIRE(env->state == EXO_ENV_LIVE && env->home == i && env->waiting && !env->on,
+                "one that passes for ready does not sleep, or not there");
+        REQUIRE(!env->deadline && !env->gate.callee && !env->gate.lent.some && !env->acts_as,
+                "one that passes for ready sleeps with others, or until a time");
+        REQUIRE(!(processors_quiet >> i & 1), "nobody will look whether a sleeper wakes");
+    }
+    return NULL;
+}
+
 const char *inv_slice_ready(void)
 {
     REQUIRE(set_is_sound(&slice_ready), "a word of the ready positions is not known as such");
@@ -47,7 +67,8 @@ const char *inv_slice_ready(void)
         const struct env *env = &envs[slot];
         bool can_run = env->state == EXO_ENV_LIVE && !env->gate.callee &&
                        (!env->waiting || (env->pending & ~(uint32_t)EXO_UP_SLICE_BEGIN));
-        REQUIRE(env->ready == can_run, "whether an environment can run is not known");
+        REQUIRE(env->ready == (can_run || is_sleeper(env)),
+                "whether an environment can run is not known");
         REQUIRE(set_is_sound(&env->positions), "a word of positions is not known as such");
         for (uint32_t i = 0; slot && i < slice_count; i++)
             REQUIRE(env->cpus >> i / slice_each & 1 ||

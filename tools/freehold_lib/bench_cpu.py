@@ -48,6 +48,7 @@ WAYS = (
     Way("protect", "protect a page, fault, unprotect", None, "the same by `mprotect` and SIGSEGV"),
     Way("gate", "gate call and reply", 250, "pipe round trip"),
     Way("yield", "yield to another application", 200, "`sched_yield` to a process"),
+    Way("yield-next", "yield to whoever is next", None, ""),
     Way("yield-upcall", "yield, and SLICE_BEGIN upcall there", None, ""),
     Way("wake", "notify until the other's wait returns", 400, "futex wake until the other's wait returns"),
     Way("wake-thread", "notify until the other's thread runs", None, ""),

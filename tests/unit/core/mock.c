@@ -347,6 +347,15 @@ bool mock_short_reply(const uint64_t a[6])
     return done;
 }
 
+bool mock_short_hand(enum exo_call call, const uint64_t a[6])
+{
+    enter();
+    bool done = hand_short(&processors[mock_cpu], call, a);
+    if (done)
+        tlb_switch(on_cpu(mock_cpu));
+    return done;
+}
+
 int64_t mock_call(struct env *self, uint64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
                   uint64_t e, uint64_t f)
 {

@@ -102,6 +102,9 @@ int64_t mock_call(struct env *self, uint64_t number, uint64_t a, uint64_t b, uin
 bool mock_short_call(const uint64_t a[6]);
 bool mock_short_reply(const uint64_t a[6]);
 
+/* `yield` or `wait` by whom it runs, likewise (hand.S). */
+bool mock_short_hand(enum exo_call call, const uint64_t a[6]);
+
 /* A child of `parent` with root and control page, LIVE if `run`, and a quarter of what `parent` has
  * left of grants, gates and filters. */
 struct env *mock_child(struct env *parent, uint32_t pages, bool run);

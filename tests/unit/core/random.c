@@ -67,9 +67,12 @@ int main(int argc, char **argv)
     printf("# %llu pages taken by force\n", (unsigned long long)steps.taken);
     printf("# %llu calls by the short way through a gate, %llu answers\n",
            (unsigned long long)steps.short_calls, (unsigned long long)steps.short_replies);
+    printf("# %llu times the CPU handed on by the short way, %llu by who fell asleep\n",
+           (unsigned long long)steps.short_hands, (unsigned long long)steps.short_sleeps);
     bool all = steps.upcalls && steps.faults && steps.foreign && steps.operations && steps.taken &&
                steps.vcpus && steps.delivered > 100 && steps.short_replies > 10 &&
-               steps.short_calls > steps.short_replies;
+               steps.short_calls > steps.short_replies && steps.short_sleeps > 10 &&
+               steps.short_hands > steps.short_sleeps;
     for (uint32_t i = 0; i < EXO_CALLS; i++)
         all &= steps.done[i] > 0 || !exo_call_name(i);
     tap_ok(all, "every call was carried out at least once");

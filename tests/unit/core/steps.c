@@ -564,6 +564,15 @@ static bool step_short(void)
             a[5] = p->unbooked->deadline;
         done = mock_short_reply(a);
         steps.short_replies += done;
+    } else if (!p->unbooked && current && !steps_dice(3)) {
+        bool wait = steps_dice(2);
+        a[0] = 0;
+        for (uint32_t i = 0; !done && i < MOCK_ENVS; i++) {
+            a[wait] = i ? envs[steps_dice(MOCK_ENVS)].name.n : steps_dice(1 << 20);
+            done = mock_short_hand(wait ? EXO_CALL_WAIT : EXO_CALL_YIELD, a);
+        }
+        steps.short_hands += done;
+        steps.short_sleeps += done && wait;
     } else if (!p->unbooked && current && steps_dice(3)) {
         a[0] = steps_dice(8) ? current->gate.way.gate : steps_dice(2 * EXO_GATES);
         done = mock_short_call(a);

@@ -22,7 +22,7 @@ extern struct steps {
     uint64_t done[EXO_CALLS], refused[EXO_CALLS], upcalls, faults, packets, delivered;
     uint64_t foreign, operations; /* foreign calls; operations of batches that were carried out */
     uint64_t taken;               /* pages taken by force */
-    uint64_t short_calls, short_replies;
+    uint64_t short_calls, short_replies, short_hands, short_sleeps;
     uint64_t vcpus; /* vCPUs made */
 } steps;
 
