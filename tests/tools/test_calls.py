@@ -41,7 +41,7 @@ def test_manual_is_up_to_date(tmp_path):
             "queue_bind has too many arguments for a batch: 4 at most",
         ),
         ('errors = ["QUOTA", "RANGE", "MEMORY"]', 'errors = ["CALL"]', "env_create may not return CALL"),
-        ('[["deadline", "u64"]]', '[["deadline", "u63"]]', "argument deadline of wait has the unknown type u63"),
+        ('[["deadline", "u64"]]', '[["deadline", "u63"]]', "argument deadline of timer has the unknown type u63"),
         ("answer = true\nlost = true", "answer = true", "gate_call has an answer in registers, which are lost as arguments"),
         ('"queue", "own"', '"queue", "any"', "nothing in the kernel finds the queue queue of queue_unbind: any"),
     ],
