@@ -87,6 +87,7 @@
 #define TCP_SND_QUEUELEN           176 /* 4 pieces a full segment */
 #define TCP_SNDLOWAT               (TCP_SND_BUF / 3)
 #define TCP_SNDQUEUELOWAT          (TCP_SND_QUEUELEN * 2 / 3)
+#define LWIP_TCP_PCB_NUM_EXT_ARGS  1 /* front.c */
 #define TCP_QUEUE_OOSEQ            1
 #define TCP_OOSEQ_MAX_PBUFS        32 /* at most half of the receive buffers, by one connection */
 #define TCP_OOSEQ_MAX_BYTES        TCP_WND

@@ -49,6 +49,14 @@ bool net_memory_may_hold(size_t held, size_t more);
 
 /* --- pools.c: locked */
 extern size_t net_pools_used, net_pools_limit;
+uint32_t net_pools_slots(int kind); /* of one of lwIP's pools, in use or not */
+
+/* --- front.c: locked. Before lwIP gets this frame: let it find the connection quickly */
+void net_front(const uint8_t *frame, uint32_t length);
+struct net_front_stats {
+    uint64_t found, walked;
+};
+extern struct net_front_stats net_front_stats;
 
 /* --- isn.c */
 void net_isn_init(void);

@@ -122,6 +122,7 @@ bool net_card_receive(void)
             rings_give(packet.buffer);
             continue;
         }
+        net_front(packet.data, packet.length);
         struct pbuf *p = pbuf_of(&packet);
         if (p && net_card.input(p, &net_card) != ERR_OK)
             pbuf_free(p);

@@ -89,12 +89,19 @@ void *memp_malloc(memp_t type)
     return slot;
 }
 
+uint32_t net_pools_slots(int kind)
+{
+    return pools[kind].slots;
+}
+
 void memp_free(memp_t type, void *object)
 {
     struct slot *slot = object;
 
     if (!slot)
         return;
+    if (type == MEMP_TCP_PCB)
+        ((struct tcp_pcb *)object)->next = NULL; /* F1, front.c */
     slot->next = pools[type].free;
     pools[type].free = slot;
 }

@@ -9,6 +9,7 @@
 
 #include "../tap.h"
 #include "libnet.h"
+#include "lwip/priv/tcp_priv.h"
 #include "net.h"
 #include "peer.h"
 #include "world.h"
@@ -552,6 +553,77 @@ static void test_many(void)
     end("many");
 }
 
+/* lwIP's list of connections is as long as it says, and ends. */
+static bool list_is_sound(unsigned length)
+{
+    const struct tcp_pcb *pcb = tcp_active_pcbs;
+
+    while (pcb && length) {
+        pcb = pcb->next;
+        length--;
+    }
+    return !pcb && !length;
+}
+
+/* Hundreds of connections that speak in no order, come and go: each is found, mostly at once. */
+static void test_front(void)
+{
+    enum { MANY = 200 };
+    static struct peer_tcp *many[MANY];
+    static long fds[MANY];
+    long listener, served = 0, asked = 0;
+    bool sound = true;
+
+    begin();
+    listener = server(87, 128);
+    t_nonblock(listener);
+    for (int i = 0; i < MANY; i++)
+        arrive(many, i, listener, &fds[i]);
+    struct net_front_stats was = net_front_stats;
+    for (int round = 0; round < 4000; round++) {
+        int i = (int)(tap_random() >> 33) % MANY;
+        asked++;
+        peer_tcp_send(many[i], pattern, 10);
+        peer_run();
+        served += t_recv(fds[i], buffer, 100, MSG_DONTWAIT) == 10;
+        if (round == 2000)
+            tap_ok(net_front_stats.walked - was.walked <= MANY,
+                   "lwIP's list is walked for few of 2000 segments (%lu)",
+                   net_front_stats.walked - was.walked);
+        if (round < 2000)
+            continue; /* then some leave, by a reset, by an end of either side, and others come */
+        int j = (int)(tap_random() >> 33) % MANY;
+        uint8_t flags = tap_random() & 1 << 20 ? RST | ACK : FIN | ACK;
+        if (flags & FIN && tap_random() & 1 << 21)
+            world_close((int)fds[j]), fds[j] = -1;
+        peer_tcp_flags(many[j], flags);
+        peer_run();
+        if (fds[j] >= 0)
+            world_close((int)fds[j]);
+        peer_run();
+        peer_tcp_forget(many[j]);
+        free(many[j]);
+        many[j] = calloc(1, sizeof(**many));
+        peer_tcp_open(many[j], (uint16_t)(30000 + round), 87);
+        peer_run();
+        fds[j] = t_accept(listener, NULL, 0);
+        struct net_stats stats;
+        net_stats(&stats);
+        sound = sound && stats.tcp_active < 2 * MANY && list_is_sound(stats.tcp_active);
+    }
+    tap_ok(served == asked && sound,
+           "%d connections that come and go speak in no order (%ld of %ld)", MANY, served, asked);
+    for (int i = 0; i < MANY; i++) {
+        world_close((int)fds[i]);
+        peer_tcp_flags(many[i], RST | ACK);
+        peer_run();
+        peer_tcp_forget(many[i]);
+        free(many[i]);
+    }
+    world_close((int)listener);
+    end("front");
+}
+
 /* All send buffers in flight: nothing is lost, nobody spins. */
 static void test_transmit_full(void)
 {
@@ -740,6 +812,7 @@ int main(void)
     test_backlog();
     test_close_asleep();
     test_many();
+    test_front();
     test_transmit_full();
     test_receive_full();
     test_loopback();

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * front.c - bring a connection to the front of lwIP's list before lwIP looks for it there.
+ *
+ * lwIP finds the connection of a segment by walking tcp_active_pcbs, and moves what it found to the
+ * front. Of a thousand that take turns, that is the last of the list each time. Here a table by hash
+ * leads to the connection, and the connection to the one before it in the list; so it can be moved to
+ * the front in a few steps, and lwIP finds it first.
+ *
+ *   F1  table and `before` are guesses, since lwIP changes its list without telling. One is used only
+ *       if the connection is active, has the segment's addresses and ports, and the one before it,
+ *       or the list's head, does point to it. A slot that was given back points to nothing (pools.c)
+ *   F2  a walk over the list, where guesses failed, corrects those that it passes
+ *
+ * Under net_lock, and never while lwIP itself is on its way through the list.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/prot/ethernet.h"
+
+#include "net.h"
+
+#define FEW 16u /* that many are walked as quickly */
+
+struct name {
+    uint32_t local, remote;
+    uint16_t local_port, remote_port;
+};
+
+struct net_front_stats net_front_stats;
+
+static struct tcp_pcb **table;
+static uint32_t size; /* a power of two */
+
+static void **before(struct tcp_pcb *pcb)
+{
+    return &pcb->ext_args[0].data;
+}
+
+static uint32_t word32(const uint8_t *at)
+{
+    uint32_t word;
+
+    memcpy(&word, at, 4);
+    return word;
+}
+
+static uint16_t word16(const uint8_t *at)
+{
+    return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+/* Of a frame that net_frame_ok() found good. False: it is no TCP, or a fragment, or a newcomer's. */
+static bool read_name(const uint8_t *frame, uint32_t length, struct name *name)
+{
+    const uint8_t *ip = frame + SIZEOF_ETH_HDR, *tcp = ip + (ip[0] & 15) * 4;
+
+    if (word16(frame + 12) != ETHTYPE_IP || ip[9] != IP_PROTO_TCP || word16(ip + 6) & 0x3fff ||
+        tcp + TCP_HLEN > frame + length || (tcp[13] & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+        return false;
+    *name = (struct name){word32(ip + 16), word32(ip + 12), word16(tcp + 2), word16(tcp)};
+    return true;
+}
+
+static bool matches(const struct tcp_pcb *pcb, const struct name *name)
+{
+    return pcb->remote_port == name->remote_port && pcb->local_port == name->local_port &&
+           ip4_addr_get_u32(ip_2_ip4(&pcb->remote_ip)) == name->remote &&
+           ip4_addr_get_u32(ip_2_ip4(&pcb->local_ip)) == name->local;
+}
+
+static struct tcp_pcb **slot_of(const struct name *name)
+{
+    uint32_t hash = (name->remote ^ (uint32_t)name->remote_port << 16 ^ name->local_port) *
+                    0x9e3779b1u; /* Knuth's multiplicative hashing */
+
+    return &table[hash >> 16 & (size - 1)];
+}
+
+/* Is it active, and is `first` (NULL: the list's head) what points to it? */
+static bool stands_behind(const struct tcp_pcb *pcb, const struct tcp_pcb *first)
+{
+    return pcb->state != CLOSED && pcb->state != LISTEN && pcb->state != TIME_WAIT &&
+           (first ? first->next : tcp_active_pcbs) == pcb;
+}
+
+static void move(struct tcp_pcb *pcb, struct tcp_pcb *first)
+{
+    if (!first)
+        return;
+    first->next = pcb->next;
+    if (pcb->next)
+        *before(pcb->next) = first;
+    pcb->next = tcp_active_pcbs;
+    *before(tcp_active_pcbs) = pcb;
+    *before(pcb) = NULL;
+    tcp_active_pcbs = pcb;
+}
+
+static void walk(const struct name *name)
+{
+    struct tcp_pcb *first = NULL, *pcb = tcp_active_pcbs;
+
+    net_front_stats.walked++;
+    for (; pcb && !matches(pcb, name); first = pcb, pcb = pcb->next)
+        *before(pcb) = first;
+    if (!pcb)
+        return; /* nobody's */
+    move(pcb, first);
+    *slot_of(name) = pcb;
+}
+
+/* Room for each connection that there may be by now. False: there are few, or there is no memory. */
+static bool have_table(void)
+{
+    uint32_t slots = net_pools_slots(MEMP_TCP_PCB), wanted = size ? size : 2 * FEW;
+
+    if (slots <= FEW)
+        return false;
+    while (wanted < 2 * slots)
+        wanted *= 2;
+    if (wanted == size)
+        return true;
+    struct tcp_pcb **new = calloc(wanted, sizeof(struct tcp_pcb *));
+    if (!new)
+        return size;
+    free(table);
+    table = new;
+    size = wanted;
+    return true;
+}
+
+void net_front(const uint8_t *frame, uint32_t length)
+{
+    struct name name;
+
+    if (!read_name(frame, length, &name) || !have_table())
+        return;
+    struct tcp_pcb *pcb = *slot_of(&name);
+    if (pcb && matches(pcb, &name)) {
+        struct tcp_pcb *first = pcb == tcp_active_pcbs ? NULL : *before(pcb);
+        if (stands_behind(pcb, first)) {
+            net_front_stats.found++;
+            move(pcb, first);
+            return;
+        }
+    }
+    walk(&name);
+}
