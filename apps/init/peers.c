@@ -2,7 +2,8 @@
 /*
  * peers.c - tells applications who else runs, on one page that is granted to those that may know.
  *
- * The page is init's: a grant of it ends with its reader, and a restarted one gets a new one.
+ * The page is init's: a grant of it ends with its reader, and a restarted one gets a new one. It names the
+ * first applications, as many as fit; who writes a machine file is told if that is not all.
  */
 #include "peers.h"
 
@@ -48,15 +49,15 @@ bool peers_make(const struct bundle_app *apps, uint32_t count)
     if (!page)
         return false;
     page->magic = EXO_DIRECTORY_MAGIC;
-    page->count = count;
-    for (uint32_t i = 0; i < count; i++)
+    page->count = count < EXO_DIRECTORY_ENTRIES ? count : EXO_DIRECTORY_ENTRIES;
+    for (uint32_t i = 0; i < page->count; i++)
         memcpy(page->entries[i].name, apps[i].name, sizeof(page->entries[i].name));
     return true;
 }
 
 void peers_tell(uint32_t index, env_t env)
 {
-    if (!page)
+    if (!page || index >= EXO_DIRECTORY_ENTRIES)
         return;
     struct exo_directory_entry *entry = &page->entries[index];
     __atomic_add_fetch(&page->change, 1, __ATOMIC_SEQ_CST); /* odd before the entry changes */

@@ -14,7 +14,7 @@
 
 #define BUNDLE_MAGIC   0x31646e7562657266ull /* "frebund1" */
 #define BUNDLE_VERSION 6u
-#define BUNDLE_APPS    32u
+#define BUNDLE_APPS    256u
 #define BUNDLE_ANY_CPU 0xffffu
 #define BUNDLE_CONTROL 1u /* flags: init takes commands over the channel */
 

@@ -18,6 +18,7 @@
 
 #define EXO_DIRECTORY_ADDRESS 0x000000003fe20000ull
 #define EXO_DIRECTORY_MAGIC   0x3172696473736678ull /* "xfssdir1" */
+#define EXO_DIRECTORY_ENTRIES 168u
 
 struct exo_directory_entry {
     char name[16];   /* as in the machine file, NUL-terminated */
@@ -29,7 +30,7 @@ struct exo_directory {
     uint64_t magic;
     uint32_t change;
     uint32_t count; /* of entries: one an application, in the machine file's order */
-    struct exo_directory_entry entries[168];
+    struct exo_directory_entry entries[EXO_DIRECTORY_ENTRIES];
 };
 
 _Static_assert(sizeof(struct exo_directory) <= EXO_PAGE_SIZE, "the directory is one page");

@@ -429,7 +429,31 @@ def test_most_applications(read, errors):
     most = number("BUNDLE_APPS")
     assert len(read(head + "".join(app.format(i) for i in range(most))).apps) == most
     found = errors(head + "".join(app.format(i) for i in range(most + 1)))
-    assert found == [f"m.toml:{4 + 5 * most}: a32 is one too many: a machine has at most 32 applications."]
+    assert found == [f"m.toml:{4 + 5 * most}: a256 is one too many: a machine has at most 256 applications."]
+
+
+def test_a_large_machine_has_more_slices(read, errors):
+    app = '[[app]]\nname = "a{}"\nimage = "httpd"\nmemory = "1M"\nslices = 1\n'
+    head = '[machine]\nname = "m"\nmemory = "{}M"\n'
+    apps = "".join(app.format(i) for i in range(64))
+    assert len(read(head.format(512) + apps).apps) == 64
+    assert errors(head.format(511) + apps) == [
+        "m.toml:3: machine: `memory` gives room for 62 applications and further `vcpus`, but the file has 64; more have room in 512M.",
+        "m.toml:323: a63: `slices` is 1, but the applications before it leave 0 of the 63 slices.",
+    ]
+    four = "".join(app.format(i).replace("slices = 1", "slices = 63\nenvironments = 1") for i in range(9))
+    assert errors(head.format(512) + four) == [
+        "m.toml:56: a8: `slices` is 63, but the applications before it leave 7 of the 511 slices."
+    ]
+
+
+def test_a_directory_names_all_or_is_refused(read, errors):
+    most = number("EXO_DIRECTORY_ENTRIES")
+    app = '[[app]]\nname = "a{}"\nimage = "httpd"\nmemory = "1M"\nslices = 1\n'
+    head = '[machine]\nname = "m"\nmemory = "1G"\n' + app.format("") + 'rights = ["directory"]\n'
+    assert len(read(head + "".join(app.format(i) for i in range(most - 1))).apps) == most
+    (found,) = errors(head + "".join(app.format(i) for i in range(most)))
+    assert found == f"m.toml:9: a: `rights` has directory, which names {most} applications; the machine has {most + 1}."
 
 
 def test_what_is_no_machine_file(errors, tmp_path):
@@ -486,7 +510,7 @@ WITHOUT_END = {
     "file name in two lines": (LEAST.replace("httpd", "a\\nb"), '5: a: `image` names "a\\nb", but build/apps/a\\nb is not there; there are echo, httpd.'),
     "settings": (LEAST + "environment = {" + ",".join(f'A{i}=""' for i in range(60000)) + "}\n", "6: a: `environment` is too long: "),
     "ports": (LEAST + 'address = "10.0.2.15/24"\nports = [' + ",".join(f'"tcp/{i}"' for i in range(1, 60000)) + "]\n", "7: a: `ports` has 59999 entries; an application has at most 6."),
-    "applications": (LEAST + "[[app]]\n" * 100000, "37: application 33 is one too many: a machine has at most 32 applications."),
+    "applications": (LEAST + "[[app]]\n" * 100000, "261: application 257 is one too many: a machine has at most 256 applications."),
     "blank name": (LEAST.replace('"a"', '" "'), '4: application 1: `name` is " "; a name has'),
 }
 
@@ -575,10 +599,10 @@ def test_the_headers_are_read_right(tmp_path):
     """The compiler sees the same numbers in exo/abi as the builder."""
     names = ["BUNDLE_MAGIC", "BUNDLE_VERSION", "BUNDLE_APPS", "BUNDLE_NEVER", "BUNDLE_ON_FAILURE", "BUNDLE_ALWAYS"]
     names += ["EXO_START_STRINGS", "EXO_START_COUNT", "EXO_TABLES_LEAST", "EXO_PAGE_SIZE", "EXO_IMAGE_SIZE"]
-    names += ["EXO_IMAGE_BASE", "EXO_DIRECT_MAP", "EXO_CONTROL_ADDRESS", "EXO_START_ADDRESS", "EXO_STACK_TOP", "EXO_STACK_PAGES", "EXO_BOOT_SEGMENTS"]
+    names += ["EXO_IMAGE_BASE", "EXO_DIRECT_MAP", "EXO_CONTROL_ADDRESS", "EXO_START_ADDRESS", "EXO_STACK_TOP", "EXO_STACK_PAGES", "EXO_BOOT_SEGMENTS", "EXO_DIRECTORY_ENTRIES"]
     source = tmp_path / "numbers.c"
     source.write_text(
-        '#include <stdio.h>\n#include "bundle.h"\n#include "start.h"\n#include "boot_info.h"\nint main(void)\n{\n'
+        '#include <stdio.h>\n#include "bundle.h"\n#include "start.h"\n#include "directory.h"\n#include "boot_info.h"\nint main(void)\n{\n'
         + "".join(f'    printf("%llu\\n", (unsigned long long){name});\n' for name in names)
         + "}\n"
     )

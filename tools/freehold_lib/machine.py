@@ -32,6 +32,9 @@ PROGRAM_FOLDERS = ("apps", "tests/apps")
 DEFAULT_MEMORY = 128 << 20
 DEFAULT_PAGES = 512
 DEFAULT_SLICES = 4
+# With so much memory the kernel has room for so many environments, queues and slices (exo/x86_64/memory.c takes
+# a 64th of it); with less, for EXO_TABLES_LEAST.
+LARGE, LARGE_TABLES = 512 << 20, 512
 DEFAULT_POLICY = "round_robin"
 QUANTUM_MIN, QUANTUM_MAX = 5_000, 10**9  # below, most of the time would go to switching
 RESTARTS = {"never": "BUNDLE_NEVER", "on-failure": "BUNDLE_ON_FAILURE", "always": "BUNDLE_ALWAYS"}
@@ -387,11 +390,16 @@ class _Reader:
 
     def fits(self, apps: list[dict], tables: list[Table], machine: Table, memory: int | None) -> None:
         # One slice stays with init; the kernel's own slot, init's and one for each application are
-        # taken. No machine has fewer of either.
-        least = number("EXO_TABLES_LEAST")
-        self.share_out_slices(apps, tables)
+        # taken. No machine of this size has fewer of either.
+        least = LARGE_TABLES if memory and memory >= LARGE else number("EXO_TABLES_LEAST")
+        self.share_out_slices(apps, tables, least)
+        self.names_fit(apps, tables)
         further = sum((app["vcpus"] or 1) - 1 for app in apps)
-        self.share_out("environments", least - 2 - len(apps) - further, apps, tables)
+        if len(apps) + further > least - 2:
+            machine.wrong("memory", f"gives room for {least - 2} applications and further `vcpus`, but the file has "
+                          f"{len(apps) + further}" + ("; more have room in 512M" if least < LARGE_TABLES else ""))
+        else:
+            self.share_out("environments", least - 2 - len(apps) - further, apps, tables)
         page = number("EXO_PAGE_SIZE")
         wanted = sum(app["pages"] or 0 for app in apps) * page
         rings = rings_memory([(app["vcpus"] or 1, app["trace"] or 0) for app in apps])
@@ -404,9 +412,15 @@ class _Reader:
                 f"{size_text(system_memory(memory))}",
             )
 
-    def share_out_slices(self, apps: list[dict], tables: list[Table]) -> None:
+    def names_fit(self, apps: list[dict], tables: list[Table]) -> None:
+        most = number("EXO_DIRECTORY_ENTRIES")
+        for app, table in zip(apps, tables):
+            if "directory" in app["rights"] and len(apps) > most:
+                table.wrong("rights", f"has directory, which names {most} applications; the machine has {len(apps)}")
+
+    def share_out_slices(self, apps: list[dict], tables: list[Table], least: int) -> None:
         """As init does (apps/init/plan.c) on a machine that has no more of them than any has."""
-        each = min(number("EXO_TABLES_LEAST"), number("EXO_SLICES") // self.cpus)
+        each = min(least, number("EXO_SLICES") // self.cpus)
         there = [each - (cpu == 0) for cpu in range(self.cpus)]
         left = list(there)
         whole = {app["name"]: app["cpus"] for app in apps}
