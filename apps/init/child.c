@@ -328,6 +328,14 @@ static uint64_t draw(void)
     return word;
 }
 
+/* Of `all` that the kernel has, what each application may have: `most`, or an even part. */
+static uint32_t part(const char *bundle, uint32_t all, uint32_t most)
+{
+    uint32_t apps = ((const struct bundle_header *)bundle)->apps;
+
+    return most * apps <= all ? most : all / apps;
+}
+
 env_t child_start(const char *bundle, const struct bundle_app *app, struct ring ring,
                   uint64_t *image_base)
 {
@@ -344,9 +352,12 @@ env_t child_start(const char *bundle, const struct bundle_app *app, struct ring 
     uint64_t needed = child_pages(&plan) + under_pages(bundle, app);
     if (!memory_suffices(app, quotas.pages, needed))
         return SELF;
+    /* Entry 0 of grants and filters is none, and init gives some grants itself. */
     int64_t env =
-        exo_env_create(quotas.pages, quotas.environments, quotas.queues, CHILD_GRANTS * quotas.apps,
-                       CHILD_GATES * quotas.apps, CHILD_FILTERS * quotas.apps);
+        exo_env_create(quotas.pages, quotas.environments, quotas.queues,
+                       part(bundle, EXO_GRANTS - CHILD_RESERVE, CHILD_GRANTS) * quotas.apps,
+                       part(bundle, EXO_GATES, CHILD_GATES) * quotas.apps,
+                       part(bundle, EXO_FILTERS - 1, CHILD_FILTERS) * quotas.apps);
     if (env < 0) {
         printf("%s is not started: it wants %u pages, %u network queues and %u environments: %s\n",
                app->name, quotas.pages, quotas.queues, quotas.environments, exo_error_text(env));

@@ -11,8 +11,8 @@
 /* Frames that stay init's own whatever the applications want: stack, tables, windows. */
 #define CHILD_RESERVE 64u
 
-/* What every application may have of these: enough for a few neighbours and a few addresses. With
- * as many applications as a bundle holds, some are left. */
+/* What every application may have of these: enough for a few neighbours and a few addresses. Among so
+ * many that the kernel's tables do not hold that, an even part. */
 #define CHILD_GRANTS  24u
 #define CHILD_GATES   4u
 #define CHILD_FILTERS 16u

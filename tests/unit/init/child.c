@@ -18,7 +18,7 @@
 
 #undef printf
 
-enum { ROUNDS = 200000, TEXT = 0x1000, DATA = 0x2010, IMAGE = 0x2100, QUOTA = 40, ALLOW = 64 };
+enum { ROUNDS = 200000, TEXT = 0x1000, DATA = 0x2010, IMAGE = 0x2100, QUOTA = 40, ALLOW = 1024 };
 #define OUR_MAC 0x525400000001ull
 
 struct env *fake_init;
@@ -39,7 +39,8 @@ int fake_printf(const char *format, ...)
     return length;
 }
 
-/* A "bundle" for child_start: strings, then the image. */
+/* A "bundle" for child_start: of its header how many there are, strings, then the image. */
+#define STRINGS sizeof(struct bundle_header)
 static char bundle[EXO_PAGE_SIZE + IMAGE];
 static struct bundle_app app;
 static struct ring ring; /* that it is given */
@@ -70,10 +71,11 @@ static void make_app(void)
 
     for (unsigned i = 0; i < sizeof(bundle); i++)
         bundle[i] = (char)(i * 7 + 1);
+    memcpy(bundle, &(struct bundle_header){.apps = 1}, sizeof(struct bundle_header));
     memcpy(program, &good, sizeof(good));
-    memcpy(bundle + 8, "www\0-v\0A=1", 11);
-    app = (struct bundle_app){"www", EXO_PAGE_SIZE, IMAGE, 8, 11, 2, 1, QUOTA, 1, 0, 1, 0,
-                              3,     OUR_MAC,       ALLOW, 2, 0,  0, 1};
+    memcpy(bundle + STRINGS, "www\0-v\0A=1", 11);
+    app = (struct bundle_app){"www", EXO_PAGE_SIZE, IMAGE, STRINGS, 11, 2, 1, QUOTA, 1, 0, 1, 0,
+                              3,     OUR_MAC,       ALLOW, 2,       0,  0, 1};
     struct exo_filter allow[2] = {mock_mac(OUR_MAC), mock_mac(OUR_MAC)};
     allow[1].value.vlan = EXO_VLAN_TAGGED | 7;
     allow[1].mask.vlan = EXO_VLAN_ALL;
@@ -152,7 +154,7 @@ static bool start_page_is_right(const struct env *child)
                              .allowances = 2};
 
     memset(want.seed, 0x5a, sizeof(want.seed));
-    memcpy(want.strings, bundle + 8, 11);
+    memcpy(want.strings, bundle + STRINGS, 11);
     memcpy(want.allow, bundle + ALLOW, 2 * sizeof(struct exo_filter));
     return page_is(child, EXO_START_ADDRESS, PTE_NX, &want, 0, sizeof(want));
 }
@@ -334,8 +336,8 @@ static void give_rights(const char *rights)
 {
     static const char strings[] = "www\0-v\0FREEHOLD_RIGHTS=";
 
-    memcpy(bundle + 8, strings, sizeof(strings));
-    strcpy(bundle + 8 + sizeof(strings) - 1, rights);
+    memcpy(bundle + STRINGS, strings, sizeof(strings));
+    strcpy(bundle + STRINGS + sizeof(strings) - 1, rights);
     app.strings_size = (uint32_t)(sizeof(strings) + strlen(rights));
 }
 
@@ -350,9 +352,9 @@ static void test_rights(void)
     give_rights("directorys,");
     tap_ok(!right_given(bundle, &app, "directory") && !right_given(bundle, &app, "tables"),
            "a longer word is another");
-    memcpy(bundle + 8, "www\0FREEHOLD_RIGHTS=directory", 30);
+    memcpy(bundle + STRINGS, "www\0FREEHOLD_RIGHTS=directory", 30);
     app.strings_size = 34;
-    memcpy(bundle + 8 + 30, "A=1", 4);
+    memcpy(bundle + STRINGS + 30, "A=1", 4);
     tap_ok(!right_given(bundle, &app, "directory"), "an argument gives no right");
 }
 
@@ -522,6 +524,16 @@ static void test_steward(void)
     CALL(fake_init, ENV_KILL, name.n, 0);
     tap_ok(child_reclaim(name) && !inv_all() && fake_init->used[EXO_R_PAGES] == pages,
            "all of it is taken back");
+    whole.header.apps = BUNDLE_APPS;
+    child =
+        mock_env((name = child_start((char *)&whole, &whole.apps[2], (struct ring){0}, &base)).n);
+    tap_ok(child && child->quota[EXO_R_GATES] * BUNDLE_APPS == EXO_GATES &&
+               child->quota[EXO_R_FILTERS] * BUNDLE_APPS < EXO_FILTERS &&
+               child->quota[EXO_R_GRANTS] * BUNDLE_APPS < EXO_GRANTS,
+           "one of very many may have an even part of gates, filters and grants");
+    CALL(fake_init, ENV_KILL, name.n, 0);
+    child_reclaim(name);
+    whole.header.apps = 3;
     whole.apps[0].pages = used - 2;
     tap_ok(!child_start((char *)&whole, &whole.apps[0], (struct ring){0}, &base).n &&
                strstr(fake_said, "to start it takes"),
