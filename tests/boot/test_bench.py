@@ -9,7 +9,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from freehold_lib import bench_boot, bench_cpu, bench_http, bench_net, bench_size, linux_guest, linux_nginx  # noqa: E402
+from freehold_lib import bench_boot, bench_cpu, bench_http, bench_net, bench_scale, bench_size, linux_guest, linux_nginx  # noqa: E402
 from freehold_lib.errors import FreeholdError  # noqa: E402
 
 
@@ -65,3 +65,9 @@ def test_the_network_is_measured(build, linux):
         figures = {way.name for way in bench_net.WAYS} & run.keys() - {"lost"}
         assert figures and all(run[name] > 0 for name in figures), run
     assert len(report.raw) == 2 * 5
+
+
+def test_applications_are_counted(build):
+    one, few = bench_scale.measure(build, beside=False, counts=(1, 4), counted=("-icount", "shift=3")).raw
+    assert (len(one["pages"]), len(few["pages"])) == (1, 4) and min(few["pages"]) > 50
+    assert 0 < one["request"] < one["boot"] < few["boot"]

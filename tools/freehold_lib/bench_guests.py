@@ -23,7 +23,7 @@ class App(NamedTuple):
 
     name: str
     image: str  # a program of build/apps, or a path
-    host: int  # the last number of its address
+    host: int  # the number of its address in the network
     memory: str = "64M"
     slices: int = 8
     sched: str = "fifo"  # one thread does the work of each of these
@@ -41,7 +41,8 @@ def machine_file(apps: Sequence[App], link: Link, folder: Path, *, memory: int =
     text = ["[machine]", 'name = "bench"', f'memory = "{memory}M"']
     for app in apps:
         text += ["[[app]]", f'name = "{app.name}"', f'image = "{app.image}"', f'memory = "{app.memory}"']
-        text += [f"slices = {app.slices}", f'sched = "{app.sched}"', f'address = "{link.address(app.host)}/24"', f'gateway = "{link.gateway}"']
+        text += [f"slices = {app.slices}", f'sched = "{app.sched}"']
+        text += [f'address = "{link.address(app.host)}/{link.bits}"', f'gateway = "{link.gateway}"']
         settings = ", ".join(f'{name} = "{value}"' for name, value in app.environment.items())
         text += [f"environment = {{ {settings} }}"] if settings else []
     file = folder / "bench.toml"
@@ -51,7 +52,7 @@ def machine_file(apps: Sequence[App], link: Link, folder: Path, *, memory: int =
 
 def linux(program: Path, link: Link, host: int, files: Mapping[str, Path | bytes], folder: Path, *, memory: int = MEMORY, **options) -> Emulator:
     """A Linux guest with a network, not started yet."""
-    arguments = [f"{link.address(host)}/24", link.gateway]
+    arguments = [f"{link.address(host)}/{link.bits}", link.gateway]
     everything = {**linux_guest.modules(), **files}
     more = {**link.card, **_joined(link, options)}
     return linux_guest.boot(program, folder, arguments=arguments, files=everything, memory=memory, **more)
@@ -61,12 +62,12 @@ def _joined(link: Link, options: Mapping) -> dict:
     return {**options, "extra": [*link.card.get("extra", ()), *options.get("extra", ())]}
 
 
-def conditions(wires: Wires, *, beside: bool) -> dict[str, str]:
+def conditions(wires: Wires, *, beside: bool, memory: int = MEMORY) -> dict[str, str]:
     """What belongs beside every figure of a bench."""
     said = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True, text=True, check=True).stdout
     number = re.search(r"version ([0-9.]+)", said)
     found = {
-        "emulator": f"QEMU {number[1] if number else '?'} (q35), one CPU, {MEMORY} MiB, a virtio card",
+        "emulator": f"QEMU {number[1] if number else '?'} (q35), one CPU, {memory} MiB, a virtio card",
         "network": wires.what,
         "host": f"{os.cpu_count()} CPUs, load average {os.getloadavg()[0]:.1f} at the start",
     }

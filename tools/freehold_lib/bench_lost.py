@@ -56,7 +56,7 @@ def _round(clients: set[socket.socket], request: bytes, content: bytes) -> set[s
             except OSError:
                 got = b""
             so_far = key.data + got
-            if got and not _whole(so_far):
+            if got and not whole(so_far):
                 waiting.modify(key.fileobj, selectors.EVENT_READ, so_far)
                 continue
             waiting.unregister(key.fileobj)
@@ -75,7 +75,7 @@ def _end(client: socket.socket) -> None:
     client.close()
 
 
-def _whole(answer: bytes) -> bool:
+def whole(answer: bytes) -> bool:
     head, separator, body = answer.partition(b"\r\n\r\n")
     lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
     return bool(separator) and (not lengths or len(body) >= int(lengths[0].split(b":")[1]))

@@ -38,7 +38,7 @@ def measure(build: Path, *, beside: bool) -> Report:
     with tempfile.TemporaryDirectory(prefix="freehold-") as name:
         image = Path(name) / "size.img"
         app = App("httpd", "httpd", 15, memory="2M")
-        build_machine_image(machine_file([app], Link("10.0.2", {}, {}), Path(name)), folder, image)
+        build_machine_image(machine_file([app], Link("10.0.2.0", {}, {}), Path(name)), folder, image)
         used = in_use(image.read_bytes())
     linux, linux_kernel = None, None
     if beside:

@@ -8,25 +8,31 @@ emulator itself ends each connection and opens another, so that what is measured
 from __future__ import annotations
 
 import os
+from ipaddress import IPv4Address
 from typing import NamedTuple, Sequence
 
 from . import namespace
 from .emulator import DEFAULT_MAC, free_port
+from .errors import FreeholdError
 
 
 class Door(NamedTuple):
     """A port of a guest that clients come to."""
 
     protocol: str  # "tcp" or "udp"
-    host: int  # the last number of the guest's address
+    host: int  # the number of the guest's address in the network
     port: int
 
 
 class Wires:
     """`with Wires() as wires:` what is started within can reach what hangs on its links."""
 
-    def __init__(self, user: bool | None = None):
+    def __init__(self, user: bool | None = None, bits: int = 24):
+        """`bits`: how long the prefix of a link's addresses is; of 16, hosts may have numbers above 255."""
         self.user = os.geteuid() != 0 if user is None else user
+        if self.user and bits != 24:
+            raise FreeholdError("So many addresses take taps, and these take root; run this as root.")
+        self.bits = bits
         self._links = 0
         self._inside = None if self.user else namespace.Namespace()
 
@@ -51,19 +57,21 @@ class Wires:
             ports = {door: free_port(door.protocol) for door in doors}
             # Each guest has a user network for itself; all of them look alike.
             forwards = [(door.protocol, port, f"10.0.2.{door.host}", door.port) for door, port in ports.items()]
-            return Link("10.0.2", {"nic": "virtio", "forwards": forwards}, ports)
-        prefix = f"10.0.{2 + number}"
-        namespace.tap(f"tap{number}", f"{prefix}.2/24")
-        return Link(prefix, {"nic": None, "extra": namespace.card(f"tap{number}", "virtio", DEFAULT_MAC)}, {})
+            return Link("10.0.2.0", {"nic": "virtio", "forwards": forwards}, ports)
+        prefix = f"10.0.{2 + number}.0" if self.bits == 24 else f"10.{number}.0.0"
+        link = Link(prefix, {"nic": None, "extra": namespace.card(f"tap{number}", "virtio", DEFAULT_MAC)}, {}, self.bits)
+        namespace.tap(f"tap{number}", f"{link.gateway}/{self.bits}")
+        return link
 
 
 class Link(NamedTuple):
-    prefix: str  # "10.0.2"
+    prefix: str  # "10.0.2.0"
     card: dict  # for Emulator
     ports: dict[Door, int]  # of this host, in user networking
+    bits: int = 24
 
     def address(self, host: int) -> str:
-        return f"{self.prefix}.{host}"
+        return str(IPv4Address(self.prefix) + host)
 
     @property
     def gateway(self) -> str:
