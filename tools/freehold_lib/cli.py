@@ -14,7 +14,7 @@ import sys
 import traceback
 
 from .bundle import BundleError
-from .commands import bench, clean, ctl, fuzz, gdb, image, logs, mutate, run, sched, setup, size, test, trace
+from .commands import bench, clean, ctl, fuzz, gdb, image, logs, mutate, profile, run, sched, setup, size, test, trace
 from .errors import FreeholdError
 from .machine import MachineError
 
@@ -29,6 +29,7 @@ COMMANDS = {
     "ctl": ctl,
     "sched": sched,
     "trace": trace,
+    "profile": profile,
     "size": size,
     "bench": bench,
     "setup": setup,
@@ -56,6 +57,7 @@ examples:
                                           try scheduling policies on a workload, on the host
   tools/freehold bench cpu                count instructions, beside a Linux guest
   tools/freehold trace                    what its threads did and when, as a picture
+  tools/freehold profile                  where its time goes, as a flame graph
   tools/freehold ctl list                 what runs on it, and what each application holds
 
 exit status: 0 done, 1 something failed, 2 the command line is wrong, 130 Ctrl-C, 143 SIGTERM

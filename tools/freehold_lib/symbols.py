@@ -65,6 +65,12 @@ def symbol_files(machine: Machine, build: Path | str) -> dict[str, Path]:
     return files
 
 
+def functions(elf: Path | str) -> list[tuple[int, int, str]]:
+    """(start, end, name) of each, where it is linked, by address; of those at one place, one. Empty: the file tells none."""
+    found = {symbol.start: symbol for symbol in sorted(_symbols(Path(elf)), key=lambda s: (s.start, s.sized, s.end))}
+    return [(symbol.start, symbol.end, symbol.name) for symbol in found.values()]
+
+
 def symbolise(
     elf: Path | str, addresses: list[int], *, trace: bool = True, moved: int = 0
 ) -> list[str]:
@@ -97,7 +103,7 @@ class Symboliser:
     def __init__(self, files: dict[str, Path]):
         self.files = files
         self._known: dict[tuple, list[str]] = {}
-        self._placed: dict[str, int] = {}
+        self.placed: dict[str, int] = {}  # where each lies, as far as the log has told
 
     def filter(self, lines: Iterable[str]) -> Iterator[str]:
         """Each line, and after it what extra() says."""
@@ -112,7 +118,7 @@ class Symboliser:
         file = self.files.get(who)
         # The kernel tells addresses as the CPU has them: no use before it is known what lies where.
         absolute = speaker == KERNEL
-        moved = self._placed.get(who, 0 if who == KERNEL else None) if absolute else 0
+        moved = self.placed.get(who, 0 if who == KERNEL else None) if absolute else 0
         if not words or not file or moved is None:
             return []
         # The same crash again and again must not cost a process each time.
@@ -129,7 +135,7 @@ class Symboliser:
         for expression in _PLACED:
             match = expression.match(line)
             if match:
-                self._placed[match.groupdict().get("who", KERNEL)] = int(match["at"], 16)
+                self.placed[match.groupdict().get("who", KERNEL)] = int(match["at"], 16)
 
 
 def _address(word: str, absolute: bool, moved: int) -> int:
