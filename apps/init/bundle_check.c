@@ -128,12 +128,12 @@ static const char *clash(const struct bundle_app *apps, uint32_t i)
     return NULL;
 }
 
-/* Is the application that it is under one that has CPUs to hand out, and under no other? */
+/* Is it under nobody, or one of the first, under one that has CPUs to hand out and is under no other? */
 static bool under_ok(const struct bundle_app *apps, uint32_t count, uint32_t i)
 {
     uint32_t under = apps[i].under;
 
-    return !under || (under <= count && apps[under - 1].cpus && !apps[i].cpus);
+    return !under || (i < BUNDLE_UNDER && under <= count && apps[under - 1].cpus && !apps[i].cpus);
 }
 
 const struct bundle_app *bundle_apps(const void *bundle)
@@ -171,7 +171,7 @@ const char *bundle_check(const void *bundle, uint64_t size, uint32_t *at)
         if (!wrong)
             wrong = clash(apps, i);
         if (!wrong && !under_ok(apps, h->apps, i))
-            wrong = "puts an application under one that has no CPU to hand out.";
+            wrong = "puts an application under one that has no CPU to hand out to it.";
         if (wrong) {
             *at = i;
             return wrong;

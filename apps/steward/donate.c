@@ -34,7 +34,7 @@ static uint64_t turn(void)
 {
     uint32_t ready = clients_ready(), busy = 0, next;
 
-    for (uint32_t i = 0; i < BUNDLE_APPS; i++)
+    for (uint32_t i = 0; i < BUNDLE_UNDER; i++)
         if (clients[i].env.n)
             stride_charge(&stride, i, client_ticks(i));
     while ((next = stride_next(&stride, ready, busy)) != STRIDE_NOBODY) {

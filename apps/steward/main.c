@@ -18,14 +18,14 @@ static const char *bundle = (const char *)EXO_BUNDLE_ADDRESS;
 static const struct policy *const policies[] = {&policy_stride, &policy_cores, NULL};
 static const struct policy *policy;
 
-struct client clients[BUNDLE_APPS];
+struct client clients[BUNDLE_UNDER];
 uint64_t steward_cpus;
 
 uint32_t clients_ready(void)
 {
     uint32_t ready = 0;
 
-    for (uint32_t i = 0; i < BUNDLE_APPS; i++) {
+    for (uint32_t i = 0; i < BUNDLE_UNDER; i++) {
         uint32_t slot = EXO_ENV_SLOT(clients[i].env.n);
         if (clients[i].env.n && control->ready[slot / 64] >> slot % 64 & 1)
             ready |= 1u << i;

@@ -35,8 +35,8 @@ static const char *init(const struct bundle_app *apps, uint32_t count, char **wo
 {
     for (; *words; words++) {
         uint32_t i = index_of(apps, count, *words);
-        if (i == count)
-            return "cores takes names of applications, and there is none of that name";
+        if (i == count || i >= BUNDLE_UNDER)
+            return "cores takes names of applications, and none of that name can be under it";
         critical |= 1u << i;
     }
     uint64_t shared = steward_cpus & (steward_cpus - 1); /* without the lowest */
@@ -62,9 +62,9 @@ static void deal(uint32_t which, enum group group)
     static uint32_t turns[CRITICAL + 1];
     uint32_t first = cpu[which] * slices, members = 0, at = turns[group]++;
 
-    for (uint32_t i = 0; i < BUNDLE_APPS; i++)
+    for (uint32_t i = 0; i < BUNDLE_UNDER; i++)
         members += is_of(i, group);
-    for (uint32_t i = 0; i < BUNDLE_APPS; i++)
+    for (uint32_t i = 0; i < BUNDLE_UNDER; i++)
         if (is_of(i, group))
             exo_slice_set(first + at++ % members, clients[i].env);
     for (uint32_t i = members; i < dealt[which]; i++)

@@ -14,7 +14,7 @@ struct client {
     uint32_t weight;
 };
 
-extern struct client clients[BUNDLE_APPS];
+extern struct client clients[BUNDLE_UNDER];
 
 /* CPUs that are the steward's own, a bit each. */
 extern uint64_t steward_cpus;

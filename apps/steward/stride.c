@@ -43,7 +43,7 @@ uint32_t stride_next(struct stride *s, uint32_t ready, uint32_t busy)
     uint32_t best = STRIDE_NOBODY, woken = ready & ~s->ready;
 
     s->ready = ready;
-    for (uint32_t i = 0; i < BUNDLE_APPS; i++) {
+    for (uint32_t i = 0; i < BUNDLE_UNDER; i++) {
         struct stride_client *client = &s->client[i];
         if (!client->here || !(ready >> i & 1))
             continue;

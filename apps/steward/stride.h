@@ -6,7 +6,7 @@
 #include "bundle.h"
 #include "types.h"
 
-#define STRIDE_NOBODY BUNDLE_APPS
+#define STRIDE_NOBODY BUNDLE_UNDER
 
 struct stride_client {
     bool here;
@@ -16,7 +16,7 @@ struct stride_client {
 };
 
 struct stride {
-    struct stride_client client[BUNDLE_APPS];
+    struct stride_client client[BUNDLE_UNDER];
     uint32_t ready; /* who could run when it was last asked, a bit each */
     uint64_t now;   /* the pass of whose turn it was last */
 };

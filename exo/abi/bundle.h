@@ -15,6 +15,7 @@
 #define BUNDLE_MAGIC   0x31646e7562657266ull /* "frebund1" */
 #define BUNDLE_VERSION 6u
 #define BUNDLE_APPS    256u
+#define BUNDLE_UNDER   32u /* of these the first may be under another: a steward has a bit for each */
 #define BUNDLE_ANY_CPU 0xffffu
 #define BUNDLE_CONTROL 1u /* flags: init takes commands over the channel */
 

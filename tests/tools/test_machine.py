@@ -203,6 +203,15 @@ def test_a_wrong_steward(case, errors):
     assert errors("\n".join(lines) + "\n") == [f"m.toml:{said}"]
 
 
+def test_only_the_first_applications_are_under_a_steward(read, errors):
+    other = '[[app]]\nname = "x{}"\nimage = "httpd"\nslices = 1\nmemory = "1M"\n'
+    last = '[[app]]\nname = "z"\nimage = "httpd"\nunder = "steward"\nslices = 1\nmemory = "1M"\n'
+    before = "".join(other.format(i) for i in range(number("BUNDLE_UNDER") - 5))
+    assert read(STEWARD + before + last).apps[-1].under == "steward"
+    (found,) = errors(STEWARD + before + other.format("y") + last)
+    assert found.endswith(": z: `under` is for one of the first 32 applications of the file alone; put it before others.")
+
+
 def test_slices_under_a_steward(errors):
     """They are divided as init does when the steward has ended."""
     third = '[[app]]\nname = "d"\nimage = "httpd"\nunder = "steward"\nslices = 61\n'

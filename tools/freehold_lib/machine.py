@@ -372,7 +372,10 @@ class _Reader:
                 other = whole.setdefault(cpu, table)
                 if other is not table:
                     table.wrong("cpus", f"has {cpu}, which {other.label} has already", index)
-        for app, table in zip(apps, tables):
+        most = number("BUNDLE_UNDER")
+        for place, (app, table) in enumerate(zip(apps, tables)):
+            if app["under"] and place >= most:
+                table.wrong("under", f"is for one of the first {most} applications of the file alone; put it before others")
             if not app["under"]:
                 if app["cpu"] in whole:
                     table.wrong("cpu", f"is {app['cpu']}, which {whole[app['cpu']].label} has whole")

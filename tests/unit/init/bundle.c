@@ -367,6 +367,42 @@ static void test_steward(void)
     tap_ok(!judge(&b, sizeof(b), &at), "applications may be under one that has CPUs");
 }
 
+/* The steward is the first, and who is under it one of the others, which are alike but for their names. */
+static void test_under(void)
+{
+    static struct {
+        struct bundle_header header;
+        struct bundle_app apps[BUNDLE_UNDER + 1];
+        char strings[2];
+    } b;
+    uint32_t at;
+
+    for (uint32_t who = BUNDLE_UNDER - 1; who <= BUNDLE_UNDER; who++) {
+        b.header = (struct bundle_header){
+            BUNDLE_MAGIC, BUNDLE_VERSION, BUNDLE_UNDER + 1, sizeof(b), 0, 0, "test"};
+        strcpy(b.strings, "a");
+        for (uint32_t i = 0; i <= BUNDLE_UNDER; i++) {
+            b.apps[i] = (struct bundle_app){.image_size = IMAGE_SIZE, /* of whatever is there */
+                                            .strings_offset = offsetof(typeof(b), strings),
+                                            .strings_size = 2,
+                                            .argc = 1,
+                                            .pages = 100,
+                                            .slices = i > 0,
+                                            .cpu = BUNDLE_ANY_CPU,
+                                            .cpus = i ? 0 : 2,
+                                            .under = i == who,
+                                            .vcpus = 1};
+            snprintf(b.apps[i].name, sizeof(b.apps[i].name), "a%u", i);
+        }
+        seal(&b);
+        const char *wrong = judge(&b, sizeof(b), &at);
+        if (who < BUNDLE_UNDER)
+            tap_ok(!wrong, "the last application that can be is under another");
+        else
+            tap_ok(wrong && strstr(wrong, "hand out to it") && at == who, "the next cannot");
+    }
+}
+
 static void test_most_strings(void)
 {
     static struct large b;
@@ -450,6 +486,7 @@ int main(void)
     test_flipped();
     test_fields();
     test_steward();
+    test_under();
     test_most_strings();
     test_random(false, ROUNDS);
     test_random(true, ROUNDS / 20);

@@ -9,7 +9,7 @@
 #define TURN 6000000u /* ticks of a turn */
 
 static struct stride stride;
-static uint64_t ticks[BUNDLE_APPS]; /* that each had */
+static uint64_t ticks[BUNDLE_UNDER]; /* that each had */
 
 static void make(const uint32_t *weights, uint32_t count)
 {
