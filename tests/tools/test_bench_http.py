@@ -58,6 +58,13 @@ def test_what_is_beyond_is_told():
     assert not bench_http.table([found(LINUX, 16, 100, 100, 5)], {}).beyond  # nothing is promised of others
 
 
+def test_very_many_connections_are_asked_and_not_measured():
+    report = bench_http.table([found(OURS, 16, 6000, 100), found(LINUX, 16, 1500, 500), Found(OURS, 10000, [], [7])], {})
+    assert report.rows[-1] == ["10000, web", "", "", "", "", "", "", "7"]
+    assert "10000 connections did not answer 7 requests" in report.beyond[-1]
+    assert report.raw[-1] == {"server": "web", "connections": 10000, "lost": 7}
+
+
 def serve(answer):
     """A server that answers the Nth request of a connection with answer(N); None: never."""
 
@@ -115,7 +122,7 @@ def test_clients_find_a_server():
     assert Link("10.0.2.0", {}, {door: 4711}).place(door) == ("127.0.0.1", 4711)
 
 
-@pytest.mark.parametrize("words", [["--connections", "0"], ["--connections", "1,,2"], ["--runs", "0"], ["--seconds", "-1"]])
+@pytest.mark.parametrize("words", [["--connections", "0"], ["--connections", "1,,2"], ["--runs", "0"], ["--seconds", "-1"], ["--open", "20001"]])
 def test_options_that_make_no_sense(words, capsys):
     with pytest.raises(SystemExit):
         cli.parse(["bench", "http", *words])

@@ -5,7 +5,8 @@ A small file is asked for again and again, by wrk, on connections that are kept 
 run a lean server on epoll (tests/bench/linux_http.c), to which the ratios are, and nginx. All servers take
 turns in each run, so that what else the host does meets all of them. A request fails that is answered
 wrongly or not within 2 s, or whose connection breaks; lost are those without an answer, of three on each
-of so many connections that are open at once.
+of so many connections that are open at once. That alone is asked of very many connections at the end,
+of servers that take so many.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import NamedTuple, Sequence
 
 from . import bench_lost, bench_wrk, linux_nginx
 from .bench_guests import TOOK_TO_BOOT, App, conditions, freehold, linux
-from .bench_options import CONNECTIONS, RUNS, SECONDS
+from .bench_options import CONNECTIONS, OPEN, RUNS, SECONDS
 from .bench_table import Table, spread
 from .bench_wire import Door, Wires
 from .prepare import built
@@ -25,7 +26,7 @@ from .terminal import Progress
 from .workspace import ROOT
 
 SUMMARY = "web servers: requests a second and their times"
-OPTIONS = (RUNS, SECONDS, CONNECTIONS)
+OPTIONS = (RUNS, SECONDS, CONNECTIONS, OPEN)
 LINUX = "tests/bench/linux_http"
 SITE = ROOT / "apps/httpd/files"
 PATH = "/icon.svg"
@@ -33,6 +34,7 @@ CONTENT = (SITE / PATH[1:]).read_bytes()
 JUDGED = (16, 256)  # connections at which rates and times are promised
 LATENCY = 0.25  # of the 99th percentile of REFERENCE, at most
 REFERENCE = "epoll"
+AT_LENGTH = 60  # seconds for the answers to very many, which this client alone takes long to ask
 
 
 class Server(NamedTuple):
@@ -40,9 +42,10 @@ class Server(NamedTuple):
     what: str
     host: int  # the last number of its address
     port: int = 80
-    image: str = ""  # an application of ours; "": in the Linux guest
+    image: str = ""  # an application of ours, of 64 MiB; "": in the Linux guest
     promised: float = 0  # times the rate of REFERENCE
     environment: dict[str, str] = {}
+    most: int = 16384  # connections that it takes
 
     @property
     def door(self) -> Door:
@@ -52,8 +55,8 @@ class Server(NamedTuple):
 # As many buffers as a virtio card's rings have, and what a thousand connections have in flight.
 BUFFERS = {"FREEHOLD_NET_BUFFERS": "256/256", "FREEHOLD_NET_MEMORY": "16384"}
 SERVERS = (
-    Server("cheetah", "cheetah", 16, image="cheetah", promised=5, environment={**BUFFERS, "CHEETAH_CLIENTS": "2048"}),
-    Server("httpd", "httpd", 15, image="httpd", promised=3, environment={**BUFFERS, "HTTPD_CONNECTIONS": "256"}),
+    Server("cheetah", "cheetah", 16, image="cheetah", promised=5, environment={**BUFFERS, "CHEETAH_CLIENTS": "16384", "CHEETAH_IDLE_S": "600"}),
+    Server("httpd", "httpd", 15, image="httpd", promised=3, environment={**BUFFERS, "HTTPD_CONNECTIONS": "256", "HTTPD_IDLE_MS": "600000"}, most=256),
     Server(REFERENCE, "Linux, epoll", 15),
     Server("nginx", "Linux, nginx", 15, 81),
 )
@@ -73,7 +76,7 @@ class Found(NamedTuple):
         return sum(run.failed for run in self.runs)
 
 
-def measure(build: Path, *, beside: bool, runs: int, seconds: float, connections: Sequence[int]) -> Table:
+def measure(build: Path, *, beside: bool, runs: int, seconds: float, connections: Sequence[int], open: int) -> Table:
     servers = [server for server in SERVERS if server.image or beside]
     images = [f"apps/{server.image}" for server in servers if server.image]
     folder = built(build, ["uefi/BOOTX64.EFI", "exo/kernel.elf", "apps/init", *images, LINUX])
@@ -82,12 +85,12 @@ def measure(build: Path, *, beside: bool, runs: int, seconds: float, connections
                  "in brackets the least and the greatest", **conditions(wires, beside=beside)}
         if beside:
             about["nginx"] = (linux_nginx.files() and linux_nginx.version())
-        found = _measured(servers, wires, folder, Path(name), runs, seconds, connections)
+        found = _measured(servers, wires, folder, Path(name), runs, seconds, connections, open)
     return table(found, about)
 
 
 def _measured(
-    servers: list[Server], wires: Wires, build: Path, folder: Path, runs: int, seconds: float, connections: Sequence[int]
+    servers: list[Server], wires: Wires, build: Path, folder: Path, runs: int, seconds: float, connections: Sequence[int], many: int
 ) -> list[Found]:
     found = [Found(server, count, [], []) for count in connections for server in servers]
     ours = [server for server in servers if server.image]
@@ -115,6 +118,10 @@ def _measured(
                     place = places[one.server.name]
                     one.runs.append(bench_wrk.run(_url(place), one.connections, seconds))
                     one.lost.append(bench_lost.count(place, PATH, CONTENT, one.connections))
+            for server in [server for server in servers if 0 < many <= server.most]:
+                progress.update(f"{many} connections open at once, {server.what}")
+                lost = bench_lost.count(places[server.name], PATH, CONTENT, many, patience=AT_LENGTH)
+                found.append(Found(server, many, [], [lost]))
         finally:
             for machine in machines:
                 machine.stop()
@@ -138,21 +145,22 @@ def _files() -> dict[str, Path | bytes]:
 
 def table(found: list[Found], about: dict[str, str]) -> Table:
     columns = ["connections, server", "requests/s", "to epoll", "p50, µs", "p99, µs", "to epoll", "failed", "lost"]
-    references = {one.connections: one for one in found if one.server.name == REFERENCE}
+    references = {one.connections: one for one in found if one.server.name == REFERENCE and one.runs}
     rows, raw = [], []
     for one in found:
         reference = references.get(one.connections)
-        rows.append([
-            f"{one.connections}, {one.server.what}",
+        measured = [
             spread([run.rate for run in one.runs]),
             _ratio(one, reference, "rate"),
             spread([run.p50 for run in one.runs]),
             spread([run.p99 for run in one.runs]),
             _ratio(one, reference, "p99"),
             f"{one.failed:,}",
-            f"{sum(one.lost):,}",
-        ])
+        ] if one.runs else [""] * 6
+        rows.append([f"{one.connections}, {one.server.what}", *measured, f"{sum(one.lost):,}"])
         about_it = {"server": one.server.name, "connections": one.connections}
+        if not one.runs:
+            raw.append({**about_it, "lost": one.lost[0]})
         raw += [{**about_it, **run._asdict(), "lost": lost} for run, lost in zip(one.runs, one.lost)]
     beyond = [sentence for one in found if one.server.promised for sentence in _missed(one, references.get(one.connections))]
     return Table("http", about, columns, rows, beyond, raw)
@@ -167,7 +175,7 @@ def _ratio(one: Found, reference: Found | None, figure: str) -> str:
 def _missed(one: Found, reference: Found | None) -> list[str]:
     where = f"{one.server.what} at {one.connections} connections"
     sentences = []
-    if reference and one.connections in JUDGED:
+    if reference and one.runs and one.connections in JUDGED:
         if one.middle("rate") < one.server.promised * reference.middle("rate"):
             sentences.append(f"{where} answers less than {one.server.promised:g} times as many requests as epoll on Linux.")
         if one.middle("p99") > LATENCY * reference.middle("p99"):

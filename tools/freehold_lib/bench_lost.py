@@ -3,28 +3,36 @@
 
 wrk counts answers that are late or wrong, but not those that never come, so one connection may starve
 unseen. Here all connections are open at the same time, each asks, and all must be answered before they
-ask again.
+ask again. Of very many, WAVE ask at a time, or what is measured is how often packets of a burst are sent again.
 """
 
 from __future__ import annotations
 
+import resource
 import selectors
 import socket
 import struct
 import time
 
+from .errors import FreeholdError
+
 PATIENCE = 5.0  # seconds for the answers to all of them
 ROUNDS = 3
+WAVE = 128
+MANY = 1024  # are asked all at once, as wrk does
+OTHERS = 200  # files
 
 
-def count(place: tuple[str, int], path: str, content: bytes, connections: int, rounds: int = ROUNDS) -> int:
+def count(place: tuple[str, int], path: str, content: bytes, connections: int, rounds: int = ROUNDS, patience: float = 0) -> int:
     """Of that many requests on each of the connections, those that were not answered with `content`."""
+    need_files(connections)
     request = f"GET {path} HTTP/1.1\r\nHost: {place[0]}\r\n\r\n".encode()
-    clients = {_connecting(place) for _ in range(connections)}
+    clients = _connected(place, connections, patience or PATIENCE)
     answered = 0
     try:
         for _ in range(rounds):
-            clients = _round(clients, request, content)
+            waves = [clients] if len(clients) <= MANY else [clients[at : at + WAVE] for at in range(0, len(clients), WAVE)]
+            clients = [client for wave in waves for client in _round(wave, request, content, patience or PATIENCE)]
             answered += len(clients)
     finally:
         for client in clients:
@@ -32,19 +40,46 @@ def count(place: tuple[str, int], path: str, content: bytes, connections: int, r
     return rounds * connections - answered
 
 
-def _connecting(place: tuple[str, int]) -> socket.socket:
-    client = socket.socket()
-    client.setblocking(False)
-    client.connect_ex(place)
-    return client
+def need_files(count: int) -> None:
+    """Have room for so many connections, beside what else is open; what is started now has it, too."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if now < count + OTHERS:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (count + OTHERS, max(count + OTHERS, most)))
+        except (OSError, ValueError) as error:
+            raise FreeholdError(f"This host allows {most} open files, too few for {count} connections.") from error
 
 
-def _round(clients: set[socket.socket], request: bytes, content: bytes) -> set[socket.socket]:
+def _connected(place: tuple[str, int], connections: int, patience: float) -> list[socket.socket]:
+    """Those that were made: WAVE at a time, as what a listener's queue does not hold is tried again much later."""
+    made: list[socket.socket] = []
+    deadline = time.monotonic() + patience
+    for first in range(0, connections, WAVE):
+        waiting = selectors.DefaultSelector()
+        for _ in range(min(WAVE, connections - first)):
+            client = socket.socket()
+            client.setblocking(False)
+            client.connect_ex(place)
+            waiting.register(client, selectors.EVENT_WRITE)
+        while waiting.get_map() and (left := deadline - time.monotonic()) > 0:
+            for key, _ in waiting.select(left):
+                waiting.unregister(key.fileobj)
+                if key.fileobj.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                    key.fileobj.close()
+                else:
+                    made.append(key.fileobj)
+        for key in list(waiting.get_map().values()):
+            key.fileobj.close()
+        waiting.close()
+    return made
+
+
+def _round(clients: list[socket.socket], request: bytes, content: bytes, patience: float) -> set[socket.socket]:
     """Each asks once; those that were answered. The others are closed."""
     waiting, good = selectors.DefaultSelector(), set()
     for client in clients:
         waiting.register(client, selectors.EVENT_WRITE, b"")
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while waiting.get_map() and (left := deadline - time.monotonic()) > 0:
         for key, events in waiting.select(left):
             try:
@@ -63,7 +98,7 @@ def _round(clients: set[socket.socket], request: bytes, content: bytes) -> set[s
             if got and so_far.startswith(b"HTTP/1.1 200 ") and so_far.endswith(b"\r\n\r\n" + content):
                 good.add(key.fileobj)
     waiting.close()
-    for client in clients - good:
+    for client in set(clients) - good:
         _end(client)
     return good
 

@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 import re
-import resource
 from typing import NamedTuple
 
+from .bench_lost import need_files
 from .errors import FreeholdError
 from .process import output_of
 from .workspace import ROOT
 
 SCRIPT = ROOT / "tests/bench/wrk.lua"
 GIVEN_UP = 2  # seconds after which a request without an answer has failed
-FILES = 4096
 _LINE = re.compile(r"^bench " + " ".join(rf"{name} (?P<{name}>\d+)" for name in (
     "requests", "us", "p50", "p99", "connect", "read", "write", "status", "timeout")) + "$", re.M)
 
@@ -27,9 +26,7 @@ class Run(NamedTuple):
 
 def run(url: str, connections: int, seconds: float) -> Run:
     """The time is rounded to whole seconds, of which wrk takes one at least."""
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if most[0] < FILES:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, max(FILES, most[1])))
+    need_files(connections)
     command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", f"--timeout={GIVEN_UP}s"]
     _, said = output_of([*command, "-s", str(SCRIPT), url])
     return read(said)
