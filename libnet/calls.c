@@ -72,25 +72,17 @@ static long socket_vector(void *object, const struct iovec *part, int count, boo
     return transfer(object, &a, out);
 }
 
-static void give_name(const struct sockaddr_in *name, void *to, socklen_t *length)
-{
-    if (!to || !length)
-        return;
-    memcpy(to, name, *length < sizeof(*name) ? *length : sizeof(*name));
-    *length = sizeof(*name);
-}
-
 static long send_to(struct net_socket *s, const struct net_vector *v, int flags, const void *name,
                     socklen_t name_length)
 {
-    struct sockaddr_in to;
+    struct socket_name to;
     struct attempt a = {.vector = *v, .flags = flags};
-    long error;
 
     if (flags & MSG_OOB)
         return -EOPNOTSUPP;
     if (name && !s->stream) {
-        if (!socket_address(name, name_length, &to, &error))
+        long error = socket_name_read(s, name, name_length, &to);
+        if (error)
             return error;
         a.address = &to;
     }
@@ -99,14 +91,14 @@ static long send_to(struct net_socket *s, const struct net_vector *v, int flags,
 
 static long receive_from(struct net_socket *s, struct attempt *a, void *name, socklen_t *length)
 {
-    struct sockaddr_in from;
+    struct socket_name from;
 
     if (a->flags & (MSG_OOB | MSG_ERRQUEUE))
         return -EOPNOTSUPP;
     a->address = s->stream ? NULL : &from;
     long result = receive_locked(s, a);
     if (result >= 0 && a->address)
-        give_name(&from, name, length);
+        socket_name_give(s, &from, name, length);
     else if (result >= 0 && length)
         *length = 0;
     return result;
@@ -213,13 +205,13 @@ static long open_socket(int domain, int type, int protocol)
 {
     bool stream = (type & 0xf) == SOCK_STREAM;
 
-    if (domain != AF_INET)
+    if (domain != AF_INET && domain != AF_INET6)
         return -EAFNOSUPPORT;
     if (!stream && (type & 0xf) != SOCK_DGRAM)
         return -ESOCKTNOSUPPORT;
     if (protocol && protocol != (stream ? IPPROTO_TCP : IPPROTO_UDP))
         return -EPROTONOSUPPORT;
-    struct net_socket *s = socket_new(stream);
+    struct net_socket *s = socket_new(stream, domain == AF_INET6);
     if (!s)
         return -ENFILE;
     s->nonblocking = type & SOCK_NONBLOCK;
@@ -258,7 +250,7 @@ static long accept_socket(struct net_socket *s, void *name, socklen_t *length, i
         return fd; /* it stays in the queue */
     struct net_socket *child = tcp_socket_accept(s);
     child->nonblocking = flags & SOCK_NONBLOCK;
-    give_name(&child->peer, name, length);
+    socket_name_give(child, &child->peer, name, length);
     return fd;
 }
 
@@ -276,20 +268,18 @@ static long try_connect(struct net_socket *s, struct attempt *a)
 
 static long connect_socket(struct net_socket *s, const void *name, socklen_t length)
 {
-    struct sockaddr_in to;
+    struct socket_name to;
     struct attempt a = {0};
-    long error;
 
     if (!s->stream && name && length >= sizeof(sa_family_t) &&
-        ((const struct sockaddr *)name)->sa_family == AF_UNSPEC) {
-        to = (struct sockaddr_in){.sin_family = AF_UNSPEC};
-        return udp_socket_connect(s, &to);
-    }
-    if (!socket_address(name, length, &to, &error))
-        return error;
+        ((const struct sockaddr *)name)->sa_family == AF_UNSPEC)
+        return udp_socket_connect(s, NULL);
+    long result = socket_name_read(s, name, length, &to);
+    if (result)
+        return result;
     if (!s->stream)
         return udp_socket_connect(s, &to);
-    long result = tcp_socket_connect(s, &to);
+    result = tcp_socket_connect(s, &to);
     if (result != -EINPROGRESS || s->nonblocking)
         return result;
     result = socket_repeat(s, try_connect, &a, s->snd_timeout);
@@ -298,10 +288,10 @@ static long connect_socket(struct net_socket *s, const void *name, socklen_t len
 
 static long bind_socket(struct net_socket *s, const void *name, socklen_t length)
 {
-    struct sockaddr_in to;
-    long error;
+    struct socket_name to;
+    long error = socket_name_read(s, name, length, &to);
 
-    if (!socket_address(name, length, &to, &error))
+    if (error)
         return error;
     if (!socket_local_ok(&to))
         return -EADDRNOTAVAIL;
@@ -312,7 +302,7 @@ static long peer_name(struct net_socket *s, void *name, socklen_t *length)
 {
     if (s->state != SOCKET_CONNECTED)
         return -ENOTCONN;
-    give_name(&s->peer, name, length);
+    socket_name_give(s, &s->peer, name, length);
     return 0;
 }
 
@@ -359,7 +349,7 @@ static long socket_call(long n, struct net_socket *s, long b, long c, long d, lo
     case SYS_shutdown:
         return shut(s, b);
     case SYS_getsockname:
-        give_name(&s->local, (void *)b, (socklen_t *)c);
+        socket_name_give(s, &s->local, (void *)b, (socklen_t *)c);
         return 0;
     case SYS_getpeername:
         return peer_name(s, (void *)b, (socklen_t *)c);

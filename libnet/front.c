@@ -12,6 +12,8 @@
  *       or the list's head, does point to it. A slot that was given back points to nothing (pools.c)
  *   F2  a walk over the list, where guesses failed, corrects those that it passes
  *
+ * IPv4 alone: connections over IPv6 are found by lwIP's own walk.
+ *
  * Under net_lock, and never while lwIP itself is on its way through the list.
  */
 #include <stdlib.h>
@@ -67,6 +69,7 @@ static bool read_name(const uint8_t *frame, uint32_t length, struct name *name)
 static bool matches(const struct tcp_pcb *pcb, const struct name *name)
 {
     return pcb->remote_port == name->remote_port && pcb->local_port == name->local_port &&
+           IP_IS_V4_VAL(pcb->remote_ip) &&
            ip4_addr_get_u32(ip_2_ip4(&pcb->remote_ip)) == name->remote &&
            ip4_addr_get_u32(ip_2_ip4(&pcb->local_ip)) == name->local;
 }

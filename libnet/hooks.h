@@ -11,4 +11,10 @@ uint32_t net_tcp_isn(const ip_addr_t *local, uint16_t local_port, const ip_addr_
 
 #define LWIP_HOOK_TCP_ISN net_tcp_isn
 
+/* ip6.c */
+struct netif;
+const ip6_addr_t *net_gateway6(struct netif *netif, const ip6_addr_t *to);
+
+#define LWIP_HOOK_ND6_GET_GW net_gateway6
+
 #endif

@@ -5,6 +5,8 @@
  * ISN = M + F(local address, local port, remote address, remote port, secret), where M ticks every
  * 4 microseconds and F is SipHash-2-4 (Aumasson and Bernstein, 2012), a keyed hash.
  */
+#include <string.h>
+
 #include "hooks.h"
 #include "libos.h"
 #include "net.h"
@@ -60,9 +62,16 @@ uint64_t net_siphash(const uint64_t key[2], const uint64_t *words, unsigned coun
 uint32_t net_tcp_isn(const ip_addr_t *local, uint16_t local_port, const ip_addr_t *remote,
                      uint16_t remote_port)
 {
-    const uint64_t words[2] = {(uint64_t)ip4_addr_get_u32(ip_2_ip4(local)) << 32 |
-                                   ip4_addr_get_u32(ip_2_ip4(remote)),
-                               (uint64_t)local_port << 16 | remote_port};
+    uint64_t words[5] = {(uint64_t)local_port << 16 | remote_port};
+    unsigned count = 2;
 
-    return (uint32_t)(time_ns() / 4000) + (uint32_t)net_siphash(secret, words, 2);
+    if (IP_IS_V6(local)) {
+        memcpy(&words[1], ip_2_ip6(local)->addr, 16);
+        memcpy(&words[3], ip_2_ip6(remote)->addr, 16);
+        count = 5;
+    } else {
+        words[1] =
+            (uint64_t)ip4_addr_get_u32(ip_2_ip4(local)) << 32 | ip4_addr_get_u32(ip_2_ip4(remote));
+    }
+    return (uint32_t)(time_ns() / 4000) + (uint32_t)net_siphash(secret, words, count);
 }

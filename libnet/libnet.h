@@ -7,6 +7,8 @@
  *
  *   FREEHOLD_ADDRESS      10.0.2.15/24, or dhcp; without it there is no network
  *   FREEHOLD_GATEWAY      10.0.2.2; may be missing, then only the own subnet is reached
+ *   FREEHOLD_ADDRESS6     fd00::15/64; without it there is no IPv6
+ *   FREEHOLD_GATEWAY6     fd00::1, or a link-local address as fe80::1; may be missing
  *   FREEHOLD_NET_BUFFERS  64/64: buffers to receive and to send, each 2 to 256, even; 2 KiB each
  *   FREEHOLD_NET_MEMORY   256: KiB that data in flight may take beside them, never more than half of
  *                         what the quota has left at the start, and as much for connections, never
@@ -14,7 +16,7 @@
  *
  * Sockets: socket bind listen accept accept4 connect send sendto sendmsg recv recvfrom recvmsg
  * shutdown getsockname getpeername setsockopt getsockopt, and read write readv writev poll close
- * fcntl(O_NONBLOCK) ioctl(FIONBIO, FIONREAD): IPv4, TCP and UDP. docs/design/network.md says what
+ * fcntl(O_NONBLOCK) ioctl(FIONBIO, FIONREAD): IPv4 and IPv6, TCP and UDP. docs/design/network.md says what
  * differs from Linux.
  */
 #ifndef LIBNET_H
@@ -33,7 +35,7 @@ struct net_stats {
 
     uint64_t rx_packets, rx_bytes;
     uint64_t rx_malformed; /* dropped before lwIP: too short, or fields that make no sense */
-    uint64_t rx_foreign;   /* dropped before lwIP: neither IPv4 nor ARP */
+    uint64_t rx_foreign;   /* dropped before lwIP: neither IPv4 nor ARP, nor IPv6 where it is on */
     uint64_t rx_copied;    /* packets copied because few receive buffers were left */
     uint64_t rx_no_memory; /* dropped: no memory to copy them */
     uint64_t rx_dropped;   /* dropped by the kernel: no buffer posted */

@@ -57,7 +57,6 @@
 
 /* --- IP */
 #define LWIP_IPV4                1
-#define LWIP_IPV6                0
 #define IP_FORWARD               0
 #define IP_REASSEMBLY            1
 #define IP_REASS_MAX_PBUFS       16 /* a fragment may hold a ring buffer for 15 s: few of them */
@@ -71,6 +70,26 @@
 #define LWIP_DHCP                1
 #define LWIP_DHCP_DOES_ACD_CHECK 0 /* would hold the address back for seconds */
 #define LWIP_ACD                 0
+
+/* --- IPv6: addresses and gateway come from the machine file, never from the network. What asks the network
+ * for them, or is sent from no address or in an extension header, is what the kernel's filters refuse
+ * (tools/freehold_lib/filters.py), and is left out. */
+#define LWIP_IPV6                     1
+#define LWIP_IPV6_NUM_ADDRESSES       2 /* link-local, and the one of the machine file */
+#define LWIP_IPV6_SCOPES              0 /* there is one link; a zone would make each address larger */
+#define LWIP_IPV6_AUTOCONFIG          0
+#define LWIP_IPV6_SEND_ROUTER_SOLICIT 0
+#define LWIP_IPV6_DUP_DETECT_ATTEMPTS 0
+#define LWIP_IPV6_MLD                 0
+#define LWIP_IPV6_REASS               0
+#define LWIP_IPV6_FRAG                0
+#define LWIP_ND6_NUM_NEIGHBORS        ARP_TABLE_SIZE
+#define LWIP_ND6_NUM_DESTINATIONS     ARP_TABLE_SIZE
+#define LWIP_ND6_NUM_PREFIXES         1
+#define LWIP_ND6_NUM_ROUTERS          1
+#define LWIP_ND6_ALLOW_RA_UPDATES     0
+#define LWIP_ND6_QUEUEING                                                                          \
+    0 /* one packet waits for an address: lwIP miscounts more when memory is out */
 
 /* --- UDP */
 #define LWIP_UDP     1

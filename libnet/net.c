@@ -240,6 +240,7 @@ static const char *start(const struct net_settings *settings)
         return "memory is out";
     netif_set_hostname(&net_card, libos_name());
     netif_set_status_callback(&net_card, tell_address);
+    net_ip6_start(settings);
     if (settings->dhcp) {
         console_printf("network: asking for an address by DHCP\n");
         return dhcp_start(&net_card) == ERR_OK ? NULL : "DHCP cannot be started";
@@ -270,8 +271,9 @@ __attribute__((constructor)) void libnet_start(void);
 void libnet_start(void)
 {
     const struct net_settings_text text = {
-        libos_setting("FREEHOLD_ADDRESS"), libos_setting("FREEHOLD_GATEWAY"),
-        libos_setting("FREEHOLD_NET_BUFFERS"), libos_setting("FREEHOLD_NET_MEMORY")};
+        libos_setting("FREEHOLD_ADDRESS"),     libos_setting("FREEHOLD_GATEWAY"),
+        libos_setting("FREEHOLD_NET_BUFFERS"), libos_setting("FREEHOLD_NET_MEMORY"),
+        libos_setting("FREEHOLD_ADDRESS6"),    libos_setting("FREEHOLD_GATEWAY6")};
     struct net_settings settings;
     char wrong[160];
     const char *why = NULL;

@@ -41,6 +41,12 @@ bool net_card_open(uint64_t mac, uint32_t rx_buffers);    /* locked. False: memo
 bool net_card_receive(void);                              /* locked; true: there was a packet */
 bool net_frame_ok(const uint8_t *frame, uint32_t length); /* counts what it refuses */
 
+/* --- ip6.c: locked */
+struct net_settings;
+void net_ip6_start(const struct net_settings *settings);
+bool net_ip6_on(void);
+bool net_ip6_ok(const uint8_t *packet, uint32_t length); /* may lwIP see it? */
+
 /* --- memory.c: locked */
 extern size_t net_memory_used, net_memory_limit;
 bool net_memory_low(void); /* an eighth is kept for what must go on: acknowledgements and ends */

@@ -54,7 +54,7 @@ static bool ipv4_ok(const uint8_t *packet, uint32_t length)
 /*
  * Two places of lwIP 2.2.1 read on without a look at the length: etharp_input all 28 bytes of an
  * ARP packet (RFC 826 gives the fields), and ip4_input the port of a datagram that is for somebody
- * else, in case it is DHCP. Frames too short for that are dropped here.
+ * else, in case it is DHCP. Frames too short for that are dropped here. IPv6: ip6.c.
  */
 bool net_frame_ok(const uint8_t *frame, uint32_t length)
 {
@@ -68,6 +68,9 @@ bool net_frame_ok(const uint8_t *frame, uint32_t length)
     } else if (type == ETHTYPE_ARP) {
         if (rest >= ARP_LENGTH && word16(body) == 1 && word16(body + 2) == ETHTYPE_IP &&
             body[4] == 6 && body[5] == 4)
+            return true;
+    } else if (type == ETHTYPE_IPV6 && net_ip6_on()) {
+        if (net_ip6_ok(body, rest))
             return true;
     } else if (length >= SIZEOF_ETH_HDR) {
         net_card_stats.rx_foreign++;

@@ -140,6 +140,26 @@ static long set_ip(struct net_socket *s, int name, int value)
     }
 }
 
+static long set_ip6(struct net_socket *s, int name, int value)
+{
+    if (!s->v6)
+        return -ENOPROTOOPT;
+    switch (name) {
+    case IPV6_V6ONLY: /* what binds the socket comes later */
+        if (s->local.port)
+            return -EINVAL;
+        s->v6only = value != 0;
+        ip_addr_copy(s->local.address, *socket_any(s));
+        return 0;
+    case IPV6_UNICAST_HOPS:
+        return set_ip(s, IP_TTL, value);
+    case IPV6_TCLASS:
+        return set_ip(s, IP_TOS, value);
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
 long socket_set_option(struct net_socket *s, int level, int name, const void *value,
                        socklen_t length)
 {
@@ -165,6 +185,8 @@ long socket_set_option(struct net_socket *s, int level, int name, const void *va
         return set_tcp(s, name, number);
     case IPPROTO_IP:
         return set_ip(s, name, number);
+    case IPPROTO_IPV6:
+        return set_ip6(s, name, number);
     default:
         return -ENOPROTOOPT;
     }
@@ -193,7 +215,7 @@ static long get_socket(struct net_socket *s, int name)
     case SO_TYPE:
         return s->stream ? SOCK_STREAM : SOCK_DGRAM;
     case SO_DOMAIN:
-        return AF_INET;
+        return s->v6 ? AF_INET6 : AF_INET;
     case SO_PROTOCOL:
         return s->stream ? IPPROTO_TCP : IPPROTO_UDP;
     case SO_ACCEPTCONN:
@@ -244,6 +266,16 @@ static long get_ip(struct net_socket *s, int name)
     return name == IP_TTL ? pcb->ttl : name == IP_TOS ? pcb->tos : -ENOPROTOOPT;
 }
 
+static long get_ip6(struct net_socket *s, int name)
+{
+    if (!s->v6)
+        return -ENOPROTOOPT;
+    return name == IPV6_V6ONLY         ? s->v6only
+           : name == IPV6_UNICAST_HOPS ? get_ip(s, IP_TTL)
+           : name == IPV6_TCLASS       ? get_ip(s, IP_TOS)
+                                       : -ENOPROTOOPT;
+}
+
 static long give(const void *from, size_t size, void *value, socklen_t *length)
 {
     if (*length > size)
@@ -286,6 +318,9 @@ long socket_get_option(struct net_socket *s, int level, int name, void *value, s
         break;
     case IPPROTO_IP:
         result = get_ip(s, name);
+        break;
+    case IPPROTO_IPV6:
+        result = get_ip6(s, name);
         break;
     default:
         return -ENOPROTOOPT;

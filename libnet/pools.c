@@ -17,6 +17,7 @@
 #include "lwip/ip4_frag.h"
 #include "lwip/memp.h"
 #include "lwip/netif.h"
+#include "lwip/priv/nd6_priv.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/prot/etharp.h"
 #include "lwip/etharp.h"

@@ -2,6 +2,7 @@
 /* settings.c - FREEHOLD_ADDRESS and its kin, from text to numbers. */
 #include "settings.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,6 +65,37 @@ static bool read_gateway(const char *text, struct net_settings *s)
            (s->dhcp || ((s->gateway ^ s->address) & s->netmask) == 0);
 }
 
+/* Can a host have this address, beside its link-local one? RFC 4291, section 2.4: not ::/8, which has the
+ * unspecified one, loopback and the mapped ones; not fe80::/10; not ff00::/8. */
+static bool host_address6(const uint8_t a[16])
+{
+    return a[0] && a[0] != 0xff && !(a[0] == 0xfe && (a[1] & 0xc0) == 0x80);
+}
+
+static bool read_address6(const char *text, struct net_settings *s)
+{
+    char address[INET6_ADDRSTRLEN];
+    const char *bits = strchr(text, '/');
+
+    if (!bits || strcmp(bits, "/64") || (size_t)(bits - text) >= sizeof(address))
+        return false;
+    memcpy(address, text, (size_t)(bits - text));
+    address[bits - text] = 0;
+    s->has_address6 = inet_pton(AF_INET6, address, s->address6) == 1 && host_address6(s->address6);
+    return s->has_address6;
+}
+
+static bool read_gateway6(const char *text, struct net_settings *s)
+{
+    static const uint8_t link_local[8] = {0xfe, 0x80};
+
+    s->has_gateway6 = s->has_address6 && inet_pton(AF_INET6, text, s->gateway6) == 1 &&
+                      (!memcmp(s->gateway6, link_local, sizeof(link_local)) ||
+                       (!memcmp(s->gateway6, s->address6, 8) &&
+                        memcmp(s->gateway6, s->address6, sizeof(s->address6)) != 0));
+    return s->has_gateway6;
+}
+
 static bool buffers_ok(uint32_t count)
 {
     return count >= 2 && count <= 256 && count % 2 == 0;
@@ -104,6 +136,12 @@ bool net_settings_read(const struct net_settings_text *text, struct net_settings
     if (text->gateway && !read_gateway(text->gateway, s))
         return refuse(why, size, "FREEHOLD_GATEWAY", text->gateway,
                       "a host's address in the subnet of FREEHOLD_ADDRESS, like 10.0.2.2");
+    if (text->address6 && !read_address6(text->address6, s))
+        return refuse(why, size, "FREEHOLD_ADDRESS6", text->address6,
+                      "a host's IPv6 address and 64 bits of prefix, like fd00::15/64");
+    if (text->gateway6 && !read_gateway6(text->gateway6, s))
+        return refuse(why, size, "FREEHOLD_GATEWAY6", text->gateway6,
+                      "another address of FREEHOLD_ADDRESS6's prefix, or link-local, like fe80::1");
     if (text->buffers && !read_buffers(text->buffers, s))
         return refuse(why, size, "FREEHOLD_NET_BUFFERS", text->buffers,
                       "two even numbers from 2 to 256, like 64/64");

@@ -11,13 +11,16 @@
 struct net_settings {
     bool dhcp;
     uint32_t address, netmask, gateway; /* host order; gateway 0: none */
+    bool has_address6, has_gateway6;
+    uint8_t address6[16], gateway6[16]; /* the prefix has 64 bits */
     uint32_t rx_buffers, tx_buffers;
     uint32_t memory; /* bytes */
 };
 
-/* The texts of FREEHOLD_ADDRESS, _GATEWAY, _NET_BUFFERS and _NET_MEMORY; NULL: not there. */
+/* The texts of FREEHOLD_ADDRESS, _GATEWAY, _NET_BUFFERS, _NET_MEMORY, _ADDRESS6 and _GATEWAY6; NULL: not
+ * there. */
 struct net_settings_text {
-    const char *address, *gateway, *buffers, *memory;
+    const char *address, *gateway, *buffers, *memory, *address6, *gateway6;
 };
 
 /* False: `why` has a sentence that names the setting and what it should look like. */

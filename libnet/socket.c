@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * socket.c - sockets: made, waited for, freed; addresses and errors between lwIP and POSIX.
+ * socket.c - sockets: made, waited for, freed; errors between lwIP and POSIX.
  *
  * S1 to S3: socket.h.
  */
@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
-
-#include "lwip/netif.h"
 
 #include "event.h"
 #include "net.h"
@@ -26,7 +24,7 @@ uint32_t net_sockets_open;
 /* All that were made, to find those that starve. */
 static struct net_socket *chunks[SOCKETS_MAX / MADE_AT_ONCE];
 
-struct net_socket *socket_new(bool stream)
+struct net_socket *socket_new(bool stream, bool v6)
 {
     if (!free_sockets && made < SOCKETS_MAX) {
         struct net_socket *chunk = calloc(MADE_AT_ONCE, sizeof(*chunk));
@@ -44,7 +42,8 @@ struct net_socket *socket_new(bool stream)
         return NULL;
     free_sockets = s->next;
     *s = (struct net_socket){.word = s->word, .open = true, .stream = stream};
-    s->local.sin_family = s->peer.sin_family = AF_INET;
+    s->v6 = v6;
+    ip_addr_copy(s->local.address, *socket_any(s));
     net_sockets_open++;
     return s;
 }
@@ -125,7 +124,7 @@ long socket_repeat(struct net_socket *s, long (*try)(struct net_socket *, struct
     return result < 0 && a->done ? (long)a->done : result;
 }
 
-/* --- addresses and errors ----------------------------------------------------------------------
+/* --- errors and ports ----------------------------------------------------------------------------
  */
 
 int socket_error(err_t error)
@@ -150,44 +149,6 @@ int socket_error(err_t error)
     };
 
     return error >= 0 || -error >= (int)sizeof(table) ? 0 : table[-error];
-}
-
-bool socket_address(const void *address, socklen_t length, struct sockaddr_in *to, long *error)
-{
-    if (!address || length < sizeof(*to)) {
-        *error = -EINVAL;
-        return false;
-    }
-    memcpy(to, address, sizeof(*to));
-    if (to->sin_family != AF_INET) {
-        *error = -EAFNOSUPPORT;
-        return false;
-    }
-    return true;
-}
-
-void socket_name(struct sockaddr_in *to, const ip_addr_t *address, uint16_t port)
-{
-    memset(to, 0, sizeof(*to));
-    to->sin_family = AF_INET;
-    to->sin_addr.s_addr = ip4_addr_get_u32(ip_2_ip4(address));
-    to->sin_port = htons(port);
-}
-
-/* May a socket be bound to it? */
-bool socket_local_ok(const struct sockaddr_in *address)
-{
-    uint32_t a = address->sin_addr.s_addr;
-    struct netif *netif;
-
-    if (a == htonl(INADDR_ANY))
-        return true;
-    NETIF_FOREACH(netif)
-    {
-        if (ip4_addr_get_u32(netif_ip4_addr(netif)) == a)
-            return true;
-    }
-    return false;
 }
 
 /* RFC 6056, section 3.3.1: anywhere in the dynamic range, then the next ones. */

@@ -2,7 +2,7 @@
 /*
  * socket.h - one socket, as the files that make up the BSD socket layer see it.
  *
- * socket.c has the table, names and life; tcp_socket.c and udp_socket.c what differs; options.c
+ * socket.c has the table and life; address.c names; tcp_socket.c and udp_socket.c what differs; options.c
  * setsockopt() and getsockopt(); calls.c the system calls.
  *
  *   S1  `ready` says what poll() may report; socket_changed() alone computes it, after each change
@@ -30,10 +30,15 @@ enum socket_state {
     SOCKET_ENDED,     /* TCP: reset, refused, timed out or closed by both */
 };
 
+struct socket_name {
+    ip_addr_t address;
+    uint16_t port;
+};
+
 struct datagram {
     struct datagram *next;
     struct pbuf *packet;
-    struct sockaddr_in from;
+    struct socket_name from;
 };
 
 struct net_socket {
@@ -43,6 +48,8 @@ struct net_socket {
     uint32_t users;          /* threads asleep here */
     bool open;               /* has a descriptor, or waits to be accepted */
     bool stream;             /* TCP */
+    bool v6;                 /* of AF_INET6 */
+    bool v6only;             /* and speaks no IPv4 */
     bool nonblocking;
     bool rcv_shut, snd_shut; /* shutdown() */
     bool eof;                /* the peer will send no more */
@@ -52,7 +59,7 @@ struct net_socket {
     enum socket_state state;
     short ready;
     int error; /* SO_ERROR, a positive errno */
-    struct sockaddr_in local, peer;
+    struct socket_name local, peer;
     uint64_t rcv_timeout, snd_timeout; /* ns, 0: none */
 
     struct tcp_pcb
@@ -79,16 +86,13 @@ struct net_vector {
 };
 
 /* --- socket.c (all locked) */
-struct net_socket *socket_new(bool stream); /* NULL: too many */
-void socket_free(struct net_socket *s);     /* no pcb, nothing queued */
+struct net_socket *socket_new(bool stream, bool v6); /* NULL: too many */
+void socket_free(struct net_socket *s);              /* no pcb, nothing queued */
 void socket_changed(struct net_socket *s);
 long socket_wait(struct net_socket *s, uint64_t deadline);
 int socket_error(err_t error); /* lwIP's error as a positive errno */
 long socket_fd(struct net_socket *s);
 uint64_t socket_deadline(uint64_t timeout);
-bool socket_address(const void *address, socklen_t length, struct sockaddr_in *to, long *error);
-void socket_name(struct sockaddr_in *to, const ip_addr_t *address, uint16_t port);
-bool socket_local_ok(const struct sockaddr_in *address);
 uint16_t socket_random_port(unsigned attempt);
 size_t vector_size(const struct net_vector *v);
 void vector_copy(const struct net_vector *v, size_t at, void *bytes, size_t length, bool to_vector);
@@ -98,18 +102,30 @@ struct attempt {
     struct net_vector vector;
     size_t done;
     int flags;
-    struct sockaddr_in *address; /* in or out; may be NULL */
+    struct socket_name *address; /* in or out; may be NULL */
     int message_flags;           /* out: MSG_TRUNC */
 };
 long socket_repeat(struct net_socket *s, long (*try)(struct net_socket *, struct attempt *),
                    struct attempt *a, uint64_t timeout);
 
+/* --- address.c */
+/* A sockaddr of the caller's: 0 or why not. */
+long socket_name_read(const struct net_socket *s, const void *name, socklen_t length,
+                      struct socket_name *to);
+/* One for the caller, who gave room for *length bytes; not if there is none. */
+void socket_name_give(const struct net_socket *s, const struct socket_name *name, void *to,
+                      socklen_t *length);
+bool socket_local_ok(const struct socket_name *name); /* may a socket be bound to it? */
+bool socket_reaches(const ip_addr_t *local, const struct socket_name *to); /* of one family? */
+const ip_addr_t *socket_any(const struct net_socket *s);
+const ip_addr_t *socket_bind_address(const struct net_socket *s, const struct socket_name *name);
+
 /* --- tcp_socket.c, udp_socket.c (all locked) */
 short tcp_socket_ready(const struct net_socket *s);
 long tcp_socket_open(struct net_socket *s);
-long tcp_socket_bind(struct net_socket *s, const struct sockaddr_in *address);
+long tcp_socket_bind(struct net_socket *s, const struct socket_name *name);
 long tcp_socket_listen(struct net_socket *s, int backlog);
-long tcp_socket_connect(struct net_socket *s, const struct sockaddr_in *address);
+long tcp_socket_connect(struct net_socket *s, const struct socket_name *to);
 long tcp_socket_send(struct net_socket *s, struct attempt *a);
 long tcp_socket_receive(struct net_socket *s, struct attempt *a);
 long tcp_socket_shutdown(struct net_socket *s, int how);
@@ -118,8 +134,8 @@ struct net_socket *tcp_socket_accept(struct net_socket *s);
 
 short udp_socket_ready(const struct net_socket *s);
 long udp_socket_open(struct net_socket *s);
-long udp_socket_bind(struct net_socket *s, const struct sockaddr_in *address);
-long udp_socket_connect(struct net_socket *s, const struct sockaddr_in *address);
+long udp_socket_bind(struct net_socket *s, const struct socket_name *name);
+long udp_socket_connect(struct net_socket *s, const struct socket_name *to); /* NULL: to nobody */
 long udp_socket_send(struct net_socket *s, struct attempt *a);
 long udp_socket_receive(struct net_socket *s, struct attempt *a);
 long udp_socket_shutdown(struct net_socket *s, int how);

@@ -225,8 +225,8 @@ static void attach(struct net_socket *s, struct tcp_pcb *pcb)
 
 static void names(struct net_socket *s)
 {
-    socket_name(&s->local, &s->tcp->local_ip, s->tcp->local_port);
-    socket_name(&s->peer, &s->tcp->remote_ip, s->tcp->remote_port);
+    s->local = (struct socket_name){s->tcp->local_ip, s->tcp->local_port};
+    s->peer = (struct socket_name){s->tcp->remote_ip, s->tcp->remote_port};
 }
 
 static err_t connected(void *argument, struct tcp_pcb *pcb, err_t error)
@@ -247,13 +247,14 @@ static err_t arrived(void *argument, struct tcp_pcb *pcb, err_t error)
 
     if (!pcb || error != ERR_OK || !listener)
         return ERR_VAL;
-    struct net_socket *s = socket_new(true);
+    struct net_socket *s = socket_new(true, listener->v6);
     if (!s)
         return ERR_MEM; /* lwIP resets the connection */
     s->state = SOCKET_CONNECTED;
     attach(s, pcb);
     names(s);
     tcp_backlog_delayed(pcb);
+    s->v6only = listener->v6only;
     s->rcv_timeout = listener->rcv_timeout;
     s->snd_timeout = listener->snd_timeout;
     s->linger = listener->linger;
@@ -277,7 +278,7 @@ static err_t arrived(void *argument, struct tcp_pcb *pcb, err_t error)
 static struct tcp_pcb *pcb_of(struct net_socket *s)
 {
     if (!s->tcp && s->state == SOCKET_NEW) {
-        struct tcp_pcb *pcb = tcp_new();
+        struct tcp_pcb *pcb = tcp_new_ip_type(IP_GET_TYPE(socket_any(s)));
         if (pcb)
             attach(s, pcb);
     }
@@ -292,11 +293,11 @@ long tcp_socket_open(struct net_socket *s)
     return 0;
 }
 
-long tcp_socket_bind(struct net_socket *s, const struct sockaddr_in *address)
+long tcp_socket_bind(struct net_socket *s, const struct socket_name *name)
 {
     struct tcp_pcb *pcb = pcb_of(s);
-    const ip_addr_t ip = {address->sin_addr.s_addr};
-    uint16_t port = ntohs(address->sin_port);
+    const ip_addr_t *ip = socket_bind_address(s, name);
+    uint16_t port = name->port;
     err_t error = ERR_USE;
 
     if (!pcb)
@@ -304,16 +305,16 @@ long tcp_socket_bind(struct net_socket *s, const struct sockaddr_in *address)
     if (s->state != SOCKET_NEW || pcb->local_port)
         return -EINVAL;
     for (unsigned i = 0; error == ERR_USE && i < (port ? 1 : PORT_ATTEMPTS); i++)
-        error = tcp_bind(pcb, &ip, port ? port : socket_random_port(i));
+        error = tcp_bind(pcb, ip, port ? port : socket_random_port(i));
     if (error != ERR_OK)
         return -socket_error(error);
-    socket_name(&s->local, &pcb->local_ip, pcb->local_port);
+    s->local = (struct socket_name){pcb->local_ip, pcb->local_port};
     return 0;
 }
 
 static long bind_somewhere(struct net_socket *s)
 {
-    const struct sockaddr_in any = {.sin_family = AF_INET};
+    const struct socket_name any = {.address = *socket_any(s)};
     struct tcp_pcb *pcb = pcb_of(s);
 
     if (!pcb)
@@ -358,10 +359,8 @@ struct net_socket *tcp_socket_accept(struct net_socket *s)
     return first;
 }
 
-long tcp_socket_connect(struct net_socket *s, const struct sockaddr_in *address)
+long tcp_socket_connect(struct net_socket *s, const struct socket_name *to)
 {
-    const ip_addr_t ip = {address->sin_addr.s_addr};
-
     switch (s->state) {
     case SOCKET_NEW:
         break;
@@ -377,7 +376,9 @@ long tcp_socket_connect(struct net_socket *s, const struct sockaddr_in *address)
     long result = bind_somewhere(s);
     if (result)
         return result;
-    err_t error = tcp_connect(s->tcp, &ip, ntohs(address->sin_port), connected);
+    if (!socket_reaches(&s->tcp->local_ip, to))
+        return -EINVAL;
+    err_t error = tcp_connect(s->tcp, &to->address, to->port, connected);
     if (error != ERR_OK)
         return error == ERR_USE ? -EADDRNOTAVAIL : -socket_error(error);
     s->state = SOCKET_CONNECTING;

@@ -21,6 +21,7 @@
 #define RCV_LIMIT     (64u * 1024)
 #define PORT_ATTEMPTS 64
 #define SIZE_MAX_UDP  (65535u - 20 - 8)
+#define SIZE_MAX_UDP6 (EXO_PACKET_MAX - 14 - 40 - 8u) /* nothing is sent in fragments there */
 
 uint64_t net_udp_dropped;
 
@@ -59,7 +60,7 @@ static void received(void *argument, struct udp_pcb *pcb, struct pbuf *p, const 
     }
     d->next = NULL;
     d->packet = p;
-    socket_name(&d->from, from, port);
+    d->from = (struct socket_name){*from, port};
     if (s->last_datagram)
         s->last_datagram->next = d;
     else
@@ -90,7 +91,7 @@ uint32_t udp_socket_first(const struct net_socket *s)
 
 long udp_socket_open(struct net_socket *s)
 {
-    s->udp = udp_new();
+    s->udp = udp_new_ip_type(IP_GET_TYPE(socket_any(s)));
     if (!s->udp)
         return -ENOBUFS;
     s->rcv_limit = RCV_LIMIT;
@@ -99,34 +100,32 @@ long udp_socket_open(struct net_socket *s)
     return 0;
 }
 
-long udp_socket_bind(struct net_socket *s, const struct sockaddr_in *address)
+long udp_socket_bind(struct net_socket *s, const struct socket_name *name)
 {
-    const ip_addr_t ip = {address->sin_addr.s_addr};
-    uint16_t port = ntohs(address->sin_port);
+    const ip_addr_t *ip = socket_bind_address(s, name);
+    uint16_t port = name->port;
     err_t error = ERR_USE;
 
     if (s->udp->local_port)
         return -EINVAL;
     for (unsigned i = 0; error == ERR_USE && i < (port ? 1 : PORT_ATTEMPTS); i++)
-        error = udp_bind(s->udp, &ip, port ? port : socket_random_port(i));
+        error = udp_bind(s->udp, ip, port ? port : socket_random_port(i));
     if (error != ERR_OK)
         return -socket_error(error);
-    socket_name(&s->local, &s->udp->local_ip, s->udp->local_port);
+    s->local = (struct socket_name){s->udp->local_ip, s->udp->local_port};
     return 0;
 }
 
 static long bind_somewhere(struct net_socket *s)
 {
-    const struct sockaddr_in any = {.sin_family = AF_INET};
+    const struct socket_name any = {.address = *socket_any(s)};
 
     return s->udp->local_port ? 0 : udp_socket_bind(s, &any);
 }
 
-long udp_socket_connect(struct net_socket *s, const struct sockaddr_in *address)
+long udp_socket_connect(struct net_socket *s, const struct socket_name *to)
 {
-    const ip_addr_t ip = {address->sin_addr.s_addr};
-
-    if (address->sin_family == AF_UNSPEC) {
+    if (!to) {
         udp_disconnect(s->udp);
         memset(&s->peer, 0, sizeof(s->peer));
         s->state = SOCKET_NEW;
@@ -135,10 +134,12 @@ long udp_socket_connect(struct net_socket *s, const struct sockaddr_in *address)
     long result = bind_somewhere(s);
     if (result)
         return result;
-    err_t error = udp_connect(s->udp, &ip, ntohs(address->sin_port));
+    if (!socket_reaches(&s->udp->local_ip, to))
+        return -EINVAL;
+    err_t error = udp_connect(s->udp, &to->address, to->port);
     if (error != ERR_OK)
         return -socket_error(error);
-    s->peer = *address;
+    s->peer = *to;
     s->state = SOCKET_CONNECTED;
     return 0;
 }
@@ -146,7 +147,7 @@ long udp_socket_connect(struct net_socket *s, const struct sockaddr_in *address)
 long udp_socket_send(struct net_socket *s, struct attempt *a)
 {
     size_t size = vector_size(&a->vector);
-    struct sockaddr_in *to = a->address                     ? a->address
+    struct socket_name *to = a->address                     ? a->address
                              : s->state == SOCKET_CONNECTED ? &s->peer
                                                             : NULL;
 
@@ -154,19 +155,20 @@ long udp_socket_send(struct net_socket *s, struct attempt *a)
         return -EPIPE;
     if (!to)
         return -EDESTADDRREQ;
-    if (size > SIZE_MAX_UDP)
+    if (size > (IP_IS_V6_VAL(to->address) ? SIZE_MAX_UDP6 : SIZE_MAX_UDP))
         return -EMSGSIZE;
     if (s->starved)
         return -EAGAIN;
     long result = bind_somewhere(s);
     if (result)
         return result;
+    if (!socket_reaches(&s->udp->local_ip, to))
+        return -EINVAL;
     struct pbuf *p = net_memory_low() ? NULL : pbuf_alloc(PBUF_TRANSPORT, (u16_t)size, PBUF_RAM);
     if (!p)
         return -ENOBUFS;
     vector_copy(&a->vector, 0, p->payload, size, false);
-    const ip_addr_t ip = {to->sin_addr.s_addr};
-    err_t error = udp_sendto(s->udp, p, &ip, ntohs(to->sin_port));
+    err_t error = udp_sendto(s->udp, p, &to->address, to->port);
     pbuf_free(p);
     if (error == ERR_OK)
         return (long)size;

@@ -41,7 +41,7 @@ struct connection {
 };
 
 struct server_settings {
-    const char *address; /* dotted IPv4 */
+    const char *address; /* of IPv4 or IPv6 */
     unsigned port, connections;
     unsigned idle_ms, request_ms, send_ms;
 };

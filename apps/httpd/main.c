@@ -3,7 +3,7 @@
  * httpd: serves the files in its image, and a page about itself, by HTTP/1.1.
  *
  * Settings come from the environment (in a machine file: `environment = { HTTPD_PORT = "80" }`):
- *   HTTPD_ADDRESS      where it listens       0.0.0.0: every address it has
+ *   HTTPD_ADDRESS      where it listens       :: every address it has, of IPv4 and of IPv6
  *   HTTPD_PORT         TCP port               80; 0: any that is free
  *   HTTPD_CONNECTIONS  at the same time       200, at most 256
  *   HTTPD_IDLE_MS      an idle connection is closed after      15000
@@ -38,7 +38,7 @@ int main(void)
 {
     const char *address = getenv("HTTPD_ADDRESS");
     struct server_settings settings = {
-        .address = address ? address : "0.0.0.0",
+        .address = address ? address : "::",
         .port = setting("HTTPD_PORT", 80, 0, 65535),
         .connections = setting("HTTPD_CONNECTIONS", 200, 1, CONNECTIONS_MAX),
         .idle_ms = setting("HTTPD_IDLE_MS", 15000, 1, 3600000),

@@ -217,16 +217,31 @@ static void round_of_events(void)
         accept_some();
 }
 
+/* The address of the settings, of either family; 0 if it is none. */
+static socklen_t read_address(struct sockaddr_storage *to)
+{
+    struct sockaddr_in *in = (struct sockaddr_in *)to;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)to;
+
+    memset(to, 0, sizeof(*to));
+    in6->sin6_port = htons((uint16_t)server_settings.port); /* at the same place in both */
+    if (inet_pton(AF_INET, server_settings.address, &in->sin_addr) == 1) {
+        in->sin_family = AF_INET;
+        return sizeof(*in);
+    }
+    in6->sin6_family = AF_INET6;
+    return inet_pton(AF_INET6, server_settings.address, &in6->sin6_addr) == 1 ? sizeof(*in6) : 0;
+}
+
 /* A listening socket, or -1 after a sentence. */
 static int listener(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)server_settings.port)};
-    socklen_t length = sizeof(address);
-    int one = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_storage address;
+    socklen_t length = read_address(&address);
+    int one = 1, fd = length ? socket(address.ss_family, SOCK_STREAM, 0) : -1;
 
-    if (inet_pton(AF_INET, server_settings.address, &address.sin_addr) != 1) {
-        fprintf(stderr, "httpd: %s is not an IPv4 address\n", server_settings.address);
+    if (!length) {
+        fprintf(stderr, "httpd: %s is not an IP address\n", server_settings.address);
         return -1;
     }
     if (fd < 0) {
@@ -234,7 +249,7 @@ static int listener(void)
         return -1;
     }
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, BACKLOG) < 0 ||
+    if (bind(fd, (struct sockaddr *)&address, length) < 0 || listen(fd, BACKLOG) < 0 ||
         fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
         fprintf(stderr, "httpd: cannot listen on %s port %u: ", server_settings.address,
                 server_settings.port);
@@ -242,8 +257,8 @@ static int listener(void)
         return -1;
     }
     getsockname(fd, (struct sockaddr *)&address, &length);
-    printf("httpd: listening on port %u, %u connections at most\n", ntohs(address.sin_port),
-           server_settings.connections);
+    printf("httpd: listening on port %u, %u connections at most\n",
+           ntohs(((struct sockaddr_in6 *)&address)->sin6_port), server_settings.connections);
     fflush(stdout);
     return fd;
 }

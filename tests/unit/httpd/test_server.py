@@ -446,7 +446,7 @@ def test_garbage_of_all_kinds(port):
         ({"connections": "0"}, "HTTPD_CONNECTIONS is '0', but must be a number from 1 to 256"),
         ({"idle_ms": ""}, "HTTPD_IDLE_MS is '', but must be a number"),
         ({"send_ms": "99999999999999999999"}, "HTTPD_SEND_MS is '99999999999999999999', but must be a number"),
-        ({"address": "here"}, "here is not an IPv4 address"),
+        ({"address": "here"}, "here is not an IP address"),
         ({"address": "192.0.2.1"}, "cannot listen on 192.0.2.1 port 0"),
     ],
 )

@@ -15,9 +15,63 @@ uint64_t net_siphash(const uint64_t key[2], const uint64_t *words, unsigned coun
 static struct net_settings settings;
 static char why[160];
 
+static bool reads6(const char *address6, const char *gateway6)
+{
+    const struct net_settings_text text = {"dhcp", NULL, NULL, NULL, address6, gateway6};
+
+    why[0] = 0;
+    return net_settings_read(&text, &settings, why, sizeof(why));
+}
+
+static void test_settings6(void)
+{
+    static const char *const bad[] = {"",
+                                      "fd00::15",
+                                      "fd00::15/63",
+                                      "fd00::15/064",
+                                      "fd00::15/",
+                                      "fd00::15/64 ",
+                                      " fd00::15/64",
+                                      "fd00::15%1/64",
+                                      "::/64",
+                                      "::1/64",
+                                      "fe80::1/64",
+                                      "febf::1/64",
+                                      "ff02::1/64",
+                                      "10.0.2.15/64",
+                                      "fd00:15/64",
+                                      "fd00::1::5/64",
+                                      "::ffff:10.0.2.15/64",
+                                      "fd00::15/64/64",
+                                      "dhcp",
+                                      "fd00:0000:0000:0000:0000:0000:0000:0000:0000:0015/64"};
+    static const char *const bad_gateways[] = {"",        "fd00::15", "fd01::1",
+                                               "fe81::1", "10.0.2.2", "fd00::1/64"};
+    unsigned refused = 0;
+
+    tap_ok(reads6(NULL, NULL) && !settings.has_address6 && !settings.has_gateway6,
+           "no IPv6 unless it is asked for");
+    tap_ok(reads6("fd00::15/64", "fd00::1") && settings.has_address6 && settings.has_gateway6 &&
+               settings.address6[0] == 0xfd && settings.address6[15] == 0x15 &&
+               settings.gateway6[15] == 1 && reads6("2001:db8::1/64", "fe80::1"),
+           "an address of IPv6, and a gateway");
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        if (reads6(bad[i], NULL) || !strstr(why, "FREEHOLD_ADDRESS6 is '"))
+            tap_ok(false, "'%s' is refused with a sentence", bad[i]);
+        else
+            refused++;
+    for (unsigned i = 0; i < sizeof(bad_gateways) / sizeof(bad_gateways[0]); i++)
+        if (reads6("fd00::15/64", bad_gateways[i]) || !strstr(why, "FREEHOLD_GATEWAY6 is '"))
+            tap_ok(false, "'%s' is refused with a sentence", bad_gateways[i]);
+        else
+            refused++;
+    tap_ok(refused == 26, "%u broken addresses and gateways of IPv6 are refused", refused);
+    tap_ok(!reads6(NULL, "fd00::1"), "so is a gateway alone");
+}
+
 static bool reads(const char *address, const char *gateway, const char *buffers, const char *memory)
 {
-    const struct net_settings_text text = {address, gateway, buffers, memory};
+    const struct net_settings_text text = {address, gateway, buffers, memory, NULL, NULL};
 
     why[0] = 0;
     return net_settings_read(&text, &settings, why, sizeof(why));
@@ -111,13 +165,17 @@ static void test_hash(void)
     const uint64_t words[1] = {0x0706050403020100};
 
     tap_ok(net_siphash(key, words, 1) == 0x93f5f5799a932462, "SipHash-2-4 gives its known value");
-    const ip_addr_t local = {1}, remote = {2};
+    const ip_addr_t local = IPADDR4_INIT(1), remote = IPADDR4_INIT(2);
     uint32_t one = net_tcp_isn(&local, 80, &remote, 1000);
     tap_ok(one == net_tcp_isn(&local, 80, &remote, 1000) &&
                one != net_tcp_isn(&local, 80, &remote, 1001) &&
                one != net_tcp_isn(&local, 81, &remote, 1000) &&
                one != net_tcp_isn(&remote, 80, &local, 1000),
            "a first sequence number depends on each part of the connection's name");
+    const ip_addr_t six = IPADDR6_INIT(1, 2, 3, 4), other = IPADDR6_INIT(1, 2, 3, 5);
+    uint32_t of6 = net_tcp_isn(&six, 80, &six, 1000);
+    tap_ok(of6 != net_tcp_isn(&six, 80, &other, 1000) && of6 != net_tcp_isn(&other, 80, &six, 1000),
+           "of IPv6 down to the last word of an address");
     world_now += 4000 * 1000;
     tap_ok(net_tcp_isn(&local, 80, &remote, 1000) == one + 1000, "and advances every 4 us");
 }
@@ -125,6 +183,7 @@ static void test_hash(void)
 int main(void)
 {
     test_settings();
+    test_settings6();
     test_checksum();
     test_hash();
     return tap_done();

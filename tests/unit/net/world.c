@@ -232,12 +232,15 @@ long (*fd_socket_call)(long number, long a, long b, long c, long d, long e, long
 void (*fd_before_wait)(void);
 
 const char *world_address __attribute__((weak)) = WORLD_ADDRESS;
+const char *world_address6 __attribute__((weak)), *world_gateway6 __attribute__((weak));
 
 const char *libos_setting(const char *name)
 {
-    return !strcmp(name, "FREEHOLD_ADDRESS")   ? world_address
-           : !strcmp(name, "FREEHOLD_GATEWAY") ? WORLD_GATEWAY
-                                               : NULL;
+    return !strcmp(name, "FREEHOLD_ADDRESS")    ? world_address
+           : !strcmp(name, "FREEHOLD_GATEWAY")  ? WORLD_GATEWAY
+           : !strcmp(name, "FREEHOLD_ADDRESS6") ? world_address6
+           : !strcmp(name, "FREEHOLD_GATEWAY6") ? world_gateway6
+                                                : NULL;
 }
 
 const char *libos_name(void)

@@ -19,6 +19,9 @@
 /* FREEHOLD_ADDRESS, as libnet's constructor finds it: a test that defines it wins. */
 extern const char *world_address;
 
+/* FREEHOLD_ADDRESS6 and _GATEWAY6, likewise; NULL, without IPv6, unless a test defines them. */
+extern const char *world_address6, *world_gateway6;
+
 extern uint64_t world_now; /* ns */
 
 /* libnet has started, by its constructor. */
