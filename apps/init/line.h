@@ -12,8 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bundle.h"
+
 #define LINE_LENGTH 127u
-#define REPLY_MAX   16384u
+#define REPLY_MAX   (320u * BUNDLE_APPS) /* a line of each, as long as they get */
 
 enum line { LINE_NONE, LINE_WHOLE, LINE_LONG, LINE_GARBAGE };
 

@@ -3,12 +3,17 @@
 machine. Counted in instructions; what is judged is how they grow.
 """
 
+import os
 import re
 
 import pytest
 
+from freehold_lib import bench_guests, bench_lost
 from freehold_lib.bench_cpu import read
+from freehold_lib.bench_http import CONTENT, PATH
+from freehold_lib.bench_wire import Wires
 from freehold_lib.bundle import build_machine_image
+from freehold_lib.control import Control
 from freehold_lib.emulator import Emulator
 from freehold_lib.sched_machine import COUNTED
 
@@ -63,3 +68,23 @@ def test_a_switch_among_many_applications(build, make_image):
     costs = read(log, "init")
     assert costs["applications-200"] < 1.1 * costs["applications-2"], costs
     assert costs["applications-20"] < 1.1 * costs["applications-2"], costs
+
+
+def test_256_applications_answer(build, tmp_path):
+    """Each on its own address; and init tells of all of them."""
+    if os.geteuid():
+        pytest.skip("a network namespace needs root")
+    apps = [bench_guests.App(f"www{number}", "httpd", 256 + number, memory="2M", slices=1) for number in range(256)]
+    with Wires(bits=16) as wires:
+        link = wires.link([])
+        file = bench_guests.machine_file(apps, link, tmp_path, memory=1024)
+        file.write_text(file.read_text() + "[control]\nserial = true\n")
+        build_machine_image(file, build, tmp_path / "many.img")
+        with Emulator(tmp_path / "many.img", memory=1024, control=tmp_path / "control", **link.card) as machine:
+            for app in apps:
+                machine.wait_for(rf"^\[{app.name}\] .*listening", PATIENCE)
+            lost = [app.name for app in apps if bench_lost.count((link.address(app.host), 80), PATH, CONTENT, 1, rounds=1)]
+            assert not lost
+            with Control(tmp_path / "control") as control:
+                rows = control.ask("list", PATIENCE).rows
+    assert [(row["name"], row["state"], row["restarts"]) for row in rows] == [(app.name, "running", "0") for app in apps]

@@ -96,8 +96,8 @@ static void test_noise(void)
 static void test_send(void)
 {
     fake_init = mock_boot();
-    for (uint32_t i = 0; i < 2000; i++)
-        line_print("%04u56789\n", i); /* more than is kept */
+    for (uint32_t i = 0; i < REPLY_MAX / 10 + 500; i++)
+        line_print("%04u56789\n", i % 10000); /* more than is kept */
     uint32_t rounds = 0, bytes = 0;
     bool right = true;
     for (bool done = false; !done && rounds < 10000; rounds++) {
