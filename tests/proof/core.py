@@ -167,12 +167,27 @@ class Row(NamedTuple):
     kinds: list[str]
     limits: dict[str, str]
     cases: list[str] = []
+    apart: dict[str, list[str]] = {}
 
 
 def row_of(how: dict) -> Row:
     """What proof.toml says of a call; without a row, or with a reason, it is tried with all invariants."""
     limits = {**LIMITS, **{name: f"{value}u" for name, value in how.get("bounds", {}).items()}}
-    return Row(how.get("invariants") or invariants_of(), how.get("with", []), limits, how.get("cases", []))
+    invariants = how.get("invariants") or invariants_of()
+    return Row(invariants, how.get("with", []), limits, how.get("cases", []), how.get("apart", {}))
+
+
+def proofs_of(row: Row) -> list[tuple[Row, str]]:
+    """The proofs that are together that of the row, and of what kind of property each is; "": of every kind.
+
+    One shows everything but the invariants that stand apart, without assuming these: more than the row asks.
+    """
+    for name, others in row.apart.items():
+        if missing := {name, *others} - set(row.invariants):
+            sys.exit(f"proof.toml sets apart {', '.join(sorted(missing))}, which the row does not list")
+    rest = [name for name in row.invariants if name not in row.apart]
+    alone = [row._replace(invariants=[name, *others], cases=[]) for name, others in row.apart.items()]
+    return [(row._replace(invariants=rest), ""), *((proof, "invariant") for proof in alone)]
 
 
 def cases_of(call: dict, row: Row) -> list[dict[str, int | None]]:

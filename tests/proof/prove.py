@@ -31,6 +31,7 @@ sys.path.insert(0, str(core.ROOT / "tools"))
 
 from freehold_lib import cbmc  # noqa: E402
 
+SHOWN = re.compile(r"^Property (\S+):\n.*\n  (.*)$", re.M)
 RESULT = re.compile(r"^\[([\w.$-]+)\] (?:line \d+ )?(.*): (SUCCESS|FAILURE|UNKNOWN|ERROR)$", re.M)
 MEMORY = 8 << 30  # bytes that the prover may take
 # First words of what harness, invariants and machine assert, and what a line of TAP says of them.
@@ -111,21 +112,48 @@ def link_case(call: dict, row: core.Row, case: dict, folder: Path) -> None:
     run([*cbmc.command("goto-cc"), *objects, "case.c", "-I.", *defines, "-o", "call"], folder)
 
 
-def prove(call: dict, row: core.Row, plant: tuple | None = None) -> list[Property]:
-    """Every property with its result over all cases: what must hold holds in each."""
+def property_of(place: str, text: str, result: str) -> Property:
+    """What the harness, invariants or the machine assert says its kind; all else is the prover's own."""
+    kind, _, rest = text.partition(": ")
+    known = kind in KINDS or kind == "reach"
+    return Property(kind if known else "safe", rest if known else f"{place}: {text}", result)
+
+
+def checked(command: list[str], folder: Path, kind: str) -> list[tuple[str, str, str]]:
+    """Place, text and result of all properties of `call` in `folder`; or of this kind, without asking about others."""
+    asked = []
+    if kind:
+        shown = SHOWN.findall(run([*command, "--show-properties"], folder))
+        asked = [place for place, text in shown if property_of(place, text, "").kind == kind]
+    return RESULT.findall(run([*command, *(word for place in asked for word in ("--property", place))], folder))
+
+
+def prove(call: dict, row: core.Row) -> list[Property]:
+    """Every property with its result over all proofs and cases: what must hold holds in each."""
     found: dict[tuple[str, str], Property] = {}
+    for proof, kind in core.proofs_of(row):
+        with tempfile.TemporaryDirectory(prefix="freehold-proof-") as name:
+            folder = Path(name)
+            command = compile_all(call, proof, folder)
+            for case in core.cases_of(call, proof):
+                link_case(call, proof, case, folder)
+                for place, text, result in checked(command, folder, kind):
+                    if result != "SUCCESS" or (place, text) not in found:
+                        found[place, text] = property_of(place, text, result)
+    return list(found.values())
+
+
+def refute(call: dict, row: core.Row, bug: tuple, kind: str) -> list[str]:
+    """With the bug in the core: what of this kind does not hold, in the first case in which that is so."""
     with tempfile.TemporaryDirectory(prefix="freehold-proof-") as name:
         folder = Path(name)
-        command = compile_all(call, row, folder, plant)
+        command = compile_all(call, row, folder, bug)
         for case in core.cases_of(call, row):
             link_case(call, row, case, folder)
-            for place, text, result in RESULT.findall(run(command, folder)):
-                kind, _, rest = text.partition(": ")
-                known = kind in KINDS or kind == "reach"
-                p = Property(kind if known else "safe", rest if known else f"{place}: {text}", result)
-                if result != "SUCCESS" or (place, text) not in found:
-                    found[place, text] = p
-    return list(found.values())
+            said = [property_of(*each) for each in checked(command, folder, kind)]
+            if wrong := [p.text for p in said if p.kind == kind and p.result == "FAILURE"]:
+                return wrong
+    return []
 
 
 def judge(found: list[Property], unreached: dict[str, str]) -> list[tuple[bool, str, list[str]]]:
@@ -157,8 +185,7 @@ def plant(kind: str) -> int:
     """The prover must say that properties of this kind do not hold."""
     bug = settings()["plant"][kind]
     row = core.row_of(settings()["call"][bug["call"]])
-    found = prove(calls()[bug["call"]], row, (bug["file"], bug["old"], bug["new"]))
-    wrong = [p.text for p in found if p.kind == kind and p.result == "FAILURE"]
+    wrong = refute(calls()[bug["call"]], row, (bug["file"], bug["old"], bug["new"]), kind)
     for text in wrong:
         print(f"# {text}")
     return tell([(bool(wrong), f"a bug against \"{KINDS[kind]}\" is found", [])])

@@ -39,6 +39,16 @@ def test_missing_call_is_refused(monkeypatch):
         prove.rows()
 
 
+def test_what_stands_apart_is_shown_too():
+    """Together the proofs show what the row lists, and none assumes what it does not."""
+    row = prove.core.Row(["a", "b", "c"], [], {}, ["actor"], {"b": ["a"]})
+    (rest, every), (alone, kind) = prove.core.proofs_of(row)
+    assert (rest.invariants, rest.cases, every) == (["a", "c"], ["actor"], "")
+    assert (alone.invariants, alone.cases, kind) == (["b", "a"], [], "invariant")
+    with pytest.raises(SystemExit, match="sets apart d, which the row does not list"):
+        prove.core.proofs_of(row._replace(apart={"b": ["d"]}))
+
+
 def test_no_name_is_defined_twice(tmp_path):
     """The compiler of the prover takes one of two definitions and says nothing."""
     row = prove.core.row_of({})
