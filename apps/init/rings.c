@@ -19,13 +19,13 @@
 #include "peers.h"
 #include "readable.h"
 
-#define RINGS 160u /* more than a kernel of the least tables has vCPUs and CPUs for */
+#define OF_APPS (BUNDLE_APPS + EXO_CPUS) /* rings of applications, at most */
 
 static struct source {
     const struct exo_trace *ring; /* an application's is ours, a CPU's the kernel's */
     struct exo_trace *memory;     /* for the copy */
     struct ring_copy copy;
-} sources[RINGS];
+} sources[OF_APPS + EXO_CPUS];
 
 /* Those of one application, or of the CPUs. */
 static struct group {
@@ -83,7 +83,7 @@ static void add_app(const char *bundle, const struct bundle_app *app, struct gro
     const char *missing = "place";
 
     *group = (struct group){.bytes = wanted(bundle, app), .count = app->vcpus};
-    if (group->bytes && bytes_of(group) <= EXO_TRACE_ROOM && used + group->count <= RINGS) {
+    if (group->bytes && bytes_of(group) <= EXO_TRACE_ROOM && used + group->count <= OF_APPS) {
         if (add(group, memory_for(bytes_of(group))))
             return;
         missing = "memory";
@@ -99,7 +99,7 @@ static void add_cpus(struct group *group)
     uint32_t count;
     const volatile uint8_t *at = readable_traces(&count);
 
-    *group = (struct group){.bytes = EXO_TRACE_CPU, .count = MIN(count, RINGS - used)};
+    *group = (struct group){.bytes = EXO_TRACE_CPU, .count = MIN(count, EXO_CPUS)};
     if (!add(group, at))
         group->count = 0;
 }
