@@ -4,7 +4,8 @@
  *
  *   N1  lwIP, rings and sockets change under net_lock alone; nobody sleeps with it held
  *   N2  while the network thread sleeps the rings are armed, or an event is on its way to it: a
- *       packet or a timer never waits for the application to call
+ *       packet or a timer never waits for the application to call, nor does a packet that was taken from
+ *       the ring and not handled
  *   N3  what is put into TRANSMIT is kicked before the lock is given up
  *
  * Whoever calls into the network does its work first: poll() and every call that would have to wait
@@ -62,19 +63,22 @@ void net_enter(void)
         futex_call(&lock, FUTEX_WAIT, 2, 0, false, 0);
 }
 
-/* A first connection starts TCP's timers, sooner than the network thread meant to wake. */
-static void wake_for_timers(void)
+/* Wake the network thread if it sleeps with something to do: a first connection started TCP's timers,
+ * sooner than it meant to wake, or more packets were there than a look handles. */
+static void wake_for_rest(void)
 {
-    if (thread_timers || (!tcp_active_pcbs && !tcp_tw_pcbs))
+    bool timers = !thread_timers && (tcp_active_pcbs || tcp_tw_pcbs);
+    bool packets = net_card_waiting() && event_count() == thread_seen;
+
+    if (!timers && !packets)
         return;
-    thread_timers = true;
+    thread_timers |= timers;
     net_wake(&libos_queue_events);
 }
 
-void net_leave(void)
+static void leave(void)
 {
     netif_poll_all(); /* what we sent to ourselves */
-    wake_for_timers();
     rings_kick();
     bool tell = news;
     news = false;
@@ -82,6 +86,12 @@ void net_leave(void)
         futex_call(&lock, FUTEX_WAKE, 1, 0, false, 0);
     if (tell)
         fd_changed();
+}
+
+void net_leave(void)
+{
+    wake_for_rest();
+    leave();
 }
 
 void net_news(void)
@@ -148,8 +158,8 @@ bool net_round(uint32_t *seen, uint64_t *timeout)
     *timeout = next_timer();
     thread_timers = tcp_active_pcbs || tcp_tw_pcbs;
     rings_arm();
-    bool more = rings_news();
-    net_leave();
+    bool more = rings_news() || net_card_waiting();
+    leave();
     return more;
 }
 

@@ -3,8 +3,9 @@
  * netif.c - the rings as a network interface of lwIP's.
  *
  * Receive is without a copy: lwIP and the sockets get the ring's buffer itself, which goes back to
- * the kernel when the last of them lets go. When fewer than a quarter of the buffers are left with
- * the kernel, packets are copied out, so that sockets that are not read cannot stop the others.
+ * the kernel when the last of them lets go. When half of the buffers are lent (an eighth, for small
+ * packets), packets are copied out, so that sockets that are not read cannot stop the others, nor a
+ * burst find no room.
  *
  * What comes from the network is looked at before lwIP sees it (net_frame_ok).
  */
@@ -22,7 +23,9 @@
 struct netif net_card;
 struct net_card_stats net_card_stats;
 
-#define ROUND 64 /* packets taken before somebody else has a turn */
+#define ROUND       64 /* packets handled before somebody else has a turn */
+#define WAITING_MAX 8192u
+#define SMALL       512u
 
 static struct rx_buffer {
     struct pbuf_custom pbuf; /* first: lwIP hands this back */
@@ -92,11 +95,20 @@ static void drop_unordered(void)
         tcp_free_ooseq(pcb);
 }
 
+/* May the stack have the buffer itself? A small packet is soon copied: its buffer is rather left to
+ * those that come next. */
+static bool can_lend(const struct packet *packet)
+{
+    uint32_t lent = rx_buffer_count - rings_posted();
+
+    return lent <= rx_buffer_count / (packet->length <= SMALL ? 8 : 2);
+}
+
 static struct pbuf *pbuf_of(const struct packet *packet)
 {
     struct pbuf *p;
 
-    if (rings_posted() >= rx_buffer_count / 4)
+    if (can_lend(packet))
         return pbuf_alloced_custom(PBUF_RAW, (u16_t)packet->length, PBUF_REF,
                                    &rx_buffers[packet->buffer].pbuf, packet->data, EXO_BUFFER_SIZE);
     p = pbuf_alloc(PBUF_RAW, (u16_t)packet->length, PBUF_RAM);
@@ -114,20 +126,61 @@ static struct pbuf *pbuf_of(const struct packet *packet)
     return p;
 }
 
-bool net_card_receive(void)
+/* --- what waits ------------------------------------------------------------------------------ */
+
+/*
+ * A round trip through TCP takes as long as to take fifty packets from the ring, and what the ring has
+ * no room for is lost, to come again when its sender's patience is over. So the ring is emptied before
+ * each packet is handled, and what came waits here.
+ */
+static struct pbuf *waiting,
+    **waiting_end = &waiting; /* linked by `next`, which one packet has no use for */
+static uint32_t waiting_count;
+
+static void empty_ring(void)
 {
     struct packet packet;
-    int count = 0;
 
-    while (count < ROUND && rings_take(&packet)) {
-        count++;
+    while (waiting_count < WAITING_MAX && rings_take(&packet)) {
         if (!net_frame_ok(packet.data, packet.length)) {
             rings_give(packet.buffer);
             continue;
         }
-        net_front(packet.data, packet.length);
         struct pbuf *p = pbuf_of(&packet);
-        if (p && net_card.input(p, &net_card) != ERR_OK)
+        if (!p)
+            continue;
+        *waiting_end = p;
+        waiting_end = &p->next;
+        waiting_count++;
+    }
+}
+
+bool net_card_waiting(void)
+{
+    return waiting;
+}
+
+static struct pbuf *next_waiting(void)
+{
+    struct pbuf *p = waiting;
+
+    waiting = p->next;
+    if (!waiting)
+        waiting_end = &waiting;
+    p->next = NULL;
+    waiting_count--;
+    return p;
+}
+
+bool net_card_receive(void)
+{
+    int count = 0;
+
+    for (empty_ring(); count < ROUND && net_card_waiting(); empty_ring()) {
+        struct pbuf *p = next_waiting();
+        count++;
+        net_front(p->payload, p->len);
+        if (net_card.input(p, &net_card) != ERR_OK)
             pbuf_free(p);
     }
     return count;

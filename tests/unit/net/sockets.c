@@ -10,8 +10,10 @@
 #include "../tap.h"
 #include "libnet.h"
 #include "lwip/priv/tcp_priv.h"
+#include "lwip/udp.h"
 #include "net.h"
 #include "peer.h"
+#include "raw.h"
 #include "world.h"
 
 #define SECOND 1000000000ull
@@ -624,6 +626,43 @@ static void test_front(void)
     end("front");
 }
 
+/* While a packet is handled more come than the ring has room for. */
+static unsigned burst_heard, burst_sent, burst_lost;
+
+static void burst(void *unused, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *from,
+                  u16_t port)
+{
+    uint8_t frame[1514];
+    size_t length = peer_frame_udp(frame, 900, 950, pattern, 100);
+
+    (void)unused, (void)pcb, (void)from, (void)port;
+    pbuf_free(p);
+    burst_heard++;
+    for (int i = 0; i < 30 && burst_sent < 600; i++, burst_sent++)
+        burst_lost += !world_receive(frame, (uint32_t)length);
+}
+
+static void test_burst(void)
+{
+    begin();
+    net_enter();
+    struct udp_pcb *pcb = udp_new();
+    udp_bind(pcb, IP_ANY_TYPE, 950);
+    udp_recv(pcb, burst, NULL);
+    net_leave();
+    burst_sent = 1;
+    peer_udp(900, 950, pattern, 100);
+    peer_run();
+    world_pass(SECOND);
+    tap_ok(burst_sent == 600 && burst_lost == 0 && burst_heard == 600,
+           "of a burst of %u packets none is lost (%u are, %u were handled)", burst_sent,
+           burst_lost, burst_heard);
+    net_enter();
+    udp_remove(pcb);
+    net_leave();
+    end("burst");
+}
+
 /* All send buffers in flight: nothing is lost, nobody spins. */
 static void test_transmit_full(void)
 {
@@ -819,6 +858,7 @@ int main(void)
     test_close_asleep();
     test_many();
     test_front();
+    test_burst();
     test_transmit_full();
     test_receive_full();
     test_loopback();
