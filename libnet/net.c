@@ -90,6 +90,7 @@ static void leave(void)
 
 void net_leave(void)
 {
+    net_card_empty_ring(); /* for what comes while the application computes */
     wake_for_rest();
     leave();
 }

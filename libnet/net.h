@@ -39,6 +39,7 @@ struct net_card_stats {
 extern struct net_card_stats net_card_stats;
 bool net_card_open(uint64_t mac, uint32_t rx_buffers);    /* locked. False: memory is out */
 bool net_card_receive(void);                              /* locked; true: there was a packet */
+void net_card_empty_ring(void);                           /* locked */
 bool net_card_waiting(void);                              /* locked; true: there is one more */
 bool net_frame_ok(const uint8_t *frame, uint32_t length); /* counts what it refuses */
 

@@ -137,7 +137,7 @@ static struct pbuf *waiting,
     **waiting_end = &waiting; /* linked by `next`, which one packet has no use for */
 static uint32_t waiting_count;
 
-static void empty_ring(void)
+void net_card_empty_ring(void)
 {
     struct packet packet;
 
@@ -176,7 +176,7 @@ bool net_card_receive(void)
 {
     int count = 0;
 
-    for (empty_ring(); count < ROUND && net_card_waiting(); empty_ring()) {
+    for (net_card_empty_ring(); count < ROUND && net_card_waiting(); net_card_empty_ring()) {
         struct pbuf *p = next_waiting();
         count++;
         net_front(p->payload, p->len);

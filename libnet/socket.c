@@ -15,28 +15,35 @@
 #include "net.h"
 
 #define MADE_AT_ONCE 8
-#define SOCKETS_MAX  1024u /* descriptors; connections have the tighter limit in lwipopts.h */
 
 static struct net_socket *free_sockets;
-static uint32_t made;
 uint32_t net_sockets_open;
 
-/* All that were made, to find those that starve. */
-static struct net_socket *chunks[SOCKETS_MAX / MADE_AT_ONCE];
+/* All that were made, to find those that starve. What bounds them is the memory for connections, and
+ * descriptors. */
+static struct chunk {
+    struct chunk *next;
+    struct net_socket socket[MADE_AT_ONCE];
+} * chunks;
+
+static void make_some(void)
+{
+    struct chunk *chunk = calloc(1, sizeof(*chunk));
+
+    if (!chunk)
+        return;
+    chunk->next = chunks;
+    chunks = chunk;
+    for (int i = 0; i < MADE_AT_ONCE; i++) {
+        chunk->socket[i].next = free_sockets;
+        free_sockets = &chunk->socket[i];
+    }
+}
 
 struct net_socket *socket_new(bool stream, bool v6)
 {
-    if (!free_sockets && made < SOCKETS_MAX) {
-        struct net_socket *chunk = calloc(MADE_AT_ONCE, sizeof(*chunk));
-        for (int i = 0; chunk && i < MADE_AT_ONCE; i++) {
-            chunk[i].next = free_sockets;
-            free_sockets = &chunk[i];
-        }
-        if (chunk) {
-            chunks[made / MADE_AT_ONCE] = chunk;
-            made += MADE_AT_ONCE;
-        }
-    }
+    if (!free_sockets)
+        make_some();
     struct net_socket *s = free_sockets;
     if (!s)
         return NULL;
@@ -89,13 +96,14 @@ long socket_wait(struct net_socket *s, uint64_t deadline)
 
 void net_sockets_room(void)
 {
-    for (uint32_t i = 0; i < made; i++) {
-        struct net_socket *s = &chunks[i / MADE_AT_ONCE][i % MADE_AT_ONCE];
-        if (s->open && s->starved) {
+    for (struct chunk *chunk = chunks; chunk; chunk = chunk->next)
+        for (int i = 0; i < MADE_AT_ONCE; i++) {
+            struct net_socket *s = &chunk->socket[i];
+            if (!s->open || !s->starved)
+                continue;
             s->starved = false;
             socket_changed(s);
         }
-    }
 }
 
 uint64_t socket_deadline(uint64_t timeout)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -17,10 +18,14 @@
 
 #define VECTOR_MAX 1024 /* IOV_MAX of Linux */
 
-static struct {
+/* The table grows by so many when they are all in use. */
+#define CHUNK 64
+
+static struct descriptor {
     const struct fd_type *type;
     void *object;
-} table[FD_MAX];
+} first[CHUNK], *chunks[FD_MAX / CHUNK] = {first};
+static int lowest; /* none below it is free */
 
 static uint32_t changes;
 static uint32_t waiting; /* threads in poll() */
@@ -89,25 +94,60 @@ static const struct fd_type console_type = {
 __attribute__((constructor)) static void open_console(void)
 {
     for (int fd = 0; fd < 3; fd++)
-        table[fd].type = &console_type;
+        first[fd].type = &console_type;
 }
 
 /* --- the table ------------------------------------------------------------------------------ */
 
+static struct descriptor *at(long fd)
+{
+    struct descriptor *chunk = fd >= 0 && fd < FD_MAX ? chunks[fd / CHUNK] : NULL;
+
+    return chunk ? &chunk[fd % CHUNK] : NULL;
+}
+
+static bool have_chunk(int fd)
+{
+    struct descriptor **chunk = &chunks[fd / CHUNK];
+
+    if (!*chunk)
+        *chunk = calloc(CHUNK, sizeof(struct descriptor));
+    return *chunk;
+}
+
+/* Under libnet's lock, as the only one who calls it is; others may close meanwhile. */
 long fd_add(const struct fd_type *type, void *object)
 {
-    for (int fd = 0; fd < FD_MAX; fd++)
-        if (!table[fd].type) {
-            table[fd].object = object;
-            table[fd].type = type;
-            return fd;
-        }
+    int from = __atomic_load_n(&lowest, __ATOMIC_SEQ_CST);
+
+    for (int fd = from; fd < FD_MAX && have_chunk(fd); fd++) {
+        struct descriptor *d = at(fd);
+        if (__atomic_load_n(&d->type, __ATOMIC_SEQ_CST))
+            continue;
+        d->object = object;
+        __atomic_store_n(&d->type, type, __ATOMIC_SEQ_CST);
+        /* Unless a lower one became free while this looked. */
+        __atomic_compare_exchange_n(&lowest, &from, fd + 1, false, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_SEQ_CST);
+        return fd;
+    }
     return -EMFILE;
+}
+
+static void freed(int fd)
+{
+    int was = __atomic_load_n(&lowest, __ATOMIC_SEQ_CST);
+
+    while (fd < was && !__atomic_compare_exchange_n(&lowest, &was, fd, false, __ATOMIC_SEQ_CST,
+                                                    __ATOMIC_SEQ_CST))
+        ;
 }
 
 static const struct fd_type *type_of(long fd)
 {
-    return fd >= 0 && fd < FD_MAX ? table[fd].type : NULL;
+    const struct descriptor *d = at(fd);
+
+    return d ? d->type : NULL;
 }
 
 void *fd_object(int fd, const struct fd_type *type, long *error)
@@ -115,19 +155,21 @@ void *fd_object(int fd, const struct fd_type *type, long *error)
     const struct fd_type *found = type_of(fd);
 
     if (found == type && found)
-        return table[fd].object;
+        return at(fd)->object;
     *error = found ? -ENOTSOCK : -EBADF;
     return NULL;
 }
 
 static long fd_close(long fd)
 {
-    void *object = table[fd].object;
+    struct descriptor *d = at(fd);
+    void *object = d->object;
     /* Two threads that close it at once: one does. */
-    const struct fd_type *type = __atomic_exchange_n(&table[fd].type, NULL, __ATOMIC_SEQ_CST);
+    const struct fd_type *type = __atomic_exchange_n(&d->type, NULL, __ATOMIC_SEQ_CST);
 
     if (!type)
         return -EBADF;
+    freed((int)fd);
     long result = type->close(object);
     fd_changed();
     return result;
@@ -154,7 +196,7 @@ static long poll_once(struct pollfd *fds, unsigned long count)
         if (!type)
             fds[i].revents = POLLNVAL;
         else
-            fds[i].revents = type->poll(table[fds[i].fd].object, fds[i].events);
+            fds[i].revents = type->poll(at(fds[i].fd)->object, fds[i].events);
         found += fds[i].revents != 0;
     }
     return found;
@@ -191,12 +233,12 @@ static long vector_call(long fd, const struct iovec *v, long count, bool write)
     if (count < 0 || count > VECTOR_MAX)
         return -EINVAL;
     if (type->vector)
-        return type->vector(table[fd].object, v, (int)count, write);
+        return type->vector(at(fd)->object, v, (int)count, write);
     for (long i = 0; i < count; i++) {
         if (!v[i].iov_len)
             continue;
-        long done = write ? type->write(table[fd].object, v[i].iov_base, v[i].iov_len)
-                          : type->read(table[fd].object, v[i].iov_base, v[i].iov_len);
+        long done = write ? type->write(at(fd)->object, v[i].iov_base, v[i].iov_len)
+                          : type->read(at(fd)->object, v[i].iov_base, v[i].iov_len);
         if (done < 0)
             return total ? total : done;
         total += done;
@@ -212,9 +254,9 @@ static long fcntl_call(long fd, long command, long argument)
 
     switch (command) {
     case F_GETFL:
-        return type->get_flags(table[fd].object) | O_RDWR;
+        return type->get_flags(at(fd)->object) | O_RDWR;
     case F_SETFL:
-        return type->set_flags(table[fd].object, (int)argument);
+        return type->set_flags(at(fd)->object, (int)argument);
     case F_GETFD:
     case F_SETFD:
         return 0; /* there is no exec that could care */
@@ -270,7 +312,7 @@ long fd_call(long n, long a, long b, long c, long d, long e, long f, bool *known
     const struct fd_type *type = type_of(a);
     if (!type)
         return -EBADF;
-    void *object = table[a].object;
+    void *object = at(a)->object;
     switch (n) {
     case SYS_read:
         return type->read(object, (void *)b, (size_t)c);

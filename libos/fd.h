@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FD_MAX 1024
+#define FD_MAX 16384
 
 struct iovec;
 

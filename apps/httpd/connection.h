@@ -10,7 +10,7 @@
 #include "answer.h"
 #include "body.h"
 
-#define CONNECTIONS_MAX 256u
+#define CONNECTIONS_MAX 8192u
 #define IN_SIZE         8192u /* a request's head; RFC 9112, 3 asks for 8000 octets */
 #define OUT_SIZE        16384u
 

@@ -5,7 +5,7 @@
  * Settings come from the environment (in a machine file: `environment = { HTTPD_PORT = "80" }`):
  *   HTTPD_ADDRESS      where it listens       :: every address it has, of IPv4 and of IPv6
  *   HTTPD_PORT         TCP port               80; 0: any that is free
- *   HTTPD_CONNECTIONS  at the same time       200, at most 256
+ *   HTTPD_CONNECTIONS  at the same time       200, at most 8192
  *   HTTPD_IDLE_MS      an idle connection is closed after      15000
  *   HTTPD_REQUEST_MS   a request must have arrived within      10000
  *   HTTPD_SEND_MS      its answer must have been taken within  10000, and a second more for each

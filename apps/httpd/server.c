@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,9 +29,10 @@ struct server_settings server_settings;
 uint64_t server_now;
 struct facts server_counts;
 
-static struct connection connections[CONNECTIONS_MAX];
-static struct pollfd polls[1 + CONNECTIONS_MAX]; /* the listener, then as `connections` */
-static unsigned slots;                           /* one past the highest in use */
+static struct connection *connections; /* as many as the settings say */
+static struct pollfd *polls;           /* the listener, then as `connections` */
+static unsigned slots;                 /* one past the highest in use */
+static unsigned lowest;                /* none below it is free */
 static uint64_t next_deadline = NEVER;
 
 /* From 0 on, when the server starts: as in an application that is started with its machine. */
@@ -75,6 +77,8 @@ void server_close(struct connection *c)
     connection_released(c);
     c->fd = c->poll->fd = -1;
     server_counts.connections--;
+    if ((unsigned)(c - connections) < lowest)
+        lowest = (unsigned)(c - connections);
     while (slots && connections[slots - 1].fd < 0)
         slots--;
     polls[0].events = POLLIN;
@@ -111,13 +115,14 @@ static bool make_room(void)
 
 static void add(int fd)
 {
-    unsigned i = 0;
+    unsigned i = lowest;
     int one = 1;
 
     while (i < slots && connections[i].fd >= 0)
         i++;
     if (i == slots)
         slots++;
+    lowest = i + 1;
     fcntl(fd, F_SETFL, O_NONBLOCK);
     /* An answer goes out in one piece; waiting for more to send with it would only delay it. */
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -266,10 +271,16 @@ static int listener(void)
 int server_run(const struct server_settings *settings)
 {
     server_settings = *settings;
+    connections = calloc(settings->connections, sizeof(*connections));
+    polls = calloc(1 + settings->connections, sizeof(*polls));
+    if (!connections || !polls) {
+        fprintf(stderr, "httpd: no memory for %u connections\n", settings->connections);
+        return 1;
+    }
     polls[0] = (struct pollfd){.fd = listener(), .events = POLLIN};
     if (polls[0].fd < 0)
         return 1;
-    for (unsigned i = 0; i < CONNECTIONS_MAX; i++)
+    for (unsigned i = 0; i < settings->connections; i++)
         connections[i].fd = -1;
     for (;;)
         round_of_events();

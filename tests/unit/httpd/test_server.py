@@ -443,7 +443,7 @@ def test_garbage_of_all_kinds(port):
     [
         ({"port": "x"}, "HTTPD_PORT is 'x', but must be a number from 0 to 65535"),
         ({"port": "65536"}, "HTTPD_PORT is '65536', but must be a number from 0 to 65535"),
-        ({"connections": "0"}, "HTTPD_CONNECTIONS is '0', but must be a number from 1 to 256"),
+        ({"connections": "0"}, "HTTPD_CONNECTIONS is '0', but must be a number from 1 to 8192"),
         ({"idle_ms": ""}, "HTTPD_IDLE_MS is '', but must be a number"),
         ({"send_ms": "99999999999999999999"}, "HTTPD_SEND_MS is '99999999999999999999', but must be a number"),
         ({"address": "here"}, "here is not an IP address"),
