@@ -37,10 +37,11 @@ struct net_card_stats {
     uint64_t rx_malformed, rx_foreign, rx_copied, rx_no_memory;
 };
 extern struct net_card_stats net_card_stats;
-bool net_card_open(uint64_t mac, uint32_t rx_buffers);    /* locked. False: memory is out */
-bool net_card_receive(void);                              /* locked; true: there was a packet */
-void net_card_empty_ring(void);                           /* locked */
-bool net_card_waiting(void);                              /* locked; true: there is one more */
+bool net_card_open(uint64_t mac, uint32_t rx_buffers); /* locked. False: memory is out */
+bool net_card_receive(void);                           /* locked; true: there was a packet */
+void net_card_empty_ring(void);                        /* locked */
+void net_card_place(void);                             /* locked; a listener has one, or is gone */
+bool net_card_waiting(void);                           /* locked; true: there is one more */
 bool net_frame_ok(const uint8_t *frame, uint32_t length); /* counts what it refuses */
 
 /* --- ip6.c: locked */

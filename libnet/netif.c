@@ -23,9 +23,11 @@
 struct netif net_card;
 struct net_card_stats net_card_stats;
 
-#define ROUND       64 /* packets handled before somebody else has a turn */
-#define WAITING_MAX 8192u
-#define SMALL       512u
+#define ROUND         64 /* packets handled before somebody else has a turn */
+#define NEWCOMERS     8u /* of a round */
+#define NEWCOMERS_MAX 2048u
+#define WAITING_MAX   8192u
+#define SMALL         512u
 
 static struct rx_buffer {
     struct pbuf_custom pbuf; /* first: lwIP hands this back */
@@ -129,60 +131,120 @@ static struct pbuf *pbuf_of(const struct packet *packet)
 /* --- what waits ------------------------------------------------------------------------------ */
 
 /*
- * A round trip through TCP takes as long as to take fifty packets from the ring, and what the ring has
- * no room for is lost, to come again when its sender's patience is over. So the ring is emptied before
- * each packet is handled, and what came waits here.
+ * TCP takes as long for a packet as it takes to get fifty from the ring, and what the ring has no room
+ * for is lost, to come again when its sender's patience is over. So the ring is emptied before each
+ * packet is handled, and what came waits here.
+ *
+ * Who wants to connect waits until there is a place: a listener has few for handshakes, and were a
+ * thousand begun before one is completed, most would be refused. A few at a time are let in, so that
+ * their peers hear of it before more are.
  */
-static struct pbuf *waiting,
-    **waiting_end = &waiting; /* linked by `next`, which one packet has no use for */
-static uint32_t waiting_count;
+static struct waiting {
+    struct pbuf *first, **end; /* linked by `next`, which one packet has no use for */
+    uint32_t count;
+} packets = {NULL, &packets.first, 0}, newcomers = {NULL, &newcomers.first, 0};
+static bool shut_out; /* those who want to connect found no place */
+
+static void put(struct waiting *to, struct pbuf *p)
+{
+    *to->end = p;
+    to->end = &p->next;
+    to->count++;
+}
+
+static struct pbuf *take(struct waiting *from)
+{
+    struct pbuf *p = from->first;
+
+    from->first = p->next;
+    if (!from->first)
+        from->end = &from->first;
+    p->next = NULL;
+    from->count--;
+    return p;
+}
+
+/* Of a frame that net_frame_ok() found good: a TCP segment with SYN and no ACK (RFC 9293, 3.1). */
+static bool is_newcomer(const uint8_t *frame, uint32_t length)
+{
+    const uint8_t *ip = frame + SIZEOF_ETH_HDR, *tcp = ip + (ip[0] & 15) * 4;
+
+    return word16(frame + 12) == ETHTYPE_IP && ip[9] == IP_PROTO_TCP &&
+           tcp + TCP_HLEN <= frame + length && (tcp[13] & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
 
 void net_card_empty_ring(void)
 {
     struct packet packet;
 
-    while (waiting_count < WAITING_MAX && rings_take(&packet)) {
-        if (!net_frame_ok(packet.data, packet.length)) {
+    while (packets.count < WAITING_MAX && rings_take(&packet)) {
+        bool good = net_frame_ok(packet.data, packet.length);
+        bool comes = good && is_newcomer(packet.data, packet.length);
+        if (!good || (comes && newcomers.count == NEWCOMERS_MAX)) {
             rings_give(packet.buffer);
             continue;
         }
         struct pbuf *p = pbuf_of(&packet);
-        if (!p)
-            continue;
-        *waiting_end = p;
-        waiting_end = &p->next;
-        waiting_count++;
+        if (p)
+            put(comes ? &newcomers : &packets, p);
+        shut_out &= !comes;
     }
 }
 
 bool net_card_waiting(void)
 {
-    return waiting;
+    return packets.first || (newcomers.first && !shut_out);
 }
 
-static struct pbuf *next_waiting(void)
+static void handle(struct pbuf *p)
 {
-    struct pbuf *p = waiting;
+    net_front(p->payload, p->len);
+    if (net_card.input(p, &net_card) != ERR_OK)
+        pbuf_free(p);
+}
 
-    waiting = p->next;
-    if (!waiting)
-        waiting_end = &waiting;
-    p->next = NULL;
-    waiting_count--;
-    return p;
+/* Has the listener that it wants, if there is one, a place? */
+static bool has_place(const struct pbuf *p)
+{
+    const uint8_t *ip = (const uint8_t *)p->payload + SIZEOF_ETH_HDR, *tcp = ip + (ip[0] & 15) * 4;
+    const struct tcp_pcb_listen *listener = tcp_listen_pcbs.listen_pcbs;
+
+    while (listener && listener->local_port != word16(tcp + 2))
+        listener = listener->next;
+    return !listener || listener->accepts_pending < listener->backlog;
+}
+
+void net_card_place(void)
+{
+    shut_out = false;
+}
+
+/* Who finds no place goes to the end: another may want another listener. */
+static void let_in(void)
+{
+    shut_out = true;
+    for (uint32_t i = 0; i < NEWCOMERS && newcomers.first; i++) {
+        struct pbuf *p = take(&newcomers);
+        if (has_place(p)) {
+            shut_out = false;
+            handle(p);
+        } else {
+            put(&newcomers, p);
+        }
+    }
 }
 
 bool net_card_receive(void)
 {
     int count = 0;
 
-    for (net_card_empty_ring(); count < ROUND && net_card_waiting(); net_card_empty_ring()) {
-        struct pbuf *p = next_waiting();
+    net_card_empty_ring();
+    let_in();
+    for (; count < ROUND && packets.first; net_card_empty_ring()) {
         count++;
-        net_front(p->payload, p->len);
-        if (net_card.input(p, &net_card) != ERR_OK)
-            pbuf_free(p);
+        handle(take(&packets));
     }
+    shut_out &= !count; /* one of them may have completed a handshake */
     return count;
 }
 

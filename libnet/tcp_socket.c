@@ -355,6 +355,7 @@ struct net_socket *tcp_socket_accept(struct net_socket *s)
         return NULL;
     if (first->tcp)
         tcp_backlog_accepted(first->tcp);
+    net_card_place();
     leave_queue(first);
     return first;
 }
@@ -545,6 +546,8 @@ void tcp_socket_close(struct net_socket *s)
     if (!s->tcp)
         return;
     struct tcp_pcb *pcb = detach(s);
+    if (pcb->state == LISTEN)
+        net_card_place();
     /* RFC 2525, section 2.17: data that nobody will read is answered by a reset. */
     if (pcb->state != LISTEN && pcb->state != CLOSED &&
         (unread || (s->linger && s->linger_seconds == 0)))

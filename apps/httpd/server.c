@@ -19,8 +19,8 @@
 
 #include "connection.h"
 
-#define BACKLOG      128
-#define ACCEPTS      16  /* of one round, so that connections that are there get their turn */
+#define BACKLOG      255
+#define ACCEPTS      64  /* of one round, so that connections that are there get their turn */
 #define RETRY_MS     100 /* after accept() found no room */
 #define NEVER        UINT64_MAX
 #define POLL_LONGEST 60000u

@@ -5,12 +5,15 @@ import http.client
 import os
 import random
 import re
+import resource
 import socket
 import time
 
 import pytest
 
 from conftest import ROOT
+from frames import Wire
+from freehold_lib import bench_lost
 from freehold_lib.emulator import free_port
 from traffic import HOST, PATIENCE, at_once, http_requests, tcp_echoes, udp_echoes
 
@@ -218,6 +221,32 @@ def test_cheetah_serves_what_httpd_serves(boot, ports, kind, nic):
         (garbage, cheetah, REQUESTS // 10),
     )
     assert answer_of(cheetah, FILE)[2] == CONTENT
+    assert not re.search(r"crash|ended|killed", machine.text())
+
+
+SMALL = "/icon.svg"
+CROWD = 1100  # more than FD_SETSIZE of most systems, and than a ring has slots
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a network namespace needs root")
+def test_a_thousand_clients_at_once(boot):
+    """All are connected at the same time and ask again and again; not one may go without its answer."""
+    settings = {"FREEHOLD_NET_BUFFERS": "256/256", "FREEHOLD_NET_MEMORY": "4096"}
+    places = {"httpd": 15, "cheetah": 16}
+    limits = {"httpd": "HTTPD_CONNECTIONS", "cheetah": "CHEETAH_CLIENTS"}
+    apps = [
+        server(name, name, host, {}, memory="16M", environment={**settings, limits[name]: "2048"})
+        for name, host in places.items()
+    ]
+    small = (ROOT / "apps/httpd/files" / SMALL[1:]).read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 2 * CROWD)), hard))
+    with Wire("virtio") as wire:
+        machine = boot(apps, nic=None, extra=wire.arguments)
+        for name, host in places.items():
+            machine.wait_for(rf"^\[{name}\] {name}: listening on port", TIMEOUT)
+            assert bench_lost.count((f"10.0.2.{host}", 80), SMALL, small, CROWD, rounds=2) == 0, name
+        machine.stop()
     assert not re.search(r"crash|ended|killed", machine.text())
 
 

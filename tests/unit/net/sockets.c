@@ -447,8 +447,11 @@ static void test_backlog(void)
     while ((fd = t_accept(listener, NULL, 0)) >= 0) {
         accepted++;
         world_close((int)fd);
+        peer_run();
     }
-    tap_ok(fd == -EAGAIN && accepted == 3, "one that is reset while it waits leaves the queue");
+    tap_ok(fd == -EAGAIN && accepted == 7,
+           "one that is reset while it waits leaves the queue, and the others come (%ld)",
+           accepted);
     for (int i = 0; i < 8; i++)
         peer_tcp_forget(&many[i]);
     peer_tcp_open(&a, 5050, 84);
@@ -663,6 +666,41 @@ static void test_burst(void)
     end("burst");
 }
 
+/* Far more want to connect at once than a listener has places for handshakes. */
+static void test_rush(void)
+{
+    enum { RUSH = 60, PLACES = 8 };
+    static struct peer_tcp *many[RUSH];
+    long fds[RUSH + 1], listener, accepted = 0;
+
+    begin();
+    listener = server(87, PLACES);
+    t_nonblock(listener);
+    peer_arp_request(); /* so that the peer's MAC is known */
+    peer_run();
+    for (int i = 0; i < RUSH; i++) {
+        many[i] = calloc(1, sizeof(**many));
+        peer_tcp_open(many[i], (uint16_t)(20000 + i), 87);
+    }
+    for (int i = 0; i < 1000; i++) {
+        peer_run();
+        while ((fds[accepted] = t_accept(listener, NULL, 0)) >= 0)
+            accepted++;
+    }
+    tap_ok(accepted == RUSH, "%d connect at once, with %d places for handshakes (%ld)", RUSH,
+           PLACES, accepted);
+    for (long i = 0; i < accepted; i++)
+        world_close((int)fds[i]);
+    for (int i = 0; i < RUSH; i++) {
+        peer_tcp_flags(many[i], RST | ACK);
+        peer_run();
+        peer_tcp_forget(many[i]);
+        free(many[i]);
+    }
+    world_close((int)listener);
+    end("rush");
+}
+
 /* All send buffers in flight: nothing is lost, nobody spins. */
 static void test_transmit_full(void)
 {
@@ -859,6 +897,7 @@ int main(void)
     test_many();
     test_front();
     test_burst();
+    test_rush();
     test_transmit_full();
     test_receive_full();
     test_loopback();
