@@ -139,6 +139,26 @@ def test_allowances_of_ports_are_disjoint():
     assert filters.allowances(None, None, ()) == []
 
 
+def test_allowances_of_ip6():
+    """Beside those of IPv4: three protocols, each of which is named, and the link-local address for ICMPv6."""
+    mac, address = 0x525400000001, ipaddress.IPv6Address("fd00::15")
+    ip4 = filters.allowances(mac, ipaddress.IPv4Address("10.0.2.15"), ())
+    made = filters.allowances(mac, ipaddress.IPv4Address("10.0.2.15"), (), address)
+    assert made[: len(ip4)] == ip4
+    link = ipaddress.IPv6Address("fe80::5054:ff:fe00:1").packed  # RFC 4291, appendix A
+    found = [asked(filter_) for filter_ in made[len(ip4) :]]
+    assert [(of["local"], of["protocol"]) for of in found] == [
+        ((local, b"\xff" * 16), (protocol, 0xFF))
+        for local, protocol in ((link, 58), (address.packed, 58), (address.packed, 6), (address.packed, 17))
+    ]
+    assert all(of["family"] == (6, 0xFF) and of["vlan"] == (0, 0x1FFF) and of["mac"][0] == mac for of in found)
+    ports = tuple(filters.read_ports(text) for text in ("tcp/80", "udp/4-7"))
+    made = filters.allowances(mac, ipaddress.IPv4Address("10.0.2.15"), ports, address)
+    assert [asked(filter_).get("local_port") for filter_ in made[-4:]] == [None, None, (80, 0xFFFF), (4, 0xFFFC)]
+    assert len(made) == 8 and filters.most_ports(True) == 2
+    assert filters.allowances(mac, None, (), address) == filters.allowances(mac, None, ())  # as DHCP has it
+
+
 def test_images(made):
     www, www2, other = entries(made)
     for app, image in ((www, HTTPD), (www2, HTTPD), (other, OTHER)):

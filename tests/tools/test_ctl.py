@@ -213,7 +213,7 @@ def test_apply_nothing(described, machine, capsys):
 @pytest.mark.parametrize(
     "old, new, sentence",
     [
-        ('["x"]', '["y"]', "www: what it is started with (`arguments`, `environment`, `sched`, `quantum`, `trace`, `address`, `gateway`, `rights`) "
+        ('["x"]', '["y"]', "www: what it is started with (`arguments`, `environment`, `sched`, `quantum`, `trace`, `address`, `gateway`, `address6`, `gateway6`, `rights`) "
          "cannot be changed while the machine runs; `memory` can."),
         ('"2M"', '"2M"\nslices = 5\nrestart = "never"', "www: `slices`, `restart` cannot be changed"),
         ('"2M"', '"2M"\nmac = "52:54:00:00:00:01"', "www: whether it has a network (`address`, `mac`), `mac`, what it may bind"),

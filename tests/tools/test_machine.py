@@ -256,6 +256,17 @@ def test_a_mac_alone_gives_a_network_without_an_address(read):
     assert app.mac == 0x525400000002 and app.address is None
 
 
+def test_ip6(read):
+    text = changed(13, 'address6 = "FD00:0::15/64"\ngateway6 = "fe80::1"\nports = ["tcp/80", "udp/81"]')
+    app = read(text).apps[0]
+    assert app.settings[1:4] == [
+        "FREEHOLD_ADDRESS=10.0.2.15/24", "FREEHOLD_ADDRESS6=fd00::15/64", "FREEHOLD_GATEWAY6=fe80::1"
+    ]  # fmt: skip
+    assert len(app.allowances) == 8
+    assert len(read(changed(13, 'address6 = "fd00::15/64"')).apps[0].allowances) == 5
+    assert len(read(GOOD).apps[0].allowances) == 1
+
+
 def test_derived_macs(read):
     text = GOOD + 'address = "dhcp"\n'
     mac = read(text).apps[1].mac
@@ -359,6 +370,21 @@ WRONG = {
     "own gateway": (13, 'gateway = "10.0.2.15"', "www: `gateway` is 10.0.2.15, which is the application's own address."),
     "net gateway": (13, 'gateway = "10.0.2.255"', "www: `gateway` is 10.0.2.255, which is no host's address."),
     "mac": (14, 'mac = "52:54:00"', 'www: `mac` is "52:54:00"; write six hexadecimal octets, as in "52:54:00:00:00:01".'),
+    "address6": (13, 'address6 = "fd00:15/64"', 'www: `address6` is "fd00:15/64", which is no address of IPv6; write for example "fd00::15/64".'),
+    "address6 4": (13, 'address6 = "10.0.2.15/64"', "which is no address of IPv6;"),
+    "no prefix 6": (13, 'address6 = "fd00::15"', 'www: `address6` is "fd00::15", which lacks its prefix length;'),
+    "prefix 63": (13, 'address6 = "fd00::15/63"', "which has a prefix length other than /64;"),
+    "prefix 129": (13, 'address6 = "fd00::15/129"', "which is no address of IPv6;"),
+    "link-local": (13, 'address6 = "fe80::15/64"', "which is link-local, as the one that its MAC gives it anyway;"),
+    "zone": (13, 'address6 = "fd00::15%1/64"', "which no host may have;"),
+    "loopback 6": (13, 'address6 = "::1/64"', "which no host may have;"),
+    "mapped": (13, 'address6 = "::ffff:10.0.2.15/64"', "which no host may have;"),
+    "multicast 6": (13, 'address6 = "ff02::1/64"', "which no host may have;"),
+    "gateway6": (13, 'address6 = "fd00::15/64"\ngateway6 = "x"', 'www: `gateway6` is "x", which is no address of IPv6; write for example "fd00::1" or "fe80::1".', 14),
+    "gateway6 with a zone": (13, 'address6 = "fd00::15/64"\ngateway6 = "fe80::1%2"', 'www: `gateway6` is "fe80::1%2", which is no address of IPv6;', 14),
+    "far gateway6": (13, 'address6 = "fd00::15/64"\ngateway6 = "fd01::1"', "www: `gateway6` is fd01::1, which is neither link-local nor in the network fd00::/64 of `address6`.", 14),
+    "own gateway6": (13, 'address6 = "fd00::15/64"\ngateway6 = "fd00::15"', "www: `gateway6` is fd00::15, which is the application's own address.", 14),
+    "address6 as a setting": (8, 'environment = { FREEHOLD_ADDRESS6 = "fd00::15/64" }', "www: `environment` sets FREEHOLD_ADDRESS6; use the key `address6` instead."),
     "zero mac": (14, 'mac = "00:00:00:00:00:00"', "www: `mac` is 00:00:00:00:00:00, which is zero."),
     "group mac": (14, 'mac = "01:00:5e:00:00:01"', "which is a multicast address: its first octet is odd."),
     "broadcast mac": (14, 'mac = "ff:ff:ff:ff:ff:ff"', "which is a multicast address: its first octet is odd."),
@@ -376,6 +402,7 @@ WRONG = {
     "shifted block": (16, 'ports = ["tcp/5-8"]', "begins at a multiple of its size, as 49152-65535 does."),
     "ports twice": (16, 'ports = ["tcp/80", "udp/80", "tcp/80-81"]', 'has "tcp/80-81", of which another entry has a part.'),
     "good ports": (16, 'ports = ["tcp/80", "udp/80", "tcp/49152-65535", "udp/53", "udp/54-55", "udp/128-255"]', None),
+    "three ports of both": (16, 'address6 = "fd00::15/64"\nports = ["tcp/1", "tcp/2", "tcp/3"]', "www: `ports` has 3 entries; an application with `address6` has at most 2.", 17),
     "seven ports": (16, 'ports = ["tcp/1", "tcp/2", "tcp/3", "tcp/4", "tcp/5", "tcp/6", "tcp/7"]', "has 7 entries; an application has at most 6."),
     "forward without its port": (16, 'forward = ["tcp/8080:80"]\nports = ["udp/80"]', "www: `forward` leads to port 80/tcp, which `ports` leaves out."),
     "ports without an address": (19, 'ports = ["tcp/80"]\nimage = "httpd"', "other: `ports` needs a fixed `address`."),
@@ -386,12 +413,12 @@ WRONG = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_one_thing_wrong(case, read, errors):
-    line, text, said = WRONG[case]
+    line, text, said = WRONG[case][:3]
     if said is None:
         read(changed(line, text))
         return
     found = errors(changed(line, text))
-    place = r"\d+" if text == "" else str(line)
+    place = r"\d+" if text == "" else str(WRONG[case][-1] if len(WRONG[case]) > 3 else line)
     assert any(re.match(rf"m\.toml:{place}: ", error) and said in error for error in found), found
     # One mistake, one sentence; only a missing key may be both unknown and lacking.
     assert len(found) == 1 or case == "app key", found
@@ -402,6 +429,8 @@ AFTER = {
     "mac": ('address = "10.0.2.9/24"\nmac = "52:54:00:00:00:01"', "21: other: `mac` gives 52:54:00:00:00:01, which www has already."),
     "address": ('address = "10.0.2.15/24"', "20: other: `address` gives 10.0.2.15, which www has already."),
     "address, other network": ('address = "10.0.2.15/16"', "20: other: `address` gives 10.0.2.15, which www has already."),
+    "gateway6": ('gateway6 = "fd00::1"', "20: other: `gateway6` is given without `address6`."),
+    "address6": ('address6 = "fd00::15/64"', "20: other: `address6` is given without `address`."),
     "port": ('address = "10.0.2.9/24"\nforward = [\n  "tcp/1:1",\n  "udp/8080:1"\n]', "23: other: `forward` gives host port 8080/udp, which www has already."),
     "slices": ("slices = 56", "20: other: `slices` is 56, but the applications before it leave 55 of the 63 slices."),
     "environments": ("environments = 62", "20: other: `environments` is 62; an application makes 0 to 61 environments."),
@@ -421,6 +450,11 @@ AFTER = {
 def test_two_things_that_clash(case, errors):
     text, said = AFTER[case]
     assert errors(GOOD + text + "\n") == [f"m.toml:{said}"]
+
+
+def test_an_address_of_ip6_is_one_application_s(errors):
+    text = changed(13, 'address6 = "fd00::15/64"') + 'address = "10.0.2.16/24"\naddress6 = "fd00:0:0::15/64"\n'
+    assert errors(text) == ["m.toml:21: other: `address6` gives fd00::15, which www has already."]
 
 
 def test_all_is_told_at_once_in_order(errors):

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 """What an application may bind and send, as the kernel's filters have it (exo/abi/filter.h).
 
-    allowances(mac, address, ports) -> the structs exo_filter that init hands to the kernel
+    allowances(mac, address, ports, address6) -> the structs exo_filter that init hands to the kernel
 
 Of a fixed address: IPv4 and ARP from and to that address alone, without a VLAN tag. With ports: ARP,
 ICMP, and those ports of TCP and UDP alone. Otherwise, as for DHCP, whatever bears the MAC.
+
+Of an address of IPv6 beside it: TCP, UDP and ICMPv6, or ICMPv6 and those ports; and ICMPv6 of the
+link-local address that the MAC leads to, which neighbour discovery speaks from. Each protocol is named, so
+that nothing hides behind an extension header.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 from .abi import number
 
@@ -21,6 +25,7 @@ TUPLE = struct.Struct("<QHHBBBBHHI16s16s")
 FIELDS = ("mac", "vlan", "ethertype", "family", "protocol", "ports", "zero", "local_port", "remote_port")
 FIELDS += ("zero_too", "local", "remote")
 PROTOCOL_ICMP = 1  # RFC 792
+PROTOCOL_ICMP6 = 58  # RFC 4443
 
 _PORTS = re.compile(r"(tcp|udp)/([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
@@ -59,11 +64,17 @@ def read_ports(text: str) -> Ports | str:
     return Ports(match[1], first, last)
 
 
-def allowances(mac: int | None, address: IPv4Address | None, ports: tuple[Ports, ...]) -> list[bytes]:
+def allowances(
+    mac: int | None, address: IPv4Address | None, ports: tuple[Ports, ...], address6: IPv6Address | None = None
+) -> list[bytes]:
     if not mac:
         return []
     if not address:
         return [_filter(mac)]
+    return _of_ip4(mac, address, ports) + (_of_ip6(mac, address6, ports) if address6 else [])
+
+
+def _of_ip4(mac: int, address: IPv4Address, ports: tuple[Ports, ...]) -> list[bytes]:
     here = {"vlan": (0, number("EXO_VLAN_ALL")), "family": (4, 0xFF)}
     here["local"] = (address.packed.ljust(16, b"\0"), b"\xff\xff\xff\xff".ljust(16, b"\0"))
     if not ports:
@@ -72,16 +83,35 @@ def allowances(mac: int | None, address: IPv4Address | None, ports: tuple[Ports,
     whole = [_filter(mac, **here, ethertype=(number("EXO_ETHERTYPE_ARP"), 0xFFFF))]
     here["ethertype"] = (number("EXO_ETHERTYPE_IP4"), 0xFFFF)
     whole.append(_filter(mac, **here, protocol=(PROTOCOL_ICMP, 0xFF)))
-    for block in ports:
-        protocol = number(f"EXO_PROTOCOL_{block.protocol.upper()}")
-        port = {"local_port": (block.first, block.mask), "ports": (1, 1)}
-        whole.append(_filter(mac, **here, protocol=(protocol, 0xFF), **port))
-    return whole
+    return whole + [_filter(mac, **here, **_of_block(block)) for block in ports]
 
 
-def most_ports() -> int:
-    """How many blocks of ports one application can have: ARP and ICMP are filters, too."""
-    return number("EXO_ALLOWANCES") - 2
+def _of_ip6(mac: int, address: IPv6Address, ports: tuple[Ports, ...]) -> list[bytes]:
+    def here(of: IPv6Address) -> dict:
+        return {"vlan": (0, number("EXO_VLAN_ALL")), "family": (6, 0xFF), "local": (of.packed, b"\xff" * 16)}
+
+    icmp = {"protocol": (PROTOCOL_ICMP6, 0xFF)}
+    rest = [_of_block(block) for block in ports]
+    rest = rest or [{"protocol": (number(f"EXO_PROTOCOL_{name}"), 0xFF)} for name in ("TCP", "UDP")]
+    whole = [_filter(mac, **here(of), **icmp) for of in (link_local(mac), address)]
+    return whole + [_filter(mac, **here(address), **asked) for asked in rest]
+
+
+def _of_block(block: Ports) -> dict:
+    protocol = number(f"EXO_PROTOCOL_{block.protocol.upper()}")
+    return {"protocol": (protocol, 0xFF), "local_port": (block.first, block.mask), "ports": (1, 1)}
+
+
+def link_local(mac: int) -> IPv6Address:
+    """RFC 4291, appendix A: the MAC with two octets in its middle, and its universal/local bit turned."""
+    octets = mac.to_bytes(6, "big")
+    return IPv6Address(b"\xfe\x80" + bytes(6) + bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:])
+
+
+def most_ports(ip6: bool = False) -> int:
+    """How many blocks of ports one application can have: ARP and ICMP are filters, too, and with IPv6 each
+    block is one of either family, and ICMPv6 two."""
+    return (number("EXO_ALLOWANCES") - 4) // 2 if ip6 else number("EXO_ALLOWANCES") - 2
 
 
 def _filter(mac: int, **asked: tuple) -> bytes:

@@ -16,12 +16,13 @@ import re
 import sys
 import tomllib
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from pathlib import Path
 
 from . import elf, toml_lines
 from .abi import ROOT, number, policies
 from .filters import Ports, allowances, most_ports, read_ports
+from .machine_ip6 import read_address6, read_gateway6
 from .machine_table import Errors, Table, plain, quote
 
 FILE_MAX = 1 << 20
@@ -51,6 +52,8 @@ RESERVED_SETTINGS = {
     "FREEHOLD_VCPUS": "vcpus",
     "FREEHOLD_ADDRESS": "address",
     "FREEHOLD_GATEWAY": "gateway",
+    "FREEHOLD_ADDRESS6": "address6",
+    "FREEHOLD_GATEWAY6": "gateway6",
     "FREEHOLD_RIGHTS": "rights",
 }
 # OVMF (2022.11) starts in 48 MiB and not in 40.
@@ -91,7 +94,7 @@ _MACHINE_KEYS = ("name", "memory", "cpus")
 _CONTROL_KEYS = ("serial",)
 _APP_KEYS = (
     ("name", "image", "arguments", "environment", "memory", "slices", "cpu", "vcpus", "sched", "quantum", "trace")
-    + ("address", "gateway", "mac", "restart", "forward", "rights", "ports", "environments")
+    + ("address", "gateway", "address6", "gateway6", "mac", "restart", "forward", "rights", "ports", "environments")
     + ("cpus", "under")
 )
 # What an application under another cannot have, and why.
@@ -133,7 +136,7 @@ class App:
     name: str
     image: str  # as the file has it; Machine.image_path() finds it
     arguments: tuple[str, ...]  # without argv[0], which is the name
-    environment: dict[str, str]  # without what sched, quantum, address and gateway add
+    environment: dict[str, str]  # without what sched, quantum, address, gateway and others add
     pages: int  # quota of frames
     slices: int
     cpu: int | None  # whose slices; None: init decides
@@ -143,6 +146,8 @@ class App:
     trace: int  # bytes of events that the ring of each vCPU holds; 0: it is not traced
     address: IPv4Interface | str | None  # or DHCP
     gateway: IPv4Address | None
+    address6: IPv6Interface | None
+    gateway6: IPv6Address | None
     mac: int | None  # None: no network
     restart: str  # one of RESTARTS
     rights: tuple[str, ...]  # of RIGHTS
@@ -155,8 +160,7 @@ class App:
     @property
     def allowances(self) -> list[bytes]:
         """What the kernel lets it bind and send: structs exo_filter."""
-        fixed = isinstance(self.address, IPv4Interface)
-        return allowances(self.mac, self.address.ip if fixed else None, self.ports)
+        return _allowed(vars(self))
 
     @property
     def argv(self) -> list[str]:
@@ -176,6 +180,10 @@ class App:
             made["FREEHOLD_ADDRESS"] = str(self.address)
         if self.gateway:
             made["FREEHOLD_GATEWAY"] = str(self.gateway)
+        if self.address6:
+            made["FREEHOLD_ADDRESS6"] = str(self.address6)
+        if self.gateway6:
+            made["FREEHOLD_GATEWAY6"] = str(self.gateway6)
         if self.rights:
             made["FREEHOLD_RIGHTS"] = ",".join(self.rights)
         return [f"{key}={value}" for key, value in (made | self.environment).items()]
@@ -350,6 +358,8 @@ class _Reader:
             claims.append(("mac", None, app["mac"], mac_text(app["mac"] or 0)))
             if isinstance(address, IPv4Interface):
                 claims.append(("address", None, address.ip, str(address.ip)))
+            if app["address6"]:
+                claims.append(("address6", None, app["address6"].ip, str(app["address6"].ip)))
             for index, forward in app["forwards"].items():
                 port = (forward.protocol, forward.host_port)
                 text = f"host port {forward.host_port}/{forward.protocol}"
@@ -468,10 +478,10 @@ class _Reader:
 
 
 def _allowed(app: dict) -> list[bytes]:
-    """As App.allowances, before its MAC is derived."""
+    """What the kernel is to let an application do, also before its MAC is derived."""
     mac = None if app["mac"] is None else app["mac"] or 1
-    fixed = isinstance(app["address"], IPv4Interface)
-    return allowances(mac, app["address"].ip if fixed else None, app["ports"])
+    fixed, fixed6 = isinstance(app["address"], IPv4Interface), app["address6"]
+    return allowances(mac, app["address"].ip if fixed else None, app["ports"], fixed6.ip if fixed6 else None)
 
 
 def _is_file(path: Path) -> bool:
@@ -509,8 +519,10 @@ class _AppReader:
         app["rights"] = self.rights()
         app["address"] = self.address()
         app["gateway"] = self.gateway(app["address"])
+        app["address6"] = read_address6(table)
+        app["gateway6"] = read_gateway6(table, app["address6"])
         app["mac"] = self.mac()
-        app["ports"] = self.ports()
+        app["ports"] = self.ports(app["address6"] is not None)
         app["environments"] = self.environments()
         app["under"] = self.under(app["rights"])
         app["cpus"] = self.cpus()
@@ -744,13 +756,14 @@ class _AppReader:
             return None
         return mac
 
-    def ports(self) -> tuple[Ports, ...]:
+    def ports(self, ip6: bool) -> tuple[Ports, ...]:
         texts = self.table.strings("ports")
         found: list[Ports] = []
         if texts and self.table.values.get("address", DHCP) == DHCP:
             self.table.wrong("ports", "needs a fixed `address`")
-        if len(texts) > most_ports():
-            self.table.wrong("ports", f"has {len(texts)} entries; an application has at most {most_ports()}")
+        if len(texts) > most_ports(ip6):
+            whose = "an application with `address6`" if ip6 else "an application"
+            self.table.wrong("ports", f"has {len(texts)} entries; {whose} has at most {most_ports(ip6)}")
             texts = {}
         for index, text in texts.items():
             ports = read_ports(text)

@@ -51,9 +51,9 @@ FIXED = (
     ("slices", "`slices`"),
     ("queues", "whether it has a network (`address`, `mac`)"),
     ("mac", "`mac`"),
-    ("allow", "what it may bind (`address`, `mac`, `ports`)"),
+    ("allow", "what it may bind (`address`, `address6`, `mac`, `ports`)"),
     ("restart", "`restart`"),
-    ("strings", "what it is started with (`arguments`, `environment`, `sched`, `quantum`, `trace`, `address`, `gateway`, `rights`)"),
+    ("strings", "what it is started with (`arguments`, `environment`, `sched`, `quantum`, `trace`, `address`, `gateway`, `address6`, `gateway6`, `rights`)"),
 )
 
 
