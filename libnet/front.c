@@ -54,7 +54,7 @@ static uint16_t word16(const uint8_t *at)
     return (uint16_t)(at[0] << 8 | at[1]);
 }
 
-/* Of a frame that net_frame_ok() found good. False: it is no TCP, or a fragment, or a newcomer's. */
+/* Of a frame that net_frame_ok() found good. False: it is no TCP over IPv4, or a fragment, or a newcomer's. */
 static bool read_name(const uint8_t *frame, uint32_t length, struct name *name)
 {
     const uint8_t *ip = frame + SIZEOF_ETH_HDR, *tcp = ip + (ip[0] & 15) * 4;
@@ -69,7 +69,7 @@ static bool read_name(const uint8_t *frame, uint32_t length, struct name *name)
 static bool matches(const struct tcp_pcb *pcb, const struct name *name)
 {
     return pcb->remote_port == name->remote_port && pcb->local_port == name->local_port &&
-           IP_IS_V4_VAL(pcb->remote_ip) &&
+           IP_IS_V4_VAL(pcb->remote_ip) && IP_IS_V4_VAL(pcb->remote_ip) &&
            ip4_addr_get_u32(ip_2_ip4(&pcb->remote_ip)) == name->remote &&
            ip4_addr_get_u32(ip_2_ip4(&pcb->local_ip)) == name->local;
 }
