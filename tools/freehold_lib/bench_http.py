@@ -56,7 +56,7 @@ class Server(NamedTuple):
 BUFFERS = {"FREEHOLD_NET_BUFFERS": "256/256", "FREEHOLD_NET_MEMORY": "16384"}
 SERVERS = (
     Server("cheetah", "cheetah", 16, image="cheetah", promised=5, environment={**BUFFERS, "CHEETAH_CLIENTS": "16384", "CHEETAH_IDLE_S": "600"}),
-    Server("httpd", "httpd", 15, image="httpd", promised=3, environment={**BUFFERS, "HTTPD_CONNECTIONS": "256", "HTTPD_IDLE_MS": "600000"}, most=256),
+    Server("httpd", "httpd", 15, image="httpd", promised=3, environment={**BUFFERS, "HTTPD_CONNECTIONS": "2048", "HTTPD_IDLE_MS": "600000"}, most=2048),
     Server(REFERENCE, "Linux, epoll", 15),
     Server("nginx", "Linux, nginx", 15, 81),
 )
