@@ -18,7 +18,8 @@
  *   ports      1: the packet is TCP or UDP and shows its ports, which later fragments do not, nor
  *              packets that end before them; 0: it has none, and then both are 0
  *   local, remote  addresses; an IPv4 one is the first four bytes. Of ARP the sender's and the
- *              target's protocol address
+ *              target's protocol address; of a neighbour advertisement (RFC 4861) its target stands for
+ *              whom it comes from: nobody can claim an address that is not his
  * All numbers are in host order, addresses are bytes in network order. What the first 128 bytes
  * of a packet do not show it does not have.
  *
@@ -57,18 +58,19 @@ struct exo_filter {
     struct exo_tuple value, mask;
 };
 
-#define EXO_FILTERS_MAC   16u /* filters of one MAC on one card */
-#define EXO_FILTERS_QUEUE 16u /* filters of one queue */
-#define EXO_ALLOWANCES    8u  /* what one environment was allowed (env_set) */
+#define EXO_FILTERS_MAC    16u /* filters of one MAC on one card */
+#define EXO_FILTERS_QUEUE  16u /* filters of one queue */
+#define EXO_ALLOWANCES     8u  /* what one environment was allowed (env_set) */
 
-#define EXO_VLAN_TAGGED   0x1000u
-#define EXO_VLAN_ALL      0x1fffu /* its whole mask */
-#define EXO_MAC_ALL       0xffffffffffffull
-#define EXO_ETHERTYPE_IP4 0x0800u
-#define EXO_ETHERTYPE_ARP 0x0806u
-#define EXO_ETHERTYPE_IP6 0x86ddu
-#define EXO_PROTOCOL_TCP  6u
-#define EXO_PROTOCOL_UDP  17u
+#define EXO_VLAN_TAGGED    0x1000u
+#define EXO_VLAN_ALL       0x1fffu /* its whole mask */
+#define EXO_MAC_ALL        0xffffffffffffull
+#define EXO_ETHERTYPE_IP4  0x0800u
+#define EXO_ETHERTYPE_ARP  0x0806u
+#define EXO_ETHERTYPE_IP6  0x86ddu
+#define EXO_PROTOCOL_TCP   6u
+#define EXO_PROTOCOL_UDP   17u
+#define EXO_PROTOCOL_ICMP6 58u
 
 _Static_assert(sizeof(struct exo_tuple) == 56, "no hidden padding");
 _Static_assert(sizeof(struct exo_filter) == 112, "no hidden padding");

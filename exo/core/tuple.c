@@ -6,8 +6,9 @@
  *   T2  a field that these bytes do not show is as if the packet had none
  *   T3  the same function reads what is received and what is sent, from memory of the kernel's own
  *
- * Layouts: IEEE 802.1Q (tags), RFC 791 (IPv4), RFC 826 (ARP), RFC 8200 (IPv6), RFC 768 and 9293
- * (UDP and TCP, which both begin with the ports: source, destination).
+ * Layouts: IEEE 802.1Q (tags), RFC 791 (IPv4), RFC 826 (ARP), RFC 8200 (IPv6), RFC 4861 section 4.4
+ * (neighbour advertisements, type 136 of ICMPv6), RFC 768 and 9293 (UDP and TCP, which both begin with the
+ * ports: source, destination).
  */
 #include "packet_filter.h"
 
@@ -18,6 +19,7 @@
 #define IP4           20u
 #define IP6           40u
 #define ARP           28u
+#define ADVERTISEMENT 24u
 #define FRAGMENT_MASK 0x1fffu /* a fragment's place, in eights of bytes */
 
 static uint16_t word_at(const uint8_t *bytes)
@@ -45,10 +47,8 @@ static void read_ip4(struct exo_tuple *t, const uint8_t *ip, uint32_t room)
     t->protocol = ip[9];
     __builtin_memcpy(t->remote, ip + 12, 4);
     __builtin_memcpy(t->local, ip + 16, 4);
-    if (end > room)
-        end = room;
     if (end > header && !(word_at(ip + 6) & FRAGMENT_MASK))
-        read_ports(t, ip + header, end - header);
+        read_ports(t, ip + header, (end < room ? end : room) - header);
 }
 
 static void read_ip6(struct exo_tuple *t, const uint8_t *ip, uint32_t room)
@@ -59,7 +59,10 @@ static void read_ip6(struct exo_tuple *t, const uint8_t *ip, uint32_t room)
         return;
     t->family = 6;
     t->protocol = ip[6];
-    __builtin_memcpy(t->remote, ip + 8, 16);
+    /* An advertisement of neighbour discovery speaks for its target, whoever sends it. */
+    bool speaks =
+        t->protocol == EXO_PROTOCOL_ICMP6 && room >= IP6 + ADVERTISEMENT && ip[IP6] == 136;
+    __builtin_memcpy(t->remote, speaks ? ip + IP6 + 8 : ip + 8, 16);
     __builtin_memcpy(t->local, ip + 24, 16);
     read_ports(t, ip + IP6, payload < room - IP6 ? payload : room - IP6);
 }
@@ -200,9 +203,8 @@ bool filter_canonical(const struct exo_filter *f, bool open)
         !whole(mask->vlan, EXO_VLAN_ALL) || !whole(mask->ethertype, 0xffff) ||
         !whole(mask->family, 0xff) || !whole(mask->protocol, 0xff))
         return false;
-    if (value->vlan && !(value->vlan & EXO_VLAN_TAGGED))
-        return false;
-    if (value->family != 0 && value->family != 4 && value->family != 6)
+    if ((value->vlan && !(value->vlan & EXO_VLAN_TAGGED)) ||
+        (value->family != 0 && value->family != 4 && value->family != 6))
         return false;
     if (mask->protocol && (!value->protocol || !value->family))
         return false;

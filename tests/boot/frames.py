@@ -17,6 +17,8 @@ from freehold_lib import namespace  # noqa: E402
 
 HOST_MAC = bytes.fromhex("020000000063")
 HOST_IP = bytes([10, 0, 2, 99])
+HOST_IP6 = bytes.fromhex("fd000000000000000000000000000099")
+ALL_NODES = bytes.fromhex("ff020000000000000000000000000001")
 BROADCAST = b"\xff" * 6
 ARP, IPV4, IPV6, VLAN = 0x0806, 0x0800, 0x86DD, 0x8100
 FRAME_MIN, FRAME_MAX = 14, 1514
@@ -33,7 +35,7 @@ class Wire:
     ordinary clients, and the socket that puts frames on the wire as they are.
     """
 
-    GATEWAY = "10.0.2.2/24"
+    GATEWAY, GATEWAY6 = "10.0.2.2/24", "fd00::2/64"
 
     def __init__(self, model: str):
         self.arguments = namespace.card("tap0", model, "52:54:00:12:34:56")
@@ -45,6 +47,9 @@ class Wire:
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self._socket.bind(("tap0", 0))
         return self
+
+    def speak_ip6(self) -> None:
+        namespace.address6("tap0", self.GATEWAY6)
 
     def __exit__(self, *unused) -> None:
         self._socket.close()
@@ -121,11 +126,49 @@ def tcp(to: bytes, port: int, flags: int, payload: bytes = b"", options: bytes =
     return _with_checksum(to, 6, head + options + payload, 16)
 
 
+def ipv6(to: bytes, protocol: int, payload: bytes, sum_at: int | None = None, *, source: bytes = HOST_IP6) -> bytes:
+    """With the sum of a message that has it at `sum_at` (RFC 8200, section 8.1)."""
+    if sum_at is not None:
+        pseudo = source + to + struct.pack(">II", len(payload), protocol)
+        payload = payload[:sum_at] + bytes(2) + payload[sum_at + 2 :]
+        payload = payload[:sum_at] + struct.pack(">H", checksum(pseudo + payload)) + payload[sum_at + 2 :]
+    return struct.pack(">IHBB", 6 << 28, len(payload), protocol, 255) + source + to + payload
+
+
+def neighbour(kind: int, target: bytes, option: bytes = b"\x01\x01" + HOST_MAC) -> bytes:
+    """A solicitation (135) or advertisement (136) of RFC 4861, its sum still to be made."""
+    return struct.pack(">BBHI", kind, 0, 0, 0x60000000 if kind == 136 else 0) + target + option
+
+
 # --- frames as nobody should send them ---------------------------------------------------------
 
 
-def _good(random_: random.Random, mac: bytes, ip: bytes) -> bytes:
+def _good6(random_: random.Random, mac: bytes, ip6: bytes) -> bytes:
+    """One of IPv6 that is right, but for what no application should believe."""
+    data = random_.randbytes(random_.choice((0, 1, 8, 64, 500, 1300)))
+    port, target = random_.choice((7, 80, random_.randrange(65536))), random_.choice((ip6, HOST_IP6))
+    option = bytes([random_.randrange(6), random_.randrange(3)]) + random_.randbytes(random_.choice((0, 4, 6, 14)))
+    kind, protocol = random_.choice((1, 2, 3, 130, 133, 134, 137, 143)), random_.choice((0, 43, 44, 50, 60, 135))
+    flags, rest = random_.randrange(64), random_.randbytes(8)
+    message, at = random_.choice(
+        (
+            (struct.pack(">BBHHH", 128, 0, 0, 1, 1) + data, 2),
+            (neighbour(135, target, option), 2),
+            (neighbour(136, target, option), 2),
+            (bytes([kind, 0, 0, 0]) + rest + data, 2),
+            (struct.pack(">HHHH", 5353, port, 8 + len(data), 0) + data, 6),
+            (struct.pack(">HH", 4000, port) + rest + bytes([80, flags]) + bytes(6) + data, 16),
+            (bytes([random_.choice((6, 17, 58)), random_.randrange(3)]) + rest + data, None),
+        )
+    )
+    protocol = {2: 58, 6: 17, 16: 6}.get(at, protocol)
+    return ethernet(mac, IPV6, ipv6(random_.choice((ip6, ip6, ALL_NODES)), protocol, message, at))
+
+
+def _good(random_: random.Random, mac: bytes, ip: bytes, ip6: bytes | None) -> bytes:
     """A frame that is right, of any layer, to one application."""
+    if ip6 and random_.random() < 0.4:
+        return _good6(random_, mac, ip6)
     data = random_.randbytes(random_.choice((0, 1, 8, 64, 500, 1400)))
     port = random_.choice((7, 80, 53, 67, 68, random_.randrange(65536)))
     options = random_.choice((b"", b"\x02\x04\x05\xb4", b"\x01\x01\x08\x0a" + bytes(8), b"\x03\x03\x07\x00"))
@@ -166,11 +209,21 @@ def _mend(frame: bytearray, ip: bytes) -> None:
             frame[24:26] = struct.pack(">H", checksum(bytes(frame[14:length])))
 
 
-def malformed(seed: int, mac: bytes, ip: bytes) -> Iterator[bytes]:
+def _mend6(frame: bytearray) -> None:
+    """The same for the sum of a message over IPv6, of which that is all there is."""
+    at = {58: 2, 17: 6, 6: 16}.get(frame[20] if len(frame) > 54 and frame[12:14] == b"\x86\xdd" else None)
+    end = 54 + int.from_bytes(frame[18:20], "big") if at else 0
+    if at and 54 + at + 2 <= end <= len(frame):
+        frame[54 + at : 56 + at] = bytes(2)
+        pseudo = frame[22:54] + struct.pack(">II", end - 54, frame[20])
+        frame[54 + at : 56 + at] = struct.pack(">H", checksum(bytes(pseudo + frame[54:end])))
+
+
+def malformed(seed: int, mac: bytes, ip: bytes, ip6: bytes | None = None) -> Iterator[bytes]:
     """Endless frames to one application, each wrong in one to four places. The same for one seed."""
     random_ = random.Random(seed)
     while True:
-        frame = bytearray(_good(random_, mac, ip))
+        frame = bytearray(_good(random_, mac, ip, ip6))
         for _ in range(random_.randint(1, 4)):
             how, at = random_.randrange(6), random_.randrange(12, max(13, min(len(frame), 80)))
             if how == 0:  # cut short, possibly inside a header
@@ -187,6 +240,7 @@ def malformed(seed: int, mac: bytes, ip: bytes) -> Iterator[bytes]:
                 frame[at:] = random_.randbytes(random_.randrange(200))
         if random_.random() < 0.7:
             _mend(frame, ip)
+            _mend6(frame)
         if random_.random() < 0.8:
             frame[:6] = random_.choice((mac, mac, mac, BROADCAST, b"\x01\x00\x5e\x00\x00\x01", b"\x33\x33\0\0\0\1"))
         yield bytes(frame[:FRAME_MAX]).ljust(FRAME_MIN, b"\0")

@@ -28,9 +28,14 @@ def wire(request):
         yield wire
 
 
+def ip6_of(address: tuple[int, ...]) -> bytes:
+    return b"\xfd" + bytes(14) + bytes([address[3]])
+
+
 def ask(count: int) -> None:
     """All three applications, side by side, from within the namespace."""
     at_once(
+        (http_requests, 80, count, FILE, CONTENT, "fd00::f"),
         (http_requests, 80, count, FILE, CONTENT, "10.0.2.15"),
         (http_requests, 80, count, FILE, CONTENT, "10.0.2.16"),
         (tcp_echoes, 7, count, "10.0.2.17"),
@@ -41,13 +46,16 @@ def ask(count: int) -> None:
 @pytest.mark.parametrize("wire", ["virtio", "e1000"], indirect=True)
 def test_malformed_frames_change_nothing(boot, wire):
     """In turns: a window of bad frames at one application, then it must answer; all serve all along."""
+    wire.speak_ip6()
     demo = Demo(Ports())
+    for app, address in zip(demo.apps, TARGETS.values()):
+        app["address6"] = f"fd00::{address[3]:x}/64"
     machine = boot(demo.apps, nic=None, extra=wire.arguments)
     demo.wait(machine)
     sources = []
     for number, address in enumerate(TARGETS.values()):
         mac = wire.mac_of(bytes(address))
-        sources.append((bytes(address), malformed(SEED + number, mac, bytes(address))))
+        sources.append((bytes(address), malformed(SEED + number, mac, bytes(address), ip6_of(address))))
     for window in range(-(-FRAMES // WINDOW)):
         address, frames = sources[window % len(sources)]
         for frame in itertools.islice(frames, WINDOW):

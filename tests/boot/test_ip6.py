@@ -5,7 +5,6 @@ import os
 import re
 import socket
 import struct
-import subprocess
 
 import pytest
 
@@ -24,7 +23,7 @@ def wire(request):
     if os.geteuid():
         pytest.skip("a network namespace needs root")
     with Wire(request.param) as wire:
-        subprocess.run(["ip", "-6", "address", "add", "fd00::2/64", "dev", "tap0", "nodad"], check=True, timeout=20)
+        wire.speak_ip6()
         yield wire
 
 

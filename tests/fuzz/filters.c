@@ -85,7 +85,8 @@ static struct exo_tuple plain_tuple(const struct plain *p)
     } else if (t.ethertype == 0x86dd && there(p, at + 40) && number(p, at, 1) / 16 == 6) {
         t.family = 6;
         t.protocol = (uint8_t)number(p, at + 6, 1);
-        memcpy(t.remote, p->bytes + at + 8, 16);
+        bool claim = t.protocol == 58 && there(p, at + 64) && number(p, at + 40, 1) == 136;
+        memcpy(t.remote, p->bytes + at + (claim ? 48 : 8), 16);
         memcpy(t.local, p->bytes + at + 24, 16);
         plain_ports(p, &t, at + 40, at + 40 + (uint32_t)number(p, at + 4, 2));
     }

@@ -25,7 +25,6 @@ TUPLE = struct.Struct("<QHHBBBBHHI16s16s")
 FIELDS = ("mac", "vlan", "ethertype", "family", "protocol", "ports", "zero", "local_port", "remote_port")
 FIELDS += ("zero_too", "local", "remote")
 PROTOCOL_ICMP = 1  # RFC 792
-PROTOCOL_ICMP6 = 58  # RFC 4443
 
 _PORTS = re.compile(r"(tcp|udp)/([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
@@ -90,7 +89,7 @@ def _of_ip6(mac: int, address: IPv6Address, ports: tuple[Ports, ...]) -> list[by
     def here(of: IPv6Address) -> dict:
         return {"vlan": (0, number("EXO_VLAN_ALL")), "family": (6, 0xFF), "local": (of.packed, b"\xff" * 16)}
 
-    icmp = {"protocol": (PROTOCOL_ICMP6, 0xFF)}
+    icmp = {"protocol": (number("EXO_PROTOCOL_ICMP6"), 0xFF)}
     rest = [_of_block(block) for block in ports]
     rest = rest or [{"protocol": (number(f"EXO_PROTOCOL_{name}"), 0xFF)} for name in ("TCP", "UDP")]
     whole = [_filter(mac, **here(of), **icmp) for of in (link_local(mac), address)]

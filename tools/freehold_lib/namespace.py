@@ -37,6 +37,11 @@ def tap(name: str, address: str) -> None:
     _ip(f"link set {name} up")
 
 
+def address6(name: str, address: str) -> None:
+    """One of IPv6 for a tap that is there; at once, since nobody else can have it."""
+    _ip(f"-6 address add {address} dev {name} nodad")
+
+
 def card(name: str, model: str, mac: str) -> list[str]:
     """What QEMU is told so that a card hangs on the tap."""
     device = "virtio-net-pci,disable-legacy=on" if model == "virtio" else model

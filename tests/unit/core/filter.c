@@ -235,6 +235,31 @@ static void test_tuples_6_and_vlan(void)
     same(&p, (struct exo_tuple){.mac = MAC_A, .ethertype = EXO_ETHERTYPE_IP6},
          "another version is not IPv6");
 
+    p = ethernet(MAC_A, MAC_B, EXO_ETHERTYPE_IP6);
+    ip6(&p, 0x20, 0x70, EXO_PROTOCOL_ICMP6);
+    t.protocol = EXO_PROTOCOL_ICMP6;
+    put(&p, 0x8800000060000000, 8);
+    for (uint32_t i = 0; i < 16; i++)
+        put(&p, i + 0xa0, 1);
+    p.length--;
+    same(&p, t, "a neighbour advertisement that ends early says nothing");
+    p.length++;
+    for (uint32_t i = 0; i < 16; i++)
+        t.remote[i] = (uint8_t)(i + 0xa0);
+    same(&p, t, "of a whole one the target counts, not who sends it");
+    p.byte[20] = t.protocol = EXO_PROTOCOL_TCP;
+    for (uint32_t i = 0; i < 16; i++)
+        t.remote[i] = (uint8_t)(i + 0x70);
+    t.ports = 1;
+    t.local_port = 0;
+    t.remote_port = 0x8800;
+    same(&p, t, "TCP of which the same bytes stand there is none");
+    p.byte[20] = t.protocol = EXO_PROTOCOL_ICMP6;
+    t.ports = 0;
+    t.remote_port = 0;
+    p.byte[54] = 135;
+    same(&p, t, "nor is a solicitation");
+
     static const uint16_t tag[] = {0x8100, 0x88a8};
     for (uint32_t i = 0; i < 2; i++) {
         p = ethernet(MAC_A, MAC_B, tag[i]);
