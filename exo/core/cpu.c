@@ -119,8 +119,10 @@ void cpu_consider(struct env *env)
 
     if (p->sleeper == env) {
         p->sleeper = NULL;
-        if (env_can_run(env))
-            return; /* as the core has it */
+        if (env_can_run(env)) { /* as the core has it */
+            expiry_set(env, env_expiry(env));
+            return;
+        }
     }
     env_stir(env);
     reckon(env);
@@ -417,8 +419,7 @@ int64_t call_yield(struct env *self, struct env *to)
 {
     struct processor *p = &processors[self->home];
 
-    cpu_settle(to);
-    if (to != self && (!to->ready || to->on))
+    if (to != self && (!to->ready || to->on || is_sleeper(to)))
         return -EXO_E_BUSY;
     if (to == self)
         p->yielded = true;

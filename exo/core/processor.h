@@ -55,11 +55,10 @@ void cpu_init(struct processor *table, uint32_t count, uint64_t *expiry);
  */
 struct env *cpu_next(struct processor *p, uint64_t now, uint64_t *alarm);
 
-/* `env` no longer passes for one that can run if it sleeps (C10). */
-static inline void cpu_settle(struct env *env)
+/* Does it sleep and pass for one that can run (C10)? */
+static inline bool is_sleeper(const struct env *env)
 {
-    if (processors[env->home].sleeper == env)
-        cpu_consider(env);
+    return processors[env->home].sleeper == env;
 }
 
 /* gate.c: `env` has had the CPU since `when`, on the time of who had it before and waits for it now. What was

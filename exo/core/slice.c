@@ -96,7 +96,8 @@ static void slice_move(uint32_t position, struct env *to)
                *vcpu = vcpu_at(app, cpu);
 
     to = vcpu ? vcpu : app;
-    cpu_settle(to);
+    if (is_sleeper(to))
+        cpu_consider(to);
 
     if (owner != to)
         turn_end(position, owner);

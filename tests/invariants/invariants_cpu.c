@@ -40,11 +40,6 @@ static bool is_of_use(uint32_t owner)
            (end != owner && envs[end].state == EXO_ENV_ZOMBIE);
 }
 
-static bool is_sleeper(const struct env *env)
-{
-    return env->home < processor_count && processors[env->home].sleeper == env;
-}
-
 const char *inv_cpu_sleeper(void)
 {
     for (uint32_t i = 0; i < processor_count; i++) {
@@ -67,7 +62,7 @@ const char *inv_slice_ready(void)
         const struct env *env = &envs[slot];
         bool can_run = env->state == EXO_ENV_LIVE && !env->gate.callee &&
                        (!env->waiting || (env->pending & ~(uint32_t)EXO_UP_SLICE_BEGIN));
-        REQUIRE(env->ready == (can_run || is_sleeper(env)),
+        REQUIRE(env->ready == (can_run || (env->home < processor_count && is_sleeper(env))),
                 "whether an environment can run is not known");
         REQUIRE(set_is_sound(&env->positions), "a word of positions is not known as such");
         for (uint32_t i = 0; slot && i < slice_count; i++)

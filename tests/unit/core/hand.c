@@ -169,14 +169,13 @@ static void test_sleeper(void)
     bool done = a_sleeps(1);
     tap_ok(done && a->waiting && a->ready, "who sleeps passes for one that can run");
     tap_ok(!SHORT(YIELD, a->name.n) && !SHORT(WAIT, 0, a->name.n), "but gets the CPU from nobody");
-    tap_ok(CALL(b, YIELD, a->name.n) == -EXO_E_BUSY && !processors[0].sleeper && !a->ready &&
-               sound(),
-           "nor by the long way, which finds out");
+    tap_ok(CALL(b, YIELD, a->name.n) == -EXO_E_BUSY && processors[0].sleeper == a && sound(),
+           "nor by the long way");
     done = a_sleeps(1);
     mock_now = mock_alarms[0];
     mock_next();
     tap_ok(done && current != a && !processors[0].sleeper && !a->ready && sound(),
-           "so does the next decision");
+           "the next decision finds out that it sleeps");
     for (uint32_t i = 0; i < 50; i++) {
         mock_now = mock_alarms[0];
         done &= mock_next() != a;
