@@ -213,9 +213,11 @@ static uint32_t turn_of(const struct processor *p)
 
     for (uint32_t i = 0; (next = slice_next(p->number, at)) != SET_NONE && i < FORFEITS; i++) {
         struct env *owner = &envs[slice_owner[next]];
-        if (!owner->forfeits)
+        if (is_sleeper(owner)) /* of another CPU, and was given this position since */
+            cpu_consider(owner);
+        else if (!owner->forfeits)
             break;
-        owner->forfeits--;
+        owner->forfeits = 0;
         at = next;
     }
     return next;

@@ -96,8 +96,6 @@ static void slice_move(uint32_t position, struct env *to)
                *vcpu = vcpu_at(app, cpu);
 
     to = vcpu ? vcpu : app;
-    if (is_sleeper(to))
-        cpu_consider(to);
 
     if (owner != to)
         turn_end(position, owner);

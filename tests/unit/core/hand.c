@@ -199,7 +199,7 @@ static void test_sleeper(void)
     CALL(init, SLICE_SET, 3, b->name.n);
     tap_ok(done && sound(), "a slice can be taken from it");
     CALL(init, SLICE_SET, 30, a->name.n);
-    tap_ok(!processors[0].sleeper && sound(), "who gives it one finds out that it sleeps");
+    tap_ok(processors[0].sleeper == a && sound(), "and one given to it");
     done = a_sleeps(1) && SHORT(YIELD, c->name.n) && !SHORT(WAIT, 0, b->name.n);
     tap_ok(done && sound(), "one sleeps so at a time");
 }
