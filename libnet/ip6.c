@@ -83,6 +83,7 @@ bool net_ip6_ok(const uint8_t *packet, uint32_t length)
         return false;
     switch (packet[6]) {
     case IP6_NEXTH_TCP:
+        return net_tcp_ok(packet + IP6_HLEN, payload);
     case IP6_NEXTH_UDP:
         return true;
     case IP6_NEXTH_ICMP6:

@@ -42,6 +42,7 @@ bool net_card_receive(void);                           /* locked; true: there wa
 void net_card_empty_ring(void);                        /* locked */
 void net_card_place(void);                             /* locked; a listener has one, or is gone */
 bool net_card_waiting(void);                           /* locked; true: there is one more */
+bool net_tcp_ok(const uint8_t *segment, uint32_t length); /* its options */
 bool net_frame_ok(const uint8_t *frame, uint32_t length); /* counts what it refuses */
 
 /* --- ip6.c: locked */

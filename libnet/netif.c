@@ -43,6 +43,28 @@ static uint32_t word16(const uint8_t *at)
     return (uint32_t)at[0] << 8 | at[1];
 }
 
+/*
+ * RFC 9293, section 3.1: but for two kinds an option has its length in its second byte, and ends with the
+ * header. lwIP 2.2.1 reads that byte behind the header, and so behind the frame.
+ */
+bool net_tcp_ok(const uint8_t *segment, uint32_t length)
+{
+    uint32_t end = length >= TCP_HLEN ? (segment[12] >> 4) * 4u : 0, at = TCP_HLEN;
+
+    if (end > length)
+        return true; /* lwIP looks */
+    while (at < end && segment[at] != LWIP_TCP_OPT_EOL) {
+        if (segment[at] == LWIP_TCP_OPT_NOP) {
+            at++;
+            continue;
+        }
+        if (end - at < 2 || segment[at + 1] < 2 || segment[at + 1] > end - at)
+            return false;
+        at += segment[at + 1];
+    }
+    return true;
+}
+
 /* RFC 791 and 768. A frame shorter than its header says is left to lwIP, which looks. */
 static bool ipv4_ok(const uint8_t *packet, uint32_t length)
 {
@@ -50,6 +72,8 @@ static bool ipv4_ok(const uint8_t *packet, uint32_t length)
 
     if (length < IPV4_LENGTH)
         return false;
+    if (packet[9] == IP_PROTO_TCP && header <= length && !(word16(packet + 6) & 0x1fff))
+        return net_tcp_ok(packet + header, length - header);
     if (packet[9] != IP_PROTO_UDP)
         return true;
     /* A later fragment has no header of UDP's, but its frame is filled up to 60 bytes. */

@@ -25,6 +25,9 @@ enum {
 };
 #define SECOND 1000000000ull
 
+/* With IPv6, too. */
+const char *world_address6 = "fd00::15/64", *world_gateway6 = "fd00::1";
+
 static struct input input;
 static struct peer_tcp live;
 static uint8_t frame[1514], data[2048], buffer[4096];
@@ -126,6 +129,40 @@ static void ip_frame(void)
     receive(length);
 }
 
+/* Any protocol over IPv6, to this host or to a group of its, from a neighbour or not, its sum right or not. */
+static void ip6_frame(void)
+{
+    static const uint8_t protocols[] = {58, 58, 58, 6, 17, 0, 44, 60};
+    static const uint8_t header[54] = {0x52, 0x54, 0,    0,          0,           1,
+                                       2,    2,    2,    2,          2,           2,
+                                       0x86, 0xdd, 0x60, [21] = 255, [22] = 0xfd, [37] = 2};
+    uint32_t how = take(&input, 1), total = 0;
+    size_t size = body(DATA_MAX);
+
+    memcpy(frame, header, sizeof(header));
+    memcpy(frame + 38, how & 8 ? "\xff\x02" : "\xfd\0", 2);
+    memset(frame + 40, 0, 14);
+    frame[53] = how & 8 ? 1 : 0x15;
+    frame[18] = (uint8_t)(size >> 8);
+    frame[19] = (uint8_t)size;
+    frame[20] = protocols[how & 7];
+    memcpy(frame + 54, data, size);
+    uint8_t *sum = frame + 54 + (frame[20] == 6 ? 16 : frame[20] == 17 ? 6 : 2);
+    if (!(how & 16) && size > 17) { /* RFC 8200, section 8.1 */
+        sum[0] = sum[1] = 0;
+        total = (uint32_t)size + frame[20];
+        for (size_t i = 22; i < 54 + size; i++)
+            total += i % 2 ? frame[i] : (uint32_t)frame[i] << 8;
+        total = (total & 0xffff) + (total >> 16);
+        total = ~((total & 0xffff) + (total >> 16));
+        sum[0] = (uint8_t)(total >> 8);
+        sum[1] = (uint8_t)total;
+    }
+    if (how & 32)
+        frame[14 + take_below(&input, 40)] ^= (uint8_t)take(&input, 1);
+    receive(54 + size - (how & 64 ? take_below(&input, (uint32_t)size + 1) : 0));
+}
+
 static void arp_frame(void)
 {
     size_t size = body(60);
@@ -193,7 +230,10 @@ static void op(void)
         udp_frame();
         break;
     case 4:
-        ip_frame();
+        if (what & 128)
+            ip6_frame();
+        else
+            ip_frame();
         break;
     case 5:
         arp_frame();
@@ -209,9 +249,11 @@ static void op(void)
 
 static void begin(void)
 {
-    listener = t_socket(SOCK_STREAM | SOCK_NONBLOCK);
+    listener = fd_socket_call(SYS_socket, AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0, 0, 0, 0);
+    const struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(PORT_TCP)};
     udp = t_socket(SOCK_DGRAM);
-    MUST(!t_bind(listener, 0, PORT_TCP) && !t_listen(listener, 4) && !t_bind(udp, 0, PORT_UDP),
+    MUST(!fd_socket_call(SYS_bind, listener, (long)&any, sizeof(any), 0, 0, 0) &&
+             !t_listen(listener, 4) && !t_bind(udp, 0, PORT_UDP),
          "the sockets of the inputs before are still open");
     peer_tcp_open(&live, PORT_PEER, PORT_TCP);
     peer_run();

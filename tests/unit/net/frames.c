@@ -256,6 +256,16 @@ static void test_short_arp(void)
     }
     net_stats(&after);
     tap_ok(after.rx_malformed - before.rx_malformed == 48, "and 20 IPv4 ones");
+    struct peer_tcp t = {.address = PEER_ADDRESS, .port = 999, .remote = PORT_TCP};
+    uint32_t length = (uint32_t)peer_frame_tcp(frame, &t, SYN, NULL, 0);
+    frame[length - 4] = frame[length - 3] = frame[length - 2] = 1;
+    frame[length - 1] = 2; /* an option of which there is no more */
+    peer_fix_checksums(frame, length);
+    world_receive(frame, length);
+    world_pass(1);
+    net_stats(&after);
+    tap_ok(after.rx_malformed - before.rx_malformed == 49,
+           "and a segment whose last option ends early");
     frame[12] = 0x86;
     frame[13] = 0xdd;
     world_receive(frame, 60);

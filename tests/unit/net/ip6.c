@@ -360,6 +360,35 @@ static long meet(long listener, long from, const void *name, socklen_t length)
     return t_accept(listener, NULL, SOCK_NONBLOCK);
 }
 
+/* RFC 9293, section 3.1. What lies behind the frame is poison. */
+static void test_tcp_options(void)
+{
+    static const struct {
+        uint8_t bytes[4];
+        bool good;
+    } table[] = {{{1, 1, 1, 2}, false}, {{1, 1, 1, 99}, false}, {{2, 0, 1, 1}, false},
+                 {{2, 5, 1, 1}, false}, {{1, 1, 1, 1}, true},   {{0, 2, 2, 2}, true},
+                 {{2, 4, 5, 0}, true},  {{1, 99, 3, 0}, true}};
+    uint8_t syn[24] = {0x10, 0, 0, 90, 0, 0, 0, 9, 0, 0, 0, 0, 0x60, SYN, 0x20};
+    struct net_stats before, after;
+    long listener = open6(SOCK_STREAM);
+    unsigned wrong = 0;
+
+    with_name(SYS_bind, listener, in6addr_any, 90);
+    t_listen(listener, 20);
+    for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        memcpy(syn + 20, table[i].bytes, 4);
+        syn[1] = (uint8_t)i;
+        net_stats(&before);
+        say(TCP, peer, host, syn, sizeof(syn));
+        net_stats(&after);
+        wrong += (after.rx_malformed == before.rx_malformed) != table[i].good;
+    }
+    tap_ok(wrong == 0, "segments whose options end behind them are dropped (%u wrong)", wrong);
+    world_close((int)listener);
+    world_pass(200ull * 1000000000);
+}
+
 static void test_families(void)
 {
     const struct in6_addr mapped = ip6("::ffff:10.0.2.15");
@@ -450,6 +479,7 @@ int main(void)
     test_dropped();
     test_udp();
     test_handshake();
+    test_tcp_options();
     test_families();
     test_only();
     world_pass(200ull * 1000000000);

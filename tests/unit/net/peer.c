@@ -385,6 +385,8 @@ static void hear(const uint8_t *frame, uint32_t length)
         hear_arp(ip, length - ETHERNET);
         return;
     }
+    if (get(frame + 12, 2) == 0x86dd)
+        return; /* not spoken here */
     size_t total = length >= ETHERNET + IPV4 ? get(ip + 2, 2) : 0;
     size_t header = (size_t)(ip[0] & 15) * 4; /* an answer to a ping keeps its options */
     if (get(frame + 12, 2) != 0x0800 || ip[0] >> 4 != 4 || header < IPV4 || total < header ||
