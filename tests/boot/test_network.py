@@ -279,7 +279,7 @@ def test_an_address_by_dhcp(boot):
 
 
 def test_too_little_memory_for_a_network(boot):
-    machine = boot([server("echo", "echo", 17, {}, memory="700K", restart="never")])
+    machine = boot([server("echo", "echo", 17, {}, memory="720K", restart="never")])
     machine.wait_for(r"^\[init\] echo ended with status 1", TIMEOUT)
     assert re.search(r"^\[echo\] no network: its quota of memory .*: raise `memory` in", machine.text(), re.M)
 
