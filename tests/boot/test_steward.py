@@ -10,6 +10,10 @@ from freehold_lib.control import Control, ControlError
 TIMEOUT = 100
 
 
+# Virtual time, so many nanoseconds an instruction: the host has fewer CPUs than these machines, and others to serve.
+COUNTED = ["-icount", "shift=2,sleep=off"]
+
+
 def steward(*arguments: str, cpus: list[int], memory: str = "2M") -> dict:
     return {"name": "steward", "image": "steward", "arguments": list(arguments), "cpus": cpus, "memory": memory}
 
@@ -50,7 +54,7 @@ def test_stride_with_and_without(boot, tmp_path):
     """Time by weight under the steward; killed, it leaves its applications to init; started again, it starts them."""
     brief = {"name": "brief", "test": "crash", "arguments": ["abort"], "memory": "1M", "under": "steward"}
     apps = [steward("stride", cpus=[1]), spinner("three", 3), spinner("one", 1), brief]
-    machine = boot(apps, nic=None, cpus=2, control=tmp_path / "control")
+    machine = boot(apps, nic=None, cpus=2, control=tmp_path / "control", extra=COUNTED)
     machine.wait_for(r"^\[init\] commands are taken", TIMEOUT)
     with Control(machine.control) as control:
         machine.wait_for(r"^\[steward\] brief is restarted now$", TIMEOUT)
@@ -80,10 +84,6 @@ def test_stride_with_and_without(boot, tmp_path):
             machine.wait_for(rf"^\[init\] {name} was killed$", TIMEOUT, since=before)
             machine.wait_for(rf"^\[steward\] started {name} ", TIMEOUT, since=before)
         assert states(control) == {"steward": "running", "three": "under", "one": "under"}
-
-
-# Virtual time, so many nanoseconds an instruction: the host has fewer CPUs than these machines, and others to serve.
-COUNTED = ["-icount", "shift=2,sleep=off"]
 
 
 def test_stride_on_two_cpus(boot):
