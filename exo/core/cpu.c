@@ -18,10 +18,10 @@
  *   C7  an environment runs on one CPU at a time                    inv_cpu_current
  *   C8  a CPU that nobody else wants has no alarm at its slice's end, but perhaps one of before, once; it
  *       is stirred as soon as somebody does                         inv_cpu_quiet
- *   C10 who hands the CPU on and sleeps by the short way (exo/x86_64/hand.S) is `sleeper` until somebody looks:
- *       it passes for one that can run, as it mostly soon can again                inv_cpu_sleeper
  *   C9  who asked to be told of the end of its slices gets EXO_GRACE_NS more to give the CPU up by
  *       itself; who does not loses its next slice: it never has more than it owns and was given
+ *   C10 who hands the CPU on and sleeps by the short way (exo/x86_64/hand.S) is `sleeper` until somebody looks:
+ *       it passes for one that can run, as it mostly soon can again                inv_cpu_sleeper
  */
 #include "account.h"
 #include "exo_handlers.h"
