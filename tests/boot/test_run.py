@@ -50,6 +50,8 @@ class Session:
             text=True,
             # Ctrl-C on a terminal goes to a whole group; here to this one process.
             start_new_session=True,
+            # A shell lets what it runs in the background ignore it, and this may be under such a one.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self.text = ""
         self._lines = queue.Queue()

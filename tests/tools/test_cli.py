@@ -261,8 +261,10 @@ def test_signals_end_it(number, status, build):
     """While it waits for somebody else's build, say."""
     with workspace.lock(build / ".freehold-lock", "taken"):
         process = subprocess.Popen(
-            [FREEHOLD, "size", "--build", build], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+            [FREEHOLD, "size", "--build", build], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            # A shell lets what it runs in the background ignore SIGINT, and this may be under such a one.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
         assert f"Process {os.getpid()} is building in this folder; waiting" in process.stdout.readline()
         process.send_signal(number)
         _, said = process.communicate(timeout=30)
