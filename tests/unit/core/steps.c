@@ -564,6 +564,11 @@ static bool step_short(void)
             a[5] = p->unbooked->deadline;
         done = mock_short_reply(a);
         steps.short_replies += done;
+    } else if (!p->unbooked && current && (current->gate.way.callee || !steps_dice(8)) &&
+               steps_dice(3)) {
+        a[0] = steps_dice(8) ? current->gate.way.gate : steps_dice(2 * EXO_GATES);
+        done = mock_short_call(a);
+        steps.short_calls += done;
     } else if (!p->unbooked && current && !steps_dice(3)) {
         bool wait = steps_dice(2);
         a[0] = 0;
@@ -573,10 +578,6 @@ static bool step_short(void)
         }
         steps.short_hands += done;
         steps.short_sleeps += done && wait;
-    } else if (!p->unbooked && current && steps_dice(3)) {
-        a[0] = steps_dice(8) ? current->gate.way.gate : steps_dice(2 * EXO_GATES);
-        done = mock_short_call(a);
-        steps.short_calls += done;
     }
     if (!done && calls_unbooked)
         calls_book();
