@@ -15,18 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "answer.h"
-#include "body.h"
+#include "exchange.h"
 #include "raw.h"
-
-#define IN_SIZE 8192u /* a request's head; RFC 9112, 3 asks for 8000 octets */
-
-enum client_wait {
-    WAIT_IDLE,    /* for a request to begin */
-    WAIT_REQUEST, /* for the rest of one */
-    WAIT_SEND,    /* for the client to take what it asked for */
-    WAIT_LINGER,  /* the answer is out, the client shall read it before it is told of the end */
-};
 
 struct client {
     struct tcp_pcb *pcb;       /* NULL: free */
@@ -35,11 +25,10 @@ struct client {
     struct pbuf *in;           /* received and not answered */
     struct span rest;          /* of a file, not given to lwIP yet */
     uint32_t since, deadline;  /* seconds: when this wait began, when it must be over */
-    enum client_wait wait;
-    bool reading_body, answer_due, closing, linger, ended;
-    uint32_t lingered; /* bytes thrown away meanwhile */
-    struct body body;
-    struct answer answer; /* to the request whose body is being read, or that found no room */
+    enum exchange_wait wait;
+    bool answer_due, closing, ended;
+    uint32_t lingered;        /* bytes thrown away meanwhile */
+    struct exchange exchange; /* its answer may be one that found no room */
 };
 
 struct client_settings {

@@ -29,16 +29,8 @@ static uint32_t now; /* seconds since the start */
 
 const struct facts *client_facts(void)
 {
-    static struct facts facts;
-
-    facts_get(&facts);
-    facts.requests = client_counts.requests;
-    facts.connections = client_counts.connections;
-    facts.connections_max = client_settings.clients;
-    facts.accepted = client_counts.accepted;
-    facts.refused = client_counts.refused;
-    facts.evicted = client_counts.evicted;
-    return &facts;
+    facts_get(&client_counts);
+    return &client_counts;
 }
 
 /* --- life -------------------------------------------------------------------------------------- */
@@ -90,7 +82,7 @@ static err_t leave(struct client *c)
     return ERR_ABRT;
 }
 
-static void until(struct client *c, enum client_wait wait, uint32_t seconds)
+static void until(struct client *c, enum exchange_wait wait, uint32_t seconds)
 {
     c->wait = wait;
     c->since = now;
@@ -134,7 +126,7 @@ static bool evict(struct client *c)
  */
 static err_t finish(struct client *c)
 {
-    if (!c->linger || c->ended || tcp_shutdown(c->pcb, 0, 1) != ERR_OK)
+    if (!c->exchange.linger || c->ended || tcp_shutdown(c->pcb, 0, 1) != ERR_OK)
         return leave(c);
     until(c, WAIT_LINGER, LINGER_S);
     return ERR_OK;
@@ -161,7 +153,7 @@ static bool keep(struct client *c)
 /* What is awaited, and until when. */
 static err_t settle(struct client *c, bool fresh)
 {
-    enum client_wait before = c->wait;
+    enum exchange_wait before = c->wait;
 
     if (serve_stuck(c)) {
         if (before != WAIT_SEND || fresh)
@@ -170,7 +162,7 @@ static err_t settle(struct client *c, bool fresh)
     }
     if (c->closing || c->ended)
         return finish(c);
-    if (!c->in && !c->reading_body) {
+    if (!c->in && !c->exchange.reading_body) {
         until(c, WAIT_IDLE, client_settings.idle_s);
         return ERR_OK;
     }
@@ -294,6 +286,7 @@ static void tick(void *unused)
 bool client_listen(const struct client_settings *settings)
 {
     client_settings = *settings;
+    client_counts.connections_max = settings->clients;
     chunks = calloc((settings->clients + AT_ONCE - 1) / AT_ONCE, sizeof(struct client *));
     struct tcp_pcb *pcb = tcp_new(), *listener = NULL;
     err_t error = pcb && chunks && ready_open() ? ERR_OK : ERR_MEM;

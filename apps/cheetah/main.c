@@ -15,37 +15,19 @@
  */
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "cheetah.h"
 #include "libnet.h"
-
-/* A number from the environment. What it cannot be ends the program with a sentence. */
-static unsigned setting(const char *name, unsigned otherwise, unsigned least, unsigned most)
-{
-    const char *text = getenv(name), *at = text;
-    unsigned long n = 0;
-
-    if (!text)
-        return otherwise;
-    while (*at >= '0' && *at <= '9' && n <= most)
-        n = n * 10 + (unsigned)(*at++ - '0');
-    if (at == text || *at || n < least || n > most) {
-        fprintf(stderr, "cheetah: %s is '%s', but must be a number from %u to %u\n", name, text,
-                least, most);
-        exit(2);
-    }
-    return (unsigned)n;
-}
+#include "setting.h"
 
 int main(void)
 {
     const struct client_settings settings = {
-        .port = setting("CHEETAH_PORT", 80, 1, 65535),
-        .clients = setting("CHEETAH_CLIENTS", 1024, 1, 16384),
-        .idle_s = setting("CHEETAH_IDLE_S", 15, 1, 3600),
-        .request_s = setting("CHEETAH_REQUEST_S", 10, 1, 3600),
-        .send_s = setting("CHEETAH_SEND_S", 10, 1, 3600),
+        .port = setting("cheetah", "CHEETAH_PORT", 80, 1, 65535),
+        .clients = setting("cheetah", "CHEETAH_CLIENTS", 1024, 1, 16384),
+        .idle_s = setting("cheetah", "CHEETAH_IDLE_S", 15, 1, 3600),
+        .request_s = setting("cheetah", "CHEETAH_REQUEST_S", 10, 1, 3600),
+        .send_s = setting("cheetah", "CHEETAH_SEND_S", 10, 1, 3600),
     };
     static struct net_stats network;
 

@@ -18,85 +18,21 @@ _Static_assert(TCP_SND_BUF >= ANSWER_ROOM, "every answer fits");
 
 /* --- one request ------------------------------------------------------------------------------ */
 
-/* An error after which the bytes that follow mean nothing. */
-static bool fail(struct client *c, int status)
-{
-    answer_error(&c->answer, status);
-    c->linger = true;
-    return true;
-}
-
-static bool take_body(struct client *c, const char *bytes, size_t count, size_t *used)
-{
-    switch (body_take(&c->body, bytes, count, used)) {
-    case BODY_DONE:
-        c->reading_body = false;
-        return true;
-    case BODY_BAD:
-        return fail(c, 400);
-    case BODY_TOO_LONG:
-        return fail(c, 413);
-    default:
-        return false;
-    }
-}
-
-/* A head that was not seen before. */
-static bool read_head(struct client *c, const char *bytes, size_t count, size_t *used)
-{
-    struct request request;
-
-    c->answer.head_only = false;
-    int status = request_parse(bytes, count, &request);
-    if (status == REQUEST_MORE)
-        return count == IN_SIZE ? fail(c, request_too_long(bytes, count)) : false;
-    if (status != REQUEST_OK)
-        return fail(c, status);
-    *used = request.length;
-    answer_choose(&c->answer, &request);
-    if (request.body == BODY_NONE) {
-        c->known = ready_learn(bytes, request.length, &c->answer);
-        return true;
-    }
-    if (request.expects_continue) {
-        /* Its body is not wanted, and whether it comes is the client's choice: RFC 9110, 10.1.1. */
-        c->answer.close = c->linger = true;
-        return true;
-    }
-    switch (body_begin(&c->body, &request)) {
-    case BODY_DONE:
-        return true;
-    case BODY_TOO_LONG:
-        return fail(c, 413);
-    default:
-        c->reading_body = true;
-        return false;
-    }
-}
-
-static bool take_head(struct client *c, const char *bytes, size_t count, size_t *used)
-{
-    const struct known *k = ready_known(c->known, bytes, count);
-
-    if (!k)
-        return read_head(c, bytes, count, used);
-    c->known = k;
-    c->answer = k->answer;
-    *used = k->length;
-    return true;
-}
-
-/* Take one request from the input. True: c->answer is to be sent. */
+/* Take one request from the input. True: its answer is to be sent. */
 static bool take_request(struct client *c, const char *bytes, size_t count, size_t *used)
 {
-    size_t head = 0, body = 0;
-    bool ready = false;
+    const struct known *k = c->exchange.reading_body ? NULL : ready_known(c->known, bytes, count);
+    struct request request;
 
-    if (!c->reading_body)
-        ready = take_head(c, bytes, count, &head);
-    if (c->reading_body)
-        ready = take_body(c, bytes + head, count - head, &body);
-    *used = head + body;
+    if (k) {
+        c->known = k;
+        c->exchange.answer = k->answer;
+        *used = k->length;
+        return true;
+    }
+    bool ready = exchange_take(&c->exchange, &request, bytes, count, used);
+    if (ready && request.length && request.body == BODY_NONE)
+        c->known = ready_learn(bytes, request.length, &c->exchange.answer);
     return ready;
 }
 
@@ -127,11 +63,11 @@ static bool respond(struct client *c, bool more)
 {
     static char made[ANSWER_ROOM];
     struct span whole, rest = {NULL, 0};
-    const struct span *ready = ready_answer(&c->answer, &rest);
+    const struct span *ready = ready_answer(&c->exchange.answer, &rest);
 
     if (!ready) {
         struct text out = {made, made + sizeof(made), false};
-        answer_write(&out, &c->answer, client_facts, &rest);
+        answer_write(&out, &c->exchange.answer, client_facts, &rest);
         whole = (struct span){made, (size_t)(out.at - made)};
         ready = &whole;
     }
@@ -139,8 +75,8 @@ static bool respond(struct client *c, bool more)
                   TCP_WRITE_FLAG_COPY | (more || rest.length ? TCP_WRITE_FLAG_MORE : 0)) != ERR_OK)
         return false;
     client_counts.requests++;
-    client_counts.refused += c->answer.status >= 400;
-    c->closing = c->answer.close;
+    client_counts.refused += c->exchange.answer.status >= 400;
+    c->closing = c->exchange.answer.close;
     c->rest = rest;
     push_rest(c);
     return true;
@@ -207,8 +143,8 @@ void serve(struct client *c)
 /* RFC 9112, 9.5. */
 void serve_late(struct client *c)
 {
-    fail(c, 408);
-    c->reading_body = false;
+    exchange_fail(&c->exchange, 408);
+    c->exchange.reading_body = false;
     if (c->in)
         consume(c, c->in->tot_len);
     c->answer_due = !respond(c, false);

@@ -157,7 +157,7 @@ static bool push(struct connection *c, const char *bytes, size_t count)
 static void end(struct connection *c)
 {
     keep_in(c, NULL, 0);
-    if (!c->linger || shutdown(c->fd, SHUT_WR) < 0) {
+    if (!c->exchange.linger || shutdown(c->fd, SHUT_WR) < 0) {
         server_close(c);
         return;
     }
@@ -168,7 +168,7 @@ static void end(struct connection *c)
 /* After an event: what is awaited, and until when. `fresh`: a request was answered in it. */
 static void settle(struct connection *c, bool fresh)
 {
-    enum connection_wait before = c->wait;
+    enum exchange_wait before = c->wait;
 
     if (unsent(c)) {
         c->poll->events = POLLOUT;
@@ -182,7 +182,7 @@ static void settle(struct connection *c, bool fresh)
         return;
     }
     c->poll->events = POLLIN;
-    if (!c->in_used && !c->reading_body)
+    if (!c->in_used && !c->exchange.reading_body)
         server_deadline(c, WAIT_IDLE, server_settings.idle_ms);
     else if (before != WAIT_REQUEST || fresh)
         server_deadline(c, WAIT_REQUEST, server_settings.request_ms);
@@ -190,88 +190,23 @@ static void settle(struct connection *c, bool fresh)
 
 /* --- receiving ------------------------------------------------------------------------------ */
 
-/* An error after which the bytes that follow mean nothing. */
-static bool fail(struct connection *c, int status)
-{
-    answer_error(&c->answer, status);
-    c->linger = true;
-    return true;
-}
-
-static bool take_body(struct connection *c, const char *bytes, size_t count, size_t *used)
-{
-    switch (body_take(&c->body, bytes, count, used)) {
-    case BODY_DONE:
-        c->reading_body = false;
-        return true;
-    case BODY_BAD:
-        return fail(c, 400);
-    case BODY_TOO_LONG:
-        return fail(c, 413);
-    default:
-        return false;
-    }
-}
-
-static bool take_head(struct connection *c, const char *bytes, size_t count, size_t *used)
-{
-    struct request request;
-
-    c->answer.head_only = false;
-    *used = 0;
-    int status = count ? request_parse(bytes, count, &request) : REQUEST_MORE;
-    if (status == REQUEST_MORE)
-        return count == IN_SIZE ? fail(c, request_too_long(bytes, count)) : false;
-    if (status != REQUEST_OK)
-        return fail(c, status);
-    *used = request.length;
-    answer_choose(&c->answer, &request);
-    if (request.expects_continue && request.body != BODY_NONE) {
-        /* Its body is not wanted, and whether it comes is the client's choice: RFC 9110, 10.1.1. */
-        c->answer.close = c->linger = true;
-        return true;
-    }
-    switch (body_begin(&c->body, &request)) {
-    case BODY_DONE:
-        return true;
-    case BODY_TOO_LONG:
-        return fail(c, 413);
-    default:
-        c->reading_body = true;
-        return false;
-    }
-}
-
-/* Take one request from the input. True: c->answer is to be sent. */
-static bool take_request(struct connection *c, const char *bytes, size_t count, size_t *used)
-{
-    size_t head = 0, body = 0;
-    bool ready = false;
-
-    if (!c->reading_body)
-        ready = take_head(c, bytes, count, &head);
-    if (c->reading_body)
-        ready = take_body(c, bytes + head, count - head, &body);
-    *used = head + body;
-    return ready;
-}
-
 /* Answer what is in the input, as far as the client takes the answers. */
 static void process(struct connection *c, const char *in, size_t count)
 {
     struct text out = {shared_out, shared_out + OUT_SIZE, false};
+    struct request request;
     size_t at = 0, used;
     bool fresh = false, full = false;
 
     while (!c->closing && !full) {
-        bool ready = take_request(c, in + at, count - at, &used);
+        bool ready = exchange_take(&c->exchange, &request, in + at, count - at, &used);
         at += used;
         if (!ready)
             break;
-        answer_write(&out, &c->answer, server_facts, &c->rest);
-        c->closing = c->answer.close;
+        answer_write(&out, &c->exchange.answer, server_facts, &c->rest);
+        c->closing = c->exchange.answer.close;
         server_counts.requests++;
-        server_counts.refused += c->answer.status >= 400;
+        server_counts.refused += c->exchange.answer.status >= 400;
         fresh = true;
         if (c->rest.length || (size_t)(out.end - out.at) < ANSWER_ROOM) {
             if (!push(c, shared_out, (size_t)(out.at - shared_out)))
@@ -329,11 +264,11 @@ void connection_expired(struct connection *c)
         server_close(c);
         return;
     }
-    fail(c, 408);
+    exchange_fail(&c->exchange, 408);
     c->closing = true;
-    c->reading_body = false;
+    c->exchange.reading_body = false;
     server_counts.refused++;
-    answer_write(&out, &c->answer, server_facts, &c->rest);
+    answer_write(&out, &c->exchange.answer, server_facts, &c->rest);
     if (push(c, shared_out, (size_t)(out.at - shared_out))) {
         keep_in(c, NULL, 0);
         settle(c, true);

@@ -7,28 +7,19 @@
 
 #include <poll.h>
 
-#include "answer.h"
-#include "body.h"
+#include "exchange.h"
 
 #define CONNECTIONS_MAX 8192u
-#define IN_SIZE         8192u /* a request's head; RFC 9112, 3 asks for 8000 octets */
 #define OUT_SIZE        16384u
 
 _Static_assert(OUT_SIZE >= ANSWER_ROOM, "every answer fits the buffer");
 
-enum connection_wait {
-    WAIT_IDLE,    /* for a request to begin */
-    WAIT_REQUEST, /* for the rest of one */
-    WAIT_SEND,    /* for the client to take what it asked for */
-    WAIT_LINGER,  /* the answer is out, the client shall read it before it is told of the end */
-};
-
 struct connection {
     int fd; /* -1: this slot is free */
     struct pollfd *poll;
-    enum connection_wait wait;
+    enum exchange_wait wait;
     uint64_t since, deadline; /* ms: when that began, when it must be over */
-    bool reading_body, closing, linger;
+    bool closing;
     uint32_t lingered; /* bytes thrown away meanwhile */
 
     /* Borrowed from a pool while a request is not complete or an answer not sent. */
@@ -36,8 +27,7 @@ struct connection {
     size_t in_used, out_at, out_used;
     struct span rest; /* after `out`: a file, sent from where it lies */
 
-    struct body body;
-    struct answer answer; /* to the request whose body is being read */
+    struct exchange exchange;
 };
 
 struct server_settings {
@@ -51,7 +41,7 @@ extern struct server_settings server_settings;
 extern uint64_t server_now; /* ms, when poll() returned */
 extern struct facts server_counts;
 const struct facts *server_facts(void);
-void server_deadline(struct connection *c, enum connection_wait wait, uint64_t ms);
+void server_deadline(struct connection *c, enum exchange_wait wait, uint64_t ms);
 void server_close(struct connection *c);
 /* The connection that has waited longest, `but` excepted: of those that hold a buffer, or of those
  * that are idle. NULL: there is none. Not the one whose deadline is nearest: a client that asked

@@ -34,12 +34,12 @@ struct facts {
     /* the machine */
     uint64_t machine_pages, machine_free, idle_ms;
 
-    /* the server: server.c fills these in */
+    /* the server: itself keeps these */
     uint64_t requests, connections, connections_max, accepted, refused, evicted;
 };
 
-/* Fill in everything but the server's own numbers. It is given the same object each time, all zero
- * at first, so that it may ask once what never changes. */
+/* Fill in everything but the server's own numbers, which stay. It is given the same object each time, all of
+ * this zero at first, so that it may ask once what never changes. */
 void facts_get(struct facts *facts);
 
 /* facts_freehold.c: how it reads libnet's counters. net_stats(), unless who asks has the network's lock. */

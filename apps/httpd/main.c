@@ -11,39 +11,21 @@
  *   HTTPD_SEND_MS      its answer must have been taken within  10000, and a second more for each
  * KiB
  */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "connection.h"
-
-/* A number from the environment. What it cannot be ends the program with a sentence. */
-static unsigned setting(const char *name, unsigned otherwise, unsigned least, unsigned most)
-{
-    const char *text = getenv(name), *at = text;
-    unsigned long n = 0;
-
-    if (!text)
-        return otherwise;
-    while (*at >= '0' && *at <= '9' && n <= most)
-        n = n * 10 + (unsigned)(*at++ - '0');
-    if (at == text || *at || n < least || n > most) {
-        fprintf(stderr, "httpd: %s is '%s', but must be a number from %u to %u\n", name, text,
-                least, most);
-        exit(2);
-    }
-    return (unsigned)n;
-}
+#include "setting.h"
 
 int main(void)
 {
     const char *address = getenv("HTTPD_ADDRESS");
     struct server_settings settings = {
         .address = address ? address : "::",
-        .port = setting("HTTPD_PORT", 80, 0, 65535),
-        .connections = setting("HTTPD_CONNECTIONS", 200, 1, CONNECTIONS_MAX),
-        .idle_ms = setting("HTTPD_IDLE_MS", 15000, 1, 3600000),
-        .request_ms = setting("HTTPD_REQUEST_MS", 10000, 1, 3600000),
-        .send_ms = setting("HTTPD_SEND_MS", 10000, 1, 3600000),
+        .port = setting("httpd", "HTTPD_PORT", 80, 0, 65535),
+        .connections = setting("httpd", "HTTPD_CONNECTIONS", 200, 1, CONNECTIONS_MAX),
+        .idle_ms = setting("httpd", "HTTPD_IDLE_MS", 15000, 1, 3600000),
+        .request_ms = setting("httpd", "HTTPD_REQUEST_MS", 10000, 1, 3600000),
+        .send_ms = setting("httpd", "HTTPD_SEND_MS", 10000, 1, 3600000),
     };
 
     return server_run(&settings);

@@ -50,19 +50,11 @@ static uint64_t clock_ms(void)
 
 const struct facts *server_facts(void)
 {
-    static struct facts facts;
-
-    facts_get(&facts);
-    facts.requests = server_counts.requests;
-    facts.connections = server_counts.connections;
-    facts.connections_max = server_settings.connections;
-    facts.accepted = server_counts.accepted;
-    facts.refused = server_counts.refused;
-    facts.evicted = server_counts.evicted;
-    return &facts;
+    facts_get(&server_counts);
+    return &server_counts;
 }
 
-void server_deadline(struct connection *c, enum connection_wait wait, uint64_t ms)
+void server_deadline(struct connection *c, enum exchange_wait wait, uint64_t ms)
 {
     c->wait = wait;
     c->since = server_now;
@@ -271,6 +263,7 @@ static int listener(void)
 int server_run(const struct server_settings *settings)
 {
     server_settings = *settings;
+    server_counts.connections_max = settings->connections;
     connections = calloc(settings->connections, sizeof(*connections));
     polls = calloc(1 + settings->connections, sizeof(*polls));
     if (!connections || !polls) {

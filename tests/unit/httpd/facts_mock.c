@@ -34,5 +34,11 @@ void facts_get(struct facts *facts)
         .local = UINT64_MAX,
         .machine_pages = 32768,
         .machine_free = 20000,
+        .requests = facts->requests,
+        .connections = facts->connections,
+        .connections_max = facts->connections_max,
+        .accepted = facts->accepted,
+        .refused = facts->refused,
+        .evicted = facts->evicted,
     };
 }
