@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Callable, NamedTuple
 
 from .errors import FreeholdError
-from .process import run_lines
+from .process import output_of, run_lines
 
 ETC = Path("/etc/apt")
 # All of Debian's keys, of releases newer than the machine, too (package debian-archive-keyring).
@@ -59,6 +59,13 @@ def download_binary(
     if len(files) != len(packages):
         raise FreeholdError(f"apt-get download brought {len(files)} packages of {len(packages)}.")
     return files
+
+
+def unpack(package: Path, tree: Path) -> None:
+    """All files of a binary package, under `tree`."""
+    status, said = output_of(["dpkg", "-x", str(package), str(tree)])
+    if status != 0:
+        raise FreeholdError(f"{package.name} cannot be unpacked: {said}")
 
 
 def _download(

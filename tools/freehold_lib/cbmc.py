@@ -18,7 +18,6 @@ from pathlib import Path
 
 from . import apt_source
 from .errors import FreeholdError
-from .process import output_of
 from .terminal import Progress
 from .workspace import SUBPROJECTS
 
@@ -62,9 +61,7 @@ def provide(subprojects: Path = SUBPROJECTS) -> None:
             tree = work / "tree"
             for file in files:
                 progress.update(file.name)
-                status, said = output_of(["dpkg", "-x", str(file), str(tree)])
-                if status != 0:
-                    raise FreeholdError(f"{file.name} cannot be unpacked: {said}")
+                apt_source.unpack(file, tree)
             (tree / STAMP).write_text(json.dumps(SHA256) + "\n")
             place = subprojects / FOLDER
             if place.is_symlink():

@@ -23,7 +23,7 @@ from .errors import FreeholdError
 from .image import build_image
 from .process import output_of
 from .terminal import Progress
-from .workspace import SUBPROJECTS, lock
+from .workspace import SUBPROJECTS, unpacking
 
 SUITE = "bookworm"
 PACKAGE = "linux-image-cloud-amd64"  # depends on the newest: that has the kernel
@@ -38,9 +38,7 @@ def kernel(subprojects: Path = SUBPROJECTS) -> Path:
     """Its image, fetched if it is not there. The file's name ends in the version."""
     folder = subprojects / FOLDER
     if not _image(folder):
-        subprojects.mkdir(exist_ok=True)
-        busy = "Process {pid} is unpacking sources here; waiting for it."
-        with lock(subprojects / ".lock", busy, wait=True):
+        with unpacking(subprojects):
             if not _image(folder):
                 _provide(subprojects, folder)
     found = _image(folder)
@@ -133,9 +131,7 @@ def _provide(subprojects: Path, place: Path) -> None:
                 raise FreeholdError(f"{newest.name} depends on no kernel: {depends}")
             package = _fetch(needed[0], work / "kernel", progress)
             progress.update(package.name)
-            status, said = output_of(["dpkg", "-x", str(package), str(work / "tree")])
-            if status != 0:
-                raise FreeholdError(f"{package.name} cannot be unpacked: {said}")
+            apt_source.unpack(package, work / "tree")
             kept = work / "kept"
             kept.mkdir()
             for image in (work / "tree/boot").glob("vmlinuz-*"):

@@ -18,7 +18,7 @@ from . import apt_source
 from .errors import FreeholdError
 from .process import output_of
 from .terminal import Progress
-from .workspace import SUBPROJECTS, lock
+from .workspace import SUBPROJECTS, unpacking
 
 SUITE = "bookworm"
 PACKAGES = ("nginx", "libc6", "libcrypt1", "libpcre2-8-0", "libssl3", "zlib1g")
@@ -32,9 +32,7 @@ def files(subprojects: Path = SUBPROJECTS) -> dict[str, Path]:
     """{path in a RAM disk: file}, fetched if they are not there."""
     folder = subprojects / FOLDER
     if not there(subprojects):
-        subprojects.mkdir(exist_ok=True)
-        busy = "Process {pid} is unpacking sources here; waiting for it."
-        with lock(subprojects / ".lock", busy, wait=True):
+        with unpacking(subprojects):
             if not there(subprojects):
                 _provide(subprojects, folder)
     root = folder / "root"
@@ -60,9 +58,7 @@ def _provide(subprojects: Path, place: Path) -> None:
             found = apt_source.download_binary(PACKAGES, SUITE, packages, progress.update)
             for package in found:
                 progress.update(package.name)
-                status, said = output_of(["dpkg", "-x", str(package), str(work / "tree")])
-                if status != 0:
-                    raise FreeholdError(f"{package.name} cannot be unpacked: {said}")
+                apt_source.unpack(package, work / "tree")
             kept = work / "kept"
             gather(work / "tree", kept / "root")
             nginx = next(package for package in found if package.name.startswith("nginx_"))

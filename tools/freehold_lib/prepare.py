@@ -8,7 +8,7 @@ from typing import Sequence
 
 from . import build, cbmc, packages, sources
 from .errors import FreeholdError
-from .workspace import SUBPROJECTS, lock
+from .workspace import SUBPROJECTS, unpacking
 
 
 def prepare() -> bool:
@@ -18,9 +18,7 @@ def prepare() -> bool:
         packages.install(missing)
     if all(sources.up_to_date(source, SUBPROJECTS) for source in sources.SOURCES):
         return bool(missing)
-    SUBPROJECTS.mkdir(exist_ok=True)
-    busy = "Process {pid} is unpacking sources here; waiting for it."
-    with lock(SUBPROJECTS / ".lock", busy, wait=True):
+    with unpacking():
         unpacked = sources.provide(SUBPROJECTS)
     return bool(missing or unpacked)
 
@@ -29,10 +27,8 @@ def prover() -> bool:
     """Provide the prover that tests/proof needs, if it can be had: nothing else is built with it."""
     if cbmc.up_to_date():
         return False
-    SUBPROJECTS.mkdir(exist_ok=True)
-    busy = "Process {pid} is unpacking sources here; waiting for it."
     try:
-        with lock(SUBPROJECTS / ".lock", busy, wait=True):
+        with unpacking():
             if not cbmc.up_to_date():
                 cbmc.provide()
     except FreeholdError as error:

@@ -95,6 +95,14 @@ def lock(file: Path, busy: str, *, wait: bool = False) -> Iterator[None]:
             opened.truncate(0)
 
 
+@contextmanager
+def unpacking(subprojects: Path = SUBPROJECTS) -> Iterator[None]:
+    """While the block runs nobody else fetches or unpacks there. Look again, then, whether it is still to be done."""
+    subprojects.mkdir(exist_ok=True)
+    with lock(subprojects / ".lock", "Process {pid} is unpacking sources here; waiting for it.", wait=True):
+        yield
+
+
 def holder(file: Path) -> str | None:
     """The process that holds the lock, None if nobody does."""
     try:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..abi import number
 from ..control import Answer, Control, ControlError
-from ..errors import FreeholdError, UsageError
+from ..errors import FreeholdError
 from ..machine import RESTARTS, Machine, load
 from ..machine_table import UNITS
 from ..workspace import Run

@@ -49,12 +49,21 @@ def cpus(text: str) -> int:
 
 
 def seconds(text: str) -> float:
+    return _above_zero(text, 1e7, "number of seconds")
+
+
+def rate(text: str) -> float:
+    """So often a second."""
+    return _above_zero(text, 1e5, "rate")
+
+
+def _above_zero(text: str, end: float, what: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value < 1e7:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number of seconds above 0")
+    if not 0 < value < end:
+        raise argparse.ArgumentTypeError(f"'{text}' is no {what} above 0")
     return value
 
 

@@ -21,10 +21,10 @@ from ..flame_picture import picture
 from ..machine import Machine, load
 from ..prepare import built
 from ..profile import IDLE, Profiler, by_function, folded
-from ..symbols import Symboliser, symbol_files
+from ..symbols import Symboliser
 from ..workspace import Run, lock
-from .options import add_build, add_machine, cpus, seconds
-from .run import BUSY
+from .options import add_build, add_machine, cpus, rate, seconds
+from .run import BUSY, machine_in_qemu
 
 SUMMARY = "show where the time goes, as a flame graph"
 EXAMPLES = """\
@@ -63,16 +63,6 @@ def describe(parser: argparse.ArgumentParser) -> None:
     add_build(parser)
 
 
-def rate(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1e5:
-        raise argparse.ArgumentTypeError(f"'{text}' is no rate above 0")
-    return value
-
-
 def execute(arguments: argparse.Namespace) -> int:
     load(arguments.machine, None)  # what is wrong with the file, before anything that takes long
     claim(arguments.build)
@@ -80,23 +70,14 @@ def execute(arguments: argparse.Namespace) -> int:
     with lock(run.lock, BUSY.format(folder=arguments.build)):
         built(arguments.build)
         machine = build_machine_image(arguments.machine, arguments.build, run.image)
-        files = symbol_files(machine, arguments.build)
-        run.remember("qemu", files, machine.outside)
-        emulator = Emulator(
-            run.image,
-            memory=machine.memory,
-            cpus=arguments.cpus or machine.cpus,
-            forwards=machine.forwards,
-            log=run.log,
-            gdb=run.gdb,
-        )
+        emulator, symboliser = machine_in_qemu(run, machine, arguments.cpus, gdb=run.gdb)
         with emulator:
-            profiler = _watch(emulator, machine, Symboliser(files), arguments)
+            profiler = _watch(emulator, symboliser, arguments)
     _write(arguments.out or run.folder, machine, profiler)
     return 0
 
 
-def _watch(emulator: Emulator, machine: Machine, symboliser: Symboliser, arguments: argparse.Namespace) -> Profiler:
+def _watch(emulator: Emulator, symboliser: Symboliser, arguments: argparse.Namespace) -> Profiler:
     emulator.wait_for(STARTED, START)
     for line in symboliser.filter(emulator.lines(arguments.after)):
         print(line, flush=True)

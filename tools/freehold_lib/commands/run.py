@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 
 from ..bundle import build_machine_image
 from ..build import claim
@@ -123,6 +124,16 @@ def _check_ports(forwards: list[tuple[str, int, str, int]]) -> None:
         check_ports(forwards)
     except FreeholdError as error:
         raise FreeholdError(f"{error} (--port-offset 1000 adds 1000 to all of them.)") from error
+
+
+def machine_in_qemu(run: Run, machine: Machine, cpus: int | None, **sockets: Path) -> tuple[Emulator, Symboliser]:
+    """A machine whose image is built, not started yet, for who looks at what goes on in it; and its names for addresses."""
+    files = symbol_files(machine, run.build)
+    run.remember("qemu", files, machine.outside)
+    emulator = Emulator(
+        run.image, memory=machine.memory, cpus=cpus or machine.cpus, forwards=machine.forwards, log=run.log, **sockets
+    )
+    return emulator, Symboliser(files)
 
 
 def _boot(

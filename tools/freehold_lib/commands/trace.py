@@ -24,7 +24,7 @@ from ..errors import FreeholdError, UsageError
 from ..machine import Machine, load, ring_most
 from ..machine_table import duration_text
 from ..prepare import built
-from ..symbols import Symboliser, symbol_files
+from ..symbols import Symboliser
 from ..trace import KERNEL, collect, collect_cpus
 from ..trace_json import text
 from ..trace_picture import picture
@@ -33,7 +33,7 @@ from ..trace_tracks import Part, cpus_of
 from ..workspace import Run, lock
 from .ctl import app_name, control_socket
 from .options import add_build, add_machine, cpus, seconds
-from .run import BUSY
+from .run import BUSY, machine_in_qemu
 
 SUMMARY = "show what threads did and when, as a picture and for Perfetto"
 EXAMPLES = """\
@@ -130,18 +130,9 @@ def _started(run: Run, arguments: argparse.Namespace) -> list[Part]:
         built(arguments.build)
         machine = traced(load(arguments.machine, arguments.build), arguments.app)
         write_machine_image(machine, arguments.build, run.image)
-        files = symbol_files(machine, arguments.build)
-        run.remember("qemu", files, machine.outside)
-        emulator = Emulator(
-            run.image,
-            memory=machine.memory,
-            cpus=arguments.cpus or machine.cpus,
-            forwards=machine.forwards,
-            log=run.log,
-            control=run.control,
-        )
+        emulator, symboliser = machine_in_qemu(run, machine, arguments.cpus, control=run.control)
         with emulator:
-            return _watch(emulator, machine, Symboliser(files), arguments)
+            return _watch(emulator, machine, symboliser, arguments)
 
 
 def _watch(emulator: Emulator, machine: Machine, symboliser: Symboliser, arguments: argparse.Namespace) -> list[Part]:
