@@ -19,8 +19,7 @@
  * within finds its stack by the TSS, and is the end; a debug exception comes before the first
  * exchange or not at all, as the flags are masked.
  */
-#include "context.h"
-#include "percpu.h"
+#include "rest.inc"
 
         .text
 
@@ -187,22 +186,7 @@ pending:
 decide:
         mov CPU_CONTEXT(%rsp), %rcx
         mov %rax, RAX(%rcx)
-        mov %rbx, RBX(%rcx)
-        mov %rbp, RBP(%rcx)
-        mov %r12, R12(%rcx)
-        mov %r13, R13(%rcx)
-        mov %r14, R14(%rcx)
-        mov %r15, R15(%rcx)
-        mov CPU_USER_RSP(%rsp), %rax
-        mov %rax, RSP(%rcx)
-        mov RIP(%rcx), %rax
-        mov %rax, RCX(%rcx)
-        mov RFLAGS(%rcx), %rax
-        mov %rax, R11(%rcx)
-        rdfsbase %rax
-        mov %rax, FS(%rcx)
-        rdgsbase %rax
-        mov %rax, GS(%rcx)
+        STORE_REST %rcx, %rax, 0
         call machine_enter
         /* fall through */
 

@@ -13,6 +13,7 @@
  * in the context, the lock is held and all calls are booked. Registers that a function keeps are the user's.
  */
 #include "load.inc"
+#include "rest.inc"
 
         .text
 
@@ -123,22 +124,7 @@ short_wait:
 
 /* From rdi to rsi, as LOOK has it. */
 hand_on:
-        mov %rbx, RBX(%rdi)
-        mov %rbp, RBP(%rdi)
-        mov %r12, R12(%rdi)
-        mov %r13, R13(%rdi)
-        mov %r14, R14(%rdi)
-        mov %r15, R15(%rdi)
-        mov 8+CPU_USER_RSP(%rsp), %rdx
-        mov %rdx, RSP(%rdi)
-        mov RIP(%rdi), %rdx             /* as SYSCALL left them */
-        mov %rdx, RCX(%rdi)
-        mov RFLAGS(%rdi), %rdx
-        mov %rdx, R11(%rdi)
-        rdfsbase %rdx
-        mov %rdx, FS(%rdi)
-        rdgsbase %rdx
-        mov %rdx, GS(%rdi)
+        STORE_REST %rdi, %rdx, 8
         fxsave64 ENV_FPU(%rdi)
         /* cpu_give() */
         mov %rax, %rdx

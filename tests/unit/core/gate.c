@@ -4,24 +4,9 @@
 
 #include <string.h>
 
-#define STALE 0x00010000u /* another generation of a gate */
+#define STALE            0x00010000u /* another generation of a gate */
 
-/* The running environment makes a call as its program would, and the kernel decides who runs. */
-static void enter(uint64_t number, const uint64_t a[6])
-{
-    struct exo_context *c = &current->context;
-
-    c->rax = number;
-    c->rdi = a[0];
-    c->rsi = a[1];
-    c->rdx = a[2];
-    c->r10 = a[3];
-    c->r8 = a[4];
-    c->r9 = a[5];
-    cpu_call(current);
-    mock_next();
-}
-#define ENTER(name, ...) enter(EXO_CALL_##name, (const uint64_t[6]){__VA_ARGS__})
+#define ENTER(name, ...) mock_enter(EXO_CALL_##name, (const uint64_t[6]){__VA_ARGS__})
 
 /* Let `env` be ready to be called: asleep in `wait`, with upcalls off, as a server is. */
 static void sleep_now(struct env *env)

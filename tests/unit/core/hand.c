@@ -12,16 +12,6 @@ static struct env *init, *a, *b, *c;
 #define ARGUMENTS(...)   ((const uint64_t[6]){__VA_ARGS__})
 #define SHORT(name, ...) mock_short_hand(EXO_CALL_##name, ARGUMENTS(__VA_ARGS__))
 
-/* The running environment makes a call as its program would, by the long way, and the kernel decides. */
-static void enter(uint64_t number, uint64_t first, uint64_t second)
-{
-    current->context.rax = number;
-    current->context.rdi = first;
-    current->context.rsi = second;
-    cpu_call(current);
-    mock_next();
-}
-
 static bool sound(void)
 {
     const char *wrong = inv_all();
@@ -61,7 +51,7 @@ static void three(uint32_t cpus)
     CALL(init, WAIT, 0);
     mock_next();
     for (uint32_t i = 0; i < 100 && current != a; i++)
-        enter(EXO_CALL_YIELD, 0, 0);
+        mock_enter(EXO_CALL_YIELD, ARGUMENTS(0, 0));
     for (uint32_t i = 0; i < 3; i++)
         env_unpend(all[i], ~0u);
     mock_next();
@@ -97,7 +87,7 @@ static void hand(bool quick, bool *taken, enum exo_call call, uint64_t first, ui
     if (quick)
         *taken &= mock_short_hand(call, ARGUMENTS(first, second));
     else
-        enter(call, first, second);
+        mock_enter(call, ARGUMENTS(first, second));
 }
 
 /* b wakes and answers, as often as one likes. The result of a's last `wait`. */
@@ -288,18 +278,18 @@ static void test_wait_to(void)
     b_asleep(1);
     CALL(a, NOTIFY, b->name.n, 1);
     uint64_t end = processors[0].slice_end;
-    enter(EXO_CALL_WAIT, mock_now + 1000000000, b->name.n);
+    mock_enter(EXO_CALL_WAIT, ARGUMENTS(mock_now + 1000000000, b->name.n));
     tap_ok(current == b && processors[0].slice_end == end && sound(),
            "who sleeps until a time leaves its slice to whom it names");
     b_asleep(1);
-    enter(EXO_CALL_WAIT, 0, b->name.n);
+    mock_enter(EXO_CALL_WAIT, ARGUMENTS(0, b->name.n));
     tap_ok(current == c && a->waiting && sound(), "who sleeps itself gets nothing");
     three(1);
-    enter(EXO_CALL_WAIT, 0, c->name.n + (1u << EXO_ENV_SLOT_BITS));
+    mock_enter(EXO_CALL_WAIT, ARGUMENTS(0, c->name.n + (1u << EXO_ENV_SLOT_BITS)));
     tap_ok(current == b && a->waiting && sound(), "nor who is nobody");
     three(1);
     env_pend(a, EXO_UP_TIMER);
-    enter(EXO_CALL_WAIT, 0, c->name.n);
+    mock_enter(EXO_CALL_WAIT, ARGUMENTS(0, c->name.n));
     tap_ok(current == a && !a->waiting && a->context.rax == EXO_UP_TIMER && sound(),
            "who does not sleep keeps it");
     tap_ok(CALL(a, WAIT, 0, 1ull << 32) == -EXO_E_RANGE && !a->waiting, "a name has 32 bits");

@@ -329,6 +329,21 @@ struct env *mock_next(void)
     return env;
 }
 
+void mock_enter(uint64_t number, const uint64_t a[6])
+{
+    enter();
+    struct exo_context *c = &current->context;
+    c->rax = number;
+    c->rdi = a[0];
+    c->rsi = a[1];
+    c->rdx = a[2];
+    c->r10 = a[3];
+    c->r8 = a[4];
+    c->r9 = a[5];
+    cpu_call(current);
+    mock_next();
+}
+
 bool mock_short_call(const uint64_t a[6])
 {
     bool done = gate_call_short(&processors[mock_cpu], a);

@@ -84,6 +84,9 @@ void mock_forget_names(void);
 
 /* cpu_next at mock_now, for CPU mock_cpu; switches its TLB as a machine would. */
 struct env *mock_next(void);
+
+/* Whom CPU mock_cpu runs makes a call as its program would, by the long way, and the kernel decides. */
+void mock_enter(uint64_t number, const uint64_t a[6]);
 /* A vCPU of `app` for this CPU, which runs; NULL: refused. */
 struct env *mock_vcpu(struct env *app, uint32_t cpu);
 extern uint64_t mock_alarms[MOCK_CPUS];

@@ -10,23 +10,7 @@
 static struct env *init, *a, *b;
 static uint64_t gate;
 
-/* The running environment makes a call as its program would, by the long way, and the kernel decides. */
-static void enter(uint64_t number, const uint64_t arguments[6])
-{
-    if (calls_unbooked)
-        calls_book();
-    struct exo_context *c = &current->context;
-    c->rax = number;
-    c->rdi = arguments[0];
-    c->rsi = arguments[1];
-    c->rdx = arguments[2];
-    c->r10 = arguments[3];
-    c->r8 = arguments[4];
-    c->r9 = arguments[5];
-    cpu_call(current);
-    mock_next();
-}
-#define ENTER(name, ...)       enter(EXO_CALL_##name, (const uint64_t[6]){__VA_ARGS__})
+#define ENTER(name, ...)       mock_enter(EXO_CALL_##name, (const uint64_t[6]){__VA_ARGS__})
 #define SHORT_CALL(g, ...)     mock_short_call((const uint64_t[6]){(g), __VA_ARGS__})
 #define SHORT_REPLY(w0, until) mock_short_reply((const uint64_t[6]){(w0), 22, 23, 24, 25, (until)})
 
