@@ -218,7 +218,6 @@ static void test_not_taken(void)
     struct processor *p;
 
     three(1);
-    p = &processors[0];
     tap_ok(!SHORT(YIELD, 0) && !SHORT(YIELD, a->name.n) && !SHORT(YIELD, b->name.n | 1ull << 32) &&
                !SHORT(YIELD, b->name.n + (1u << EXO_ENV_SLOT_BITS)) && !SHORT(YIELD, 999),
            "who is nobody, or who has it already, gets it by no short way");
