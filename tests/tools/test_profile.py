@@ -31,7 +31,8 @@ SAMPLES = Counter({("www", "main", "serve"): 6, ("www", "main"): 2, ("www", "exo
 
 
 class Server(threading.Thread):
-    """A gdb server of one CPU, which is at each of `places` in turn: (rip, rbp); memory by address."""
+    """A gdb server of one CPU, which is at each of `places` in turn: (rip, rbp) or (rip, rbp, rsp); memory by address:
+    two words, or bytes."""
 
     def __init__(self, path, places, memory):
         super().__init__(daemon=True)
@@ -65,11 +66,12 @@ class Server(threading.Thread):
         elif text.startswith("Hg"):
             self.send("OK")
         elif text == "g":
-            rip, rbp = self.places[self.at % len(self.places)]
-            self.send(struct.pack("<17Q", *range(6), rbp, *range(9), rip).hex() + "00" * 40)
+            rip, rbp, rsp, *_ = *self.places[self.at % len(self.places)], 0
+            self.send(struct.pack("<17Q", *range(6), rbp, rsp, *range(8), rip).hex() + "00" * 40)
         elif text.startswith("m"):
             address = int(text[1:].split(",")[0], 16)
-            self.send(struct.pack("<2Q", *self.memory[address]).hex() if address in self.memory else "E14")
+            found = self.memory.get(address)
+            self.send("E14" if found is None else (found if isinstance(found, bytes) else struct.pack("<2Q", *found)).hex())
 
     def send(self, text):
         self.link.sendall(b"$%s#%02x" % (text.encode(), sum(text.encode()) & 255))
@@ -94,6 +96,25 @@ def profile(tmp_path):
 def test_stacks_are_followed(profile):
     chain = {STACK_AT: (STACK_AT + 64, APP_AT + 60), STACK_AT + 64: (0, APP_AT + 10)}
     assert profile([(APP_AT + 95, STACK_AT)], chain, 3) == {("www", "main", "serve", "write"): 3}
+
+
+TOP_AT = STACK_AT - 32  # of a stack whose innermost frame is that of main, which calls serve at 10
+CALLED = {STACK_AT: (0, APP_AT + 0xFFFF), APP_AT + 10: b"\xe8" + struct.pack("<i", 50 - 15)}
+
+
+@pytest.mark.parametrize(
+    "frame, top, rip, names",
+    [
+        (STACK_AT, (APP_AT + 15, 0), 50, ("main", "serve")),  # at its first instruction
+        (STACK_AT, (STACK_AT, APP_AT + 15), 51, ("main", "serve")),  # has saved rbp
+        (TOP_AT, (STACK_AT, APP_AT + 15), 60, ("main", "serve")),  # has its frame: told once
+        (STACK_AT, (APP_AT + 15, 0), 95, ("write",)),  # what lies there is a call of somebody else
+        (STACK_AT, (APP_AT + 16, 0), 50, ("serve",)),  # no call lies before it
+        (STACK_AT, (7, 8), 50, ("serve",)),  # no address of the program
+    ],
+)
+def test_a_function_without_a_frame_has_its_caller(profile, frame, top, rip, names):
+    assert profile([(APP_AT + rip, frame, TOP_AT)], CALLED | {TOP_AT: top}, 1) == {("www", *names): 1}
 
 
 @pytest.mark.parametrize(

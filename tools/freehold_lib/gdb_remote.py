@@ -15,13 +15,14 @@ from typing import NamedTuple
 from .errors import FreeholdError
 
 PATIENCE = 20.0  # seconds; the server answers at once unless the host has other work
-# In the answer to `g`: sixteen general registers of 8 bytes, rbp the seventh, then rip.
-_RBP, _RIP, _GENERAL = 6, 16, 17
+# In the answer to `g`: sixteen general registers of 8 bytes, rbp the seventh and rsp the eighth, then rip.
+_RBP, _RSP, _RIP, _GENERAL = 6, 7, 16, 17
 
 
 class Registers(NamedTuple):
     rip: int
     rbp: int
+    rsp: int
 
 
 class GdbRemote:
@@ -61,7 +62,7 @@ class GdbRemote:
         self.ask(f"Hg{thread}")
         data = bytes.fromhex(self.ask("g")[: 16 * _GENERAL])
         words = struct.unpack(f"<{_GENERAL}Q", data)
-        return Registers(words[_RIP], words[_RBP])
+        return Registers(words[_RIP], words[_RBP], words[_RSP])
 
     def memory(self, address: int, length: int) -> bytes:
         """Empty: nothing is mapped there."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Where a machine's time goes: its CPUs are looked at again and again, and each look is a stack of functions.
 
-QEMU's gdb server stops the machine for a moment. An application's stack is found by its frame pointers; the
-kernel has none, so of it the innermost function alone is known, and on whose behalf it worked by the page
+QEMU's gdb server stops the machine for a moment. An application's stack is found by its frame pointers; a
+function that has no frame, or none yet, by the call that its return address lies behind. The kernel has none, so of it the innermost function alone is known, and on whose behalf it worked by the page
 tables' owner as it was last seen in user mode.
 """
 
@@ -24,6 +24,7 @@ DEPTH_MAX = 64  # frames that are followed
 IDLE = "idle"
 HALTED = ("cpu_idle", "stand_by")  # kernel functions in which a CPU without work stands
 USER_END = 1 << 47
+CALL, CALL_LENGTH = 0xE8, 5  # call rel32; Intel SDM volume 2, CALL
 Stack = tuple[str, ...]  # from the outermost inwards
 
 
@@ -36,6 +37,11 @@ class Program(NamedTuple):
     def name_at(self, address: int) -> str:
         found = bisect.bisect_right(self.starts, address) - 1
         return self.names[found] if found >= 0 else f"0x{address:x}"
+
+    def start_of(self, address: int) -> int:
+        """Of the function in which it lies; -1: in none."""
+        found = bisect.bisect_right(self.starts, address) - 1
+        return self.starts[found] if found >= 0 else -1
 
 
 def program(name: str, file: Path) -> Program:
@@ -91,6 +97,8 @@ class Profiler:
     def _addresses(self, remote: GdbRemote, registers: Registers, owner: str, base: int) -> Iterator[int]:
         """Where it is, and just before where each caller goes on: within the application's image."""
         yield registers.rip
+        if caller := self._caller_without_frame(remote, registers, self._programs[owner], base):
+            yield caller
         frame = registers.rbp
         for _ in range(DEPTH_MAX):
             words = remote.memory(frame, 16) if frame % 8 == 0 and 0 < frame < USER_END else b""
@@ -103,6 +111,23 @@ class Profiler:
             if outer <= frame:
                 return
             frame = outer
+
+    @staticmethod
+    def _caller_without_frame(remote: GdbRemote, registers: Registers, known: Program, base: int) -> int:
+        """Where a function was called that has not put up its frame, or has taken it down: 0 if it has one.
+
+        Its return address is the first word of the stack, or the second when rbp was saved just now.
+        """
+        words = remote.memory(registers.rsp, 16)
+        start = known.start_of(registers.rip - base)
+        for at, back in zip((registers.rsp, registers.rsp + 8), struct.iter_unpack("<Q", words)):
+            call = back[0] - CALL_LENGTH
+            if at == registers.rbp + 8 or not 0 <= call - base <= known.end:
+                continue
+            code = remote.memory(call, CALL_LENGTH)
+            if len(code) == CALL_LENGTH and code[0] == CALL and back[0] + struct.unpack_from("<i", code, 1)[0] == base + start:
+                return call
+        return 0
 
 
 def folded(samples: Counter[Stack]) -> str:
