@@ -190,6 +190,13 @@ static int socket_get_flags(void *object)
     return s->nonblocking ? O_NONBLOCK : 0;
 }
 
+static struct fd_watch **socket_watches(void *object)
+{
+    struct net_socket *s = object;
+
+    return &s->watches;
+}
+
 static const struct fd_type socket_type = {
     .read = socket_read,
     .write = socket_write,
@@ -199,6 +206,7 @@ static const struct fd_type socket_type = {
     .ioctl = socket_ioctl,
     .set_flags = socket_set_flags,
     .get_flags = socket_get_flags,
+    .watches = socket_watches,
 };
 
 static long open_socket(int domain, int type, int protocol)

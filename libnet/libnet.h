@@ -15,8 +15,8 @@
  *                         more than a quarter
  *
  * Sockets: socket bind listen accept accept4 connect send sendto sendmsg recv recvfrom recvmsg
- * shutdown getsockname getpeername setsockopt getsockopt, and read write readv writev poll close
- * fcntl(O_NONBLOCK) ioctl(FIONBIO, FIONREAD): IPv4 and IPv6, TCP and UDP. docs/design/network.md says what
+ * shutdown getsockname getpeername setsockopt getsockopt, and read write readv writev poll epoll
+ * close fcntl(O_NONBLOCK) ioctl(FIONBIO, FIONREAD): IPv4 and IPv6, TCP and UDP. docs/design/network.md says what
  * differs from Linux.
  */
 #ifndef LIBNET_H

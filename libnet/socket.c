@@ -7,11 +7,13 @@
 #include "socket.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 
 #include "event.h"
+#include "fd.h"
 #include "net.h"
 
 #define MADE_AT_ONCE 8
@@ -72,14 +74,29 @@ void socket_free(struct net_socket *s)
         release(s);
 }
 
-void socket_changed(struct net_socket *s)
+/* What holds now, and did not; or holds again, of `again`. */
+static void changed(struct net_socket *s, short again)
 {
     short ready = s->stream ? tcp_socket_ready(s) : udp_socket_ready(s);
+    short edge = (short)(ready & (~s->ready | again));
 
-    __atomic_store_n(&s->ready, ready, __ATOMIC_RELEASE);
+    /* Stored before `watches` is read: see epoll.c. */
+    __atomic_store_n(&s->ready, ready, __ATOMIC_SEQ_CST);
+    if (edge && __atomic_load_n(&s->watches, __ATOMIC_SEQ_CST))
+        fd_edge(&s->watches, edge);
     if (s->users)
         net_wake(&s->word);
     net_news();
+}
+
+void socket_changed(struct net_socket *s)
+{
+    changed(s, 0);
+}
+
+void socket_came(struct net_socket *s)
+{
+    changed(s, POLLIN | POLLRDNORM);
 }
 
 long socket_wait(struct net_socket *s, uint64_t deadline)

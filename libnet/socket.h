@@ -43,13 +43,14 @@ struct datagram {
 
 struct net_socket {
     /* under net_lock, but for `ready`, which poll() reads without */
-    struct net_socket *next; /* free list, or the queue of a listener */
-    uint32_t word;           /* changes whenever something did: threads sleep on it */
-    uint32_t users;          /* threads asleep here */
-    bool open;               /* has a descriptor, or waits to be accepted */
-    bool stream;             /* TCP */
-    bool v6;                 /* of AF_INET6 */
-    bool v6only;             /* and speaks no IPv4 */
+    struct net_socket *next;  /* free list, or the queue of a listener */
+    struct fd_watch *watches; /* libos/epoll.c's */
+    uint32_t word;            /* changes whenever something did: threads sleep on it */
+    uint32_t users;           /* threads asleep here */
+    bool open;                /* has a descriptor, or waits to be accepted */
+    bool stream;              /* TCP */
+    bool v6;                  /* of AF_INET6 */
+    bool v6only;              /* and speaks no IPv4 */
     bool nonblocking;
     bool rcv_shut, snd_shut; /* shutdown() */
     bool eof;                /* the peer will send no more */
@@ -89,6 +90,8 @@ struct net_vector {
 struct net_socket *socket_new(bool stream, bool v6); /* NULL: too many */
 void socket_free(struct net_socket *s);              /* no pcb, nothing queued */
 void socket_changed(struct net_socket *s);
+void socket_came(struct net_socket
+                     *s); /* more to read or to accept: likewise, and news even if there was some */
 long socket_wait(struct net_socket *s, uint64_t deadline);
 int socket_error(err_t error); /* lwIP's error as a positive errno */
 long socket_fd(struct net_socket *s);

@@ -153,7 +153,7 @@ static err_t received(void *argument, struct tcp_pcb *pcb, struct pbuf *p, err_t
     } else {
         append(s, p);
     }
-    socket_changed(s);
+    socket_came(s);
     return ERR_OK;
 }
 
@@ -210,7 +210,7 @@ static void failed(void *argument, err_t error)
     else if (error != ERR_CLSD)
         s->error = socket_error(error);
     s->state = SOCKET_ENDED;
-    socket_changed(s);
+    socket_came(s);
 }
 
 static void attach(struct net_socket *s, struct tcp_pcb *pcb)
@@ -267,7 +267,7 @@ static err_t arrived(void *argument, struct tcp_pcb *pcb, err_t error)
     listener->last_waiting = s;
     s->next = NULL;
     socket_changed(s);
-    socket_changed(listener);
+    socket_came(listener);
     return ERR_OK;
 }
 

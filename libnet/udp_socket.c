@@ -67,7 +67,7 @@ static void received(void *argument, struct udp_pcb *pcb, struct pbuf *p, const 
         s->datagrams = d;
     s->last_datagram = d;
     s->queued += cost;
-    socket_changed(s);
+    socket_came(s);
 }
 
 static void drop_first(struct net_socket *s)

@@ -81,6 +81,11 @@ static int console_fd_get_flags(void *object)
     return 0;
 }
 
+static struct fd_watch **console_fd_watches(void *object)
+{
+    return object;
+}
+
 static const struct fd_type console_type = {
     .read = console_fd_read,
     .write = console_fd_write,
@@ -89,15 +94,37 @@ static const struct fd_type console_type = {
     .ioctl = console_fd_ioctl,
     .set_flags = console_fd_set_flags,
     .get_flags = console_fd_get_flags,
+    .watches = console_fd_watches,
 };
 
 __attribute__((constructor)) static void open_console(void)
 {
+    static struct fd_watch *watches[3]; /* its readiness never changes, but an epoll may ask */
+
     for (int fd = 0; fd < 3; fd++)
-        first[fd].type = &console_type;
+        first[fd] = (struct descriptor){&console_type, &watches[fd]};
 }
 
 /* --- the table ------------------------------------------------------------------------------ */
+
+/* 0: free, 1: held, 2: held, and somebody may wait, as net_lock (libnet/net.c). */
+static uint32_t lock;
+
+void fd_lock(void)
+{
+    uint32_t was = 0;
+
+    if (__atomic_compare_exchange_n(&lock, &was, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        return;
+    while (__atomic_exchange_n(&lock, 2, __ATOMIC_ACQUIRE) != 0)
+        futex_call(&lock, 0, 2, 0, false, 0);
+}
+
+void fd_unlock(void)
+{
+    if (__atomic_exchange_n(&lock, 0, __ATOMIC_RELEASE) == 2)
+        futex_call(&lock, 1, 1, 0, false, 0);
+}
 
 static struct descriptor *at(long fd)
 {
@@ -115,38 +142,37 @@ static bool have_chunk(int fd)
     return *chunk;
 }
 
-/* Under libnet's lock, as the only one who calls it is; others may close meanwhile. */
 long fd_add(const struct fd_type *type, void *object)
 {
-    int from = __atomic_load_n(&lowest, __ATOMIC_SEQ_CST);
+    long result = -EMFILE;
 
-    for (int fd = from; fd < FD_MAX && have_chunk(fd); fd++) {
+    fd_lock();
+    for (int fd = lowest; fd < FD_MAX && have_chunk(fd); fd++) {
         struct descriptor *d = at(fd);
-        if (__atomic_load_n(&d->type, __ATOMIC_SEQ_CST))
+        if (d->type)
             continue;
         d->object = object;
-        __atomic_store_n(&d->type, type, __ATOMIC_SEQ_CST);
-        /* Unless a lower one became free while this looked. */
-        __atomic_compare_exchange_n(&lowest, &from, fd + 1, false, __ATOMIC_SEQ_CST,
-                                    __ATOMIC_SEQ_CST);
-        return fd;
+        __atomic_store_n(&d->type, type, __ATOMIC_RELEASE); /* others read it without the lock */
+        lowest = fd + 1;
+        result = fd;
+        break;
     }
-    return -EMFILE;
-}
-
-static void freed(int fd)
-{
-    int was = __atomic_load_n(&lowest, __ATOMIC_SEQ_CST);
-
-    while (fd < was && !__atomic_compare_exchange_n(&lowest, &was, fd, false, __ATOMIC_SEQ_CST,
-                                                    __ATOMIC_SEQ_CST))
-        ;
+    fd_unlock();
+    return result;
 }
 
 static const struct fd_type *type_of(long fd)
 {
     const struct descriptor *d = at(fd);
 
+    return d ? d->type : NULL;
+}
+
+const struct fd_type *fd_type_of(int fd, void **object)
+{
+    const struct descriptor *d = at(fd);
+
+    *object = d ? d->object : NULL;
     return d ? d->type : NULL;
 }
 
@@ -162,14 +188,20 @@ void *fd_object(int fd, const struct fd_type *type, long *error)
 
 static long fd_close(long fd)
 {
-    struct descriptor *d = at(fd);
-    void *object = d->object;
-    /* Two threads that close it at once: one does. */
-    const struct fd_type *type = __atomic_exchange_n(&d->type, NULL, __ATOMIC_SEQ_CST);
+    void *object;
 
+    fd_lock();
+    const struct fd_type *type = fd_type_of((int)fd, &object);
+    if (type) {
+        at(fd)->type = NULL; /* two threads that close it at once: one does */
+        if (fd < lowest)
+            lowest = (int)fd;
+        if (type->watches)
+            fd_unwatch_all(type->watches(object));
+    }
+    fd_unlock();
     if (!type)
         return -EBADF;
-    freed((int)fd);
     long result = type->close(object);
     fd_changed();
     return result;
@@ -286,6 +318,13 @@ long fd_call(long n, long a, long b, long c, long d, long e, long f, bool *known
         return fd_poll((struct pollfd *)a, (unsigned long)b, (int)c < 0 ? -1 : (int)c * 1000000ll);
     case SYS_ppoll:
         return fd_poll((struct pollfd *)a, (unsigned long)b, ns_of((const struct timespec *)c));
+    case SYS_epoll_create:
+    case SYS_epoll_create1:
+    case SYS_epoll_ctl:
+    case SYS_epoll_wait:
+    case SYS_epoll_pwait:
+    case SYS_epoll_pwait2:
+        return epoll_call(n, a, b, c, d);
     case SYS_open:
     case SYS_openat:
         return -ENOENT; /* there are no files */

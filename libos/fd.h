@@ -15,6 +15,7 @@
 #define FD_MAX 16384
 
 struct iovec;
+struct fd_watch; /* what an epoll wants to know of one descriptor: epoll.c */
 
 struct fd_type {
     long (*read)(void *object, void *buffer, size_t length);
@@ -26,16 +27,31 @@ struct fd_type {
     long (*ioctl)(void *object, unsigned long request, void *argument);
     long (*set_flags)(void *object, int flags); /* O_NONBLOCK alone matters */
     int (*get_flags)(void *object);
+    /* Where the object has the list of its watches, which is epoll.c's. NULL: an epoll cannot watch it. */
+    struct fd_watch **(*watches)(void *object);
 };
 
 /* The lowest free descriptor, or -EMFILE. */
 long fd_add(const struct fd_type *type, void *object);
+
+/* The table, and who watches what. Whoever has libnet's lock may take this one, too, but not the other way. */
+void fd_lock(void);
+void fd_unlock(void);
+
+/* With fd_lock: what is behind a descriptor; NULL: nothing. */
+const struct fd_type *fd_type_of(int fd, void **object);
 
 /* The object behind a descriptor of this type, else NULL with *error = -EBADF or -ENOTSOCK. */
 void *fd_object(int fd, const struct fd_type *type, long *error);
 
 /* Something about some descriptor changed: poll() looks again. */
 void fd_changed(void);
+
+/* --- epoll.c */
+/* Some of `edge` (POLLIN ...) holds that did not, or more came of it. Not with fd_lock. */
+void fd_edge(struct fd_watch *const *watches, short edge);
+void fd_unwatch_all(struct fd_watch **watches); /* with fd_lock: the descriptor is closed */
+long epoll_call(long number, long a, long b, long c, long d);
 
 /* Calls that libnet serves, by their Linux numbers; set once at start. NULL: -ENOSYS. */
 extern long (*fd_socket_call)(long number, long a, long b, long c, long d, long e, long f);

@@ -10,11 +10,13 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -229,6 +231,51 @@ static void poll_checks(void)
     close(listener);
 }
 
+static sem_t told;
+
+static void *waiter(void *epoll)
+{
+    struct epoll_event event = {0};
+    int count = epoll_wait((int)(intptr_t)epoll, &event, 1, 5000);
+
+    sem_post(&told);
+    return (void *)(intptr_t)(count == 1 && event.events == EPOLLIN && event.data.u32 == 7);
+}
+
+static void epoll_checks(void)
+{
+    enum { WAITERS = 3 };
+    pthread_t threads[WAITERS];
+    struct epoll_event wanted = {.events = EPOLLIN | EPOLLET, .data.u32 = 7}, got;
+    intptr_t right = 0;
+
+    listener = listening(5003);
+    int fd = connected("127.0.0.1", 5003), peer = accept(listener, NULL, NULL);
+    int epoll = epoll_create1(0);
+    CHECK("epoll watches a socket",
+          epoll >= 0 && epoll_ctl(epoll, EPOLL_CTL_ADD, peer, &wanted) == 0);
+    CHECK("epoll_wait() ends after its time", epoll_wait(epoll, &got, 1, 50) == 0);
+    for (int i = 0; i < WAITERS; i++)
+        pthread_create(&threads[i], NULL, waiter, (void *)(intptr_t)epoll);
+    for (int i = 0; i < WAITERS; i++) {
+        send(fd, "x", 1, 0);
+        sem_wait(&told);
+    }
+    for (int i = 0; i < WAITERS; i++) {
+        void *result;
+        pthread_join(threads[i], &result);
+        right += (intptr_t)result;
+    }
+    CHECK("each of three threads that wait is told of one of three bytes", right == WAITERS);
+    close(peer);
+    CHECK("a closed socket is not watched", epoll_ctl(epoll, EPOLL_CTL_MOD, peer, &wanted) < 0 &&
+                                                errno == EBADF &&
+                                                epoll_wait(epoll, &got, 1, 0) == 0);
+    close(epoll);
+    close(fd);
+    close(listener);
+}
+
 static void stdio_checks(void)
 {
     char line[32];
@@ -254,6 +301,7 @@ int main(int argc, char **argv)
     loopback_checks();
     close_checks();
     poll_checks();
+    epoll_checks();
     other_checks();
     stdio_checks();
     net_stats(&stats);
