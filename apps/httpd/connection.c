@@ -161,7 +161,7 @@ static void end(struct connection *c)
         server_close(c);
         return;
     }
-    c->poll->events = POLLIN;
+    server_await(c, EPOLLIN);
     server_deadline(c, WAIT_LINGER, LINGER_MS);
 }
 
@@ -171,7 +171,7 @@ static void settle(struct connection *c, bool fresh)
     enum exchange_wait before = c->wait;
 
     if (unsent(c)) {
-        c->poll->events = POLLOUT;
+        server_await(c, EPOLLOUT);
         uint64_t left = c->out_used - c->out_at + c->rest.length;
         if (before != WAIT_SEND || fresh)
             server_deadline(c, WAIT_SEND, server_settings.send_ms + left / SEND_PER_MS);
@@ -181,7 +181,7 @@ static void settle(struct connection *c, bool fresh)
         end(c);
         return;
     }
-    c->poll->events = POLLIN;
+    server_await(c, EPOLLIN);
     if (!c->in_used && !c->exchange.reading_body)
         server_deadline(c, WAIT_IDLE, server_settings.idle_ms);
     else if (before != WAIT_REQUEST || fresh)
@@ -241,9 +241,9 @@ static void receive(struct connection *c)
         server_close(c);
 }
 
-void connection_event(struct connection *c, short events)
+void connection_event(struct connection *c, uint32_t events)
 {
-    if (events & (POLLERR | POLLNVAL)) {
+    if (events & EPOLLERR) {
         server_close(c);
     } else if (!unsent(c)) {
         receive(c);

@@ -5,7 +5,7 @@
 #ifndef HTTPD_CONNECTION_H
 #define HTTPD_CONNECTION_H
 
-#include <poll.h>
+#include <sys/epoll.h>
 
 #include "exchange.h"
 
@@ -15,8 +15,8 @@
 _Static_assert(OUT_SIZE >= ANSWER_ROOM, "every answer fits the buffer");
 
 struct connection {
-    int fd; /* -1: this slot is free */
-    struct pollfd *poll;
+    int fd;          /* -1: this slot is free */
+    uint32_t events; /* asked for: EPOLLIN or EPOLLOUT */
     enum exchange_wait wait;
     uint64_t since, deadline; /* ms: when that began, when it must be over */
     bool closing;
@@ -38,10 +38,11 @@ struct server_settings {
 
 /* --- server.c, for connection.c */
 extern struct server_settings server_settings;
-extern uint64_t server_now; /* ms, when poll() returned */
+extern uint64_t server_now; /* ms, when epoll_wait() returned */
 extern struct facts server_counts;
 const struct facts *server_facts(void);
 void server_deadline(struct connection *c, enum exchange_wait wait, uint64_t ms);
+void server_await(struct connection *c, uint32_t events);
 void server_close(struct connection *c);
 /* The connection that has waited longest, `but` excepted: of those that hold a buffer, or of those
  * that are idle. NULL: there is none. Not the one whose deadline is nearest: a client that asked
@@ -49,7 +50,7 @@ void server_close(struct connection *c);
 struct connection *server_victim(const struct connection *but, bool holds_in, bool holds_out);
 
 /* --- connection.c */
-void connection_event(struct connection *c, short events);
+void connection_event(struct connection *c, uint32_t events);
 void connection_expired(struct connection *c);  /* its deadline has passed */
 void connection_released(struct connection *c); /* its end: give back what it borrowed */
 

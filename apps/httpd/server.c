@@ -2,9 +2,10 @@
 /*
  * server.c - the listener, the table of connections, and time.
  *
- * One thread in one poll(). There is no timer: each connection has a deadline, poll() waits until
- * the nearest, and only when that has come is the table looked through. next_deadline may be too
- * early (its connection has been heard from since), never too late.
+ * One thread in one epoll_wait(), which tells of those that have news and does not look at the others. There
+ * is no timer: each connection has a deadline, the wait ends with the nearest, and only when that has come is
+ * the table looked through. next_deadline may be too early (its connection has been heard from since), never
+ * too late.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,16 +24,18 @@
 #define ACCEPTS      64  /* of one round, so that connections that are there get their turn */
 #define RETRY_MS     100 /* after accept() found no room */
 #define NEVER        UINT64_MAX
-#define POLL_LONGEST 60000u
+#define WAIT_LONGEST 60000u
+#define EVENTS       256 /* of one round; who is left has its turn in the next */
 
 struct server_settings server_settings;
 uint64_t server_now;
 struct facts server_counts;
 
 static struct connection *connections; /* as many as the settings say */
-static struct pollfd *polls;           /* the listener, then as `connections` */
-static unsigned slots;                 /* one past the highest in use */
-static unsigned lowest;                /* none below it is free */
+static int epoll, listener;
+static bool accepting;  /* the listener is watched */
+static unsigned slots;  /* one past the highest in use */
+static unsigned lowest; /* none below it is free */
 static uint64_t next_deadline = NEVER;
 
 /* From 0 on, when the server starts: as in an application that is started with its machine. */
@@ -63,17 +66,39 @@ void server_deadline(struct connection *c, enum exchange_wait wait, uint64_t ms)
         next_deadline = c->deadline;
 }
 
+/* Of `what`, NULL: the listener. It can fail for want of memory alone, and then for a new one alone. */
+static bool watch(int operation, int fd, struct connection *what, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = what};
+
+    return epoll_ctl(epoll, operation, fd, &event) == 0;
+}
+
+static void accept_more(bool more)
+{
+    if (more != accepting)
+        watch(EPOLL_CTL_MOD, listener, NULL, more ? EPOLLIN : 0);
+    accepting = more;
+}
+
+void server_await(struct connection *c, uint32_t events)
+{
+    if (events != c->events)
+        watch(EPOLL_CTL_MOD, c->fd, c, events);
+    c->events = events;
+}
+
 void server_close(struct connection *c)
 {
     close(c->fd);
     connection_released(c);
-    c->fd = c->poll->fd = -1;
+    c->fd = -1;
     server_counts.connections--;
     if ((unsigned)(c - connections) < lowest)
         lowest = (unsigned)(c - connections);
     while (slots && connections[slots - 1].fd < 0)
         slots--;
-    polls[0].events = POLLIN;
+    accept_more(true);
 }
 
 struct connection *server_victim(const struct connection *but, bool holds_in, bool holds_out)
@@ -112,14 +137,17 @@ static void add(int fd)
 
     while (i < slots && connections[i].fd >= 0)
         i++;
+    if (!watch(EPOLL_CTL_ADD, fd, &connections[i], EPOLLIN)) {
+        close(fd);
+        return;
+    }
     if (i == slots)
         slots++;
     lowest = i + 1;
     fcntl(fd, F_SETFL, O_NONBLOCK);
     /* An answer goes out in one piece; waiting for more to send with it would only delay it. */
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    polls[1 + i] = (struct pollfd){.fd = fd, .events = POLLIN};
-    connections[i] = (struct connection){.fd = fd, .poll = &polls[1 + i]};
+    connections[i] = (struct connection){.fd = fd, .events = EPOLLIN};
     server_deadline(&connections[i], WAIT_IDLE, server_settings.idle_ms);
     server_counts.connections++;
     server_counts.accepted++;
@@ -128,12 +156,12 @@ static void add(int fd)
 /* New clients wait in the listener's queue until somebody leaves, or for a moment. */
 static void pause_accepting(void)
 {
-    polls[0].events = 0;
+    accept_more(false);
     if (server_now + RETRY_MS < next_deadline)
         next_deadline = server_now + RETRY_MS;
 }
 
-/* poll() said that a client waits. For it alone an idle one may have to go: whether there is a
+/* epoll_wait() said that a client waits. For it alone an idle one may have to go: whether there is a
  * second is not known. */
 static void accept_some(void)
 {
@@ -145,7 +173,7 @@ static void accept_some(void)
             pause_accepting();
             return;
         }
-        int fd = accept(polls[0].fd, NULL, NULL);
+        int fd = accept(listener, NULL, NULL);
         if (fd >= 0) {
             add(fd);
             continue;
@@ -166,7 +194,7 @@ static void accept_some(void)
 static void expire(void)
 {
     next_deadline = NEVER;
-    polls[0].events = POLLIN;
+    accept_more(true);
     for (unsigned i = 0; i < slots; i++) {
         struct connection *c = &connections[i];
         if (c->fd >= 0 && c->deadline <= server_now)
@@ -176,7 +204,7 @@ static void expire(void)
     }
 }
 
-static int poll_timeout(void)
+static int wait_timeout(void)
 {
     uint64_t now = clock_ms();
 
@@ -184,33 +212,31 @@ static int poll_timeout(void)
         return -1;
     return next_deadline <= now
                ? 0
-               : (int)(next_deadline - now < POLL_LONGEST ? next_deadline - now : POLL_LONGEST);
+               : (int)(next_deadline - now < WAIT_LONGEST ? next_deadline - now : WAIT_LONGEST);
 }
 
 static void round_of_events(void)
 {
+    static struct epoll_event events[EVENTS];
     static uint64_t date_at = NEVER;
-    int ready = poll(polls, 1 + slots, poll_timeout());
+    bool clients = false;
+    int ready = epoll_wait(epoll, events, EVENTS, wait_timeout());
 
     server_now = clock_ms();
     if (server_now / 1000 != date_at) {
         date_at = server_now / 1000;
         answer_set_date((uint64_t)time(NULL));
     }
-    if (ready < 0)
-        return; /* EINTR */
-    for (unsigned i = 0; i < slots && ready > 0; i++) {
-        short events = polls[1 + i].revents;
-        polls[1 + i].revents = 0;
-        if (events == 0)
-            continue;
-        ready--;
-        if (connections[i].fd >= 0)
-            connection_event(&connections[i], events);
+    /* A connection that another one's event ended is not used again before all of them were seen. */
+    for (int i = 0; i < ready; i++) {
+        struct connection *c = events[i].data.ptr;
+        clients |= !c;
+        if (c && c->fd >= 0)
+            connection_event(c, events[i].events);
     }
     if (server_now >= next_deadline)
         expire();
-    if (polls[0].revents)
+    if (clients)
         accept_some();
 }
 
@@ -231,7 +257,7 @@ static socklen_t read_address(struct sockaddr_storage *to)
 }
 
 /* A listening socket, or -1 after a sentence. */
-static int listener(void)
+static int listen_somewhere(void)
 {
     struct sockaddr_storage address;
     socklen_t length = read_address(&address);
@@ -265,13 +291,14 @@ int server_run(const struct server_settings *settings)
     server_settings = *settings;
     server_counts.connections_max = settings->connections;
     connections = calloc(settings->connections, sizeof(*connections));
-    polls = calloc(1 + settings->connections, sizeof(*polls));
-    if (!connections || !polls) {
+    epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (!connections || epoll < 0) {
         fprintf(stderr, "httpd: no memory for %u connections\n", settings->connections);
         return 1;
     }
-    polls[0] = (struct pollfd){.fd = listener(), .events = POLLIN};
-    if (polls[0].fd < 0)
+    listener = listen_somewhere();
+    accepting = listener >= 0 && watch(EPOLL_CTL_ADD, listener, NULL, EPOLLIN);
+    if (!accepting)
         return 1;
     for (unsigned i = 0; i < settings->connections; i++)
         connections[i].fd = -1;
