@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * net_client.c - what a server of net_server.c can do, seen from this host.
+ * net_client.c - what a server of net_server.c can do, seen from this host: what iperf3 cannot tell.
  *
- * usage: net_client ADDRESS PORT MILLISECONDS send|receive|ping|packets|meet
+ * usage: net_client ADDRESS PORT MILLISECONDS ping|packets|meet
  *
  * Prints lines "bench WHAT NUMBER":
- *   send, receive  bytes a second that the server took, or sent, on one TCP connection
- *   ping           p50 and p99 of a datagram's way there and back, in nanoseconds, one at a time; and
- *                  how many were lost
- *   packets        small datagrams a second that came back, with WINDOW of them on their way
- *   meet           TCP connections a second: made, a byte there and back, reset, one after another
+ *   ping     p50 and p99 of a datagram's way there and back, in nanoseconds, one at a time; and
+ *            how many were lost
+ *   packets  small datagrams a second that came back, with WINDOW of them on their way
+ *   meet     TCP connections a second: made, a byte there and back, reset, one after another
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -21,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -72,23 +69,6 @@ static void need(ssize_t done, const char *what)
         return;
     fprintf(stderr, "net_client: %s: %s\n", what, done ? strerror(errno) : "the server closed");
     exit(1);
-}
-
-static void transfer(int receiving)
-{
-    int fd = connected(SOCK_STREAM), waiting = 0;
-    uint64_t from = now(), bytes = 0;
-
-    while (now() - from < length) {
-        ssize_t done = receiving ? recv(fd, buffer, sizeof(buffer), 0)
-                                 : send(fd, buffer, sizeof(buffer), MSG_NOSIGNAL);
-        need(done, "no transfer");
-        bytes += (uint64_t)done;
-    }
-    uint64_t took = now() - from;
-    if (!receiving && !ioctl(fd, SIOCOUTQ, &waiting))
-        bytes -= (uint64_t)waiting; /* still here, or not acknowledged */
-    tell(receiving ? "receive" : "send", (uint64_t)((double)bytes * (double)SECOND / (double)took));
 }
 
 static int by_size(const void *a, const void *b)
@@ -166,16 +146,13 @@ static void meet(void)
 int main(int argc, char **argv)
 {
     if (argc != 5 || inet_pton(AF_INET, argv[1], &server.sin_addr) != 1) {
-        fprintf(stderr,
-                "usage: net_client ADDRESS PORT MILLISECONDS send|receive|ping|packets|meet\n");
+        fprintf(stderr, "usage: net_client ADDRESS PORT MILLISECONDS ping|packets|meet\n");
         return 2;
     }
     server.sin_family = AF_INET;
     server.sin_port = htons((uint16_t)atoi(argv[2]));
     length = strtoull(argv[3], NULL, 10) * (SECOND / 1000);
-    if (!strcmp(argv[4], "send") || !strcmp(argv[4], "receive"))
-        transfer(argv[4][0] == 'r');
-    else if (!strcmp(argv[4], "ping"))
+    if (!strcmp(argv[4], "ping"))
         ping();
     else if (!strcmp(argv[4], "packets"))
         packets();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * net_server.c - a sink, a source and two echoes, by one thread in one poll().
+ * net_server.c - two echoes, by one thread in one poll().
  */
 #include "net_server.h"
 
@@ -14,22 +14,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define DOORS       4
+#define DOORS       2
 #define CONNECTIONS 64
 #define DATAGRAMS   64 /* of one round, so that the others get their turn */
 
 static const struct {
     unsigned short port;
     int type;
-    short events; /* what a connection to it is waited for */
-} doors[DOORS] = {
-    {PORT_SINK, SOCK_STREAM, POLLIN},
-    {PORT_SOURCE, SOCK_STREAM, POLLOUT},
-    {PORT_MEET, SOCK_STREAM, POLLIN},
-    {PORT_ECHO, SOCK_DGRAM, POLLIN},
-};
+} doors[DOORS] = {{PORT_MEET, SOCK_STREAM}, {PORT_ECHO, SOCK_DGRAM}};
 static struct pollfd fds[DOORS + CONNECTIONS]; /* the doors come first */
-static int door_of[DOORS + CONNECTIONS];
 static nfds_t count = DOORS;
 static char buffer[65536];
 
@@ -57,8 +50,7 @@ static void accept_all(int door)
             continue;
         }
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        door_of[count] = door;
-        fds[count++] = (struct pollfd){.fd = fd, .events = doors[door].events};
+        fds[count++] = (struct pollfd){.fd = fd, .events = POLLIN};
     }
 }
 
@@ -76,15 +68,11 @@ static void datagrams(int fd)
 }
 
 /* False: the connection is over. */
-static bool served(int fd, int door)
+static bool served(int fd)
 {
-    ssize_t done;
+    ssize_t done = recv(fd, buffer, 16, MSG_DONTWAIT);
 
-    if (doors[door].port == PORT_SOURCE)
-        done = send(fd, buffer, sizeof(buffer), MSG_NOSIGNAL | MSG_DONTWAIT);
-    else
-        done = recv(fd, buffer, doors[door].port == PORT_MEET ? 16 : sizeof(buffer), MSG_DONTWAIT);
-    if (done > 0 && doors[door].port == PORT_MEET)
+    if (done > 0)
         done = send(fd, buffer, (size_t)done, MSG_NOSIGNAL | MSG_DONTWAIT);
     return done > 0 || (done < 0 && errno == EAGAIN);
 }
@@ -98,12 +86,11 @@ void serve(void)
     for (;;) {
         poll(fds, count, -1);
         for (nfds_t i = count; i-- > DOORS;) {
-            if (!fds[i].revents || served(fds[i].fd, door_of[i]))
+            if (!fds[i].revents || served(fds[i].fd))
                 continue;
             close(fds[i].fd);
             count--;
             fds[i] = fds[count];
-            door_of[i] = door_of[count];
         }
         for (int i = 0; i < DOORS; i++)
             if (fds[i].revents && doors[i].type == SOCK_STREAM)

@@ -5,10 +5,8 @@
 #ifndef BENCH_NET_SERVER_H
 #define BENCH_NET_SERVER_H
 
-#define PORT_SINK   5001 /* TCP: takes all that comes and throws it away */
-#define PORT_SOURCE 5002 /* TCP: sends zeroes as long as they are taken */
-#define PORT_MEET   5003 /* TCP: sends back what comes, up to 16 bytes at once */
-#define PORT_ECHO   5004 /* UDP: sends back each datagram */
+#define PORT_MEET 5003 /* TCP: sends back what comes, up to 16 bytes at once */
+#define PORT_ECHO 5004 /* UDP: sends back each datagram */
 
 /* Prints "bench ready" once all ports are open, and does not return. */
 void serve(void);

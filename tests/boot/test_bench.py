@@ -9,7 +9,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from freehold_lib import bench_boot, bench_cpu, bench_http, bench_net, bench_scale, bench_size, linux_guest, linux_nginx  # noqa: E402
+from freehold_lib import bench_boot, bench_cpu, bench_http, bench_net, bench_scale, bench_size, linux_guest, linux_package  # noqa: E402
 from freehold_lib.errors import FreeholdError  # noqa: E402
 
 # Eight nanoseconds an instruction: the firmware, which waits by the clock, is done sooner than at the benches' own pace.
@@ -27,7 +27,8 @@ def linux():
     """What the Linux guests of all benches consist of."""
     try:
         linux_guest.kernel()
-        linux_nginx.files()
+        for package in linux_package.PACKAGES:
+            package.files()
     except FreeholdError as error:
         pytest.skip(f"a Linux guest is missing: {error}")
 
@@ -66,7 +67,7 @@ def test_the_network_is_measured(build, linux):
         # Each figure is there, and packets, bytes and connections came through.
         figures = {way.name for way in bench_net.WAYS} & run.keys() - {"lost"}
         assert figures and all(run[name] > 0 for name in figures), run
-    assert len(report.raw) == 2 * 5
+    assert len(report.raw) == 2 * 7
 
 
 def test_applications_are_counted(build):

@@ -11,7 +11,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from freehold_lib import bench_count, bench_cpu, bench_size, cli, linux_guest  # noqa: E402
+from freehold_lib import bench_boot, bench_count, bench_cpu, bench_http, bench_net, bench_size, cli, linux_guest, linux_package  # noqa: E402
 from freehold_lib.bench_report import Figure, Report  # noqa: E402
 from freehold_lib.commands import bench  # noqa: E402
 from freehold_lib.errors import FreeholdError, UsageError  # noqa: E402
@@ -129,6 +129,27 @@ def test_a_kernel_that_is_there_is_not_fetched(tmp_path, monkeypatch):
     (tmp_path / linux_guest.FOLDER / "modules").mkdir(parents=True)
     (tmp_path / linux_guest.FOLDER / "vmlinuz-6.1.0-1-cloud-amd64").write_bytes(b"kernel")
     assert linux_guest.version(linux_guest.kernel(tmp_path)) == "6.1.0-1-cloud-amd64"
+
+
+@pytest.mark.parametrize("module", [bench_boot, bench_http, bench_net])
+def test_a_linux_guest_is_fetched_before_the_network_is_left(module, tmp_path, monkeypatch):
+    """As root a bench is in a network namespace of its own, from where no archive can be reached."""
+
+    class Left(Exception):
+        pass
+
+    def leave():
+        raise Left
+
+    fetched = []
+    monkeypatch.setattr(module, "built", lambda folder, targets: folder)
+    monkeypatch.setattr(module, "Wires", leave)
+    monkeypatch.setattr(linux_guest, "kernel", lambda: fetched.append("kernel"))
+    monkeypatch.setattr(linux_package.Package, "files", lambda package: fetched.append(package.name))
+    options = {option.name: option.default for option in module.OPTIONS}
+    with pytest.raises(Left):
+        module.measure(tmp_path, beside=True, **options)
+    assert fetched == ["kernel", *{bench_http: ["nginx"], bench_net: ["iperf3"]}.get(module, [])]
 
 
 def efi_program(entry: int, sections: list[tuple[int, int, int]]) -> bytes:

@@ -11,7 +11,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from freehold_lib import bench_http, bench_lost, bench_wrk, cli, linux_nginx  # noqa: E402
+from freehold_lib import bench_http, bench_lost, bench_wrk, cli, linux_package  # noqa: E402
 from freehold_lib.bench_http import Found, Server  # noqa: E402
 from freehold_lib.bench_wire import Door, Link  # noqa: E402
 from freehold_lib.errors import FreeholdError  # noqa: E402
@@ -132,16 +132,16 @@ def test_options_that_make_no_sense(words, capsys):
 def test_nginx_comes_with_all_libraries_that_it_needs(tmp_path, monkeypatch):
     tree = tmp_path / "tree"
     needs = {"nginx": ["liba.so.1", "libc.so.6"], "liba.so.1": ["libb.so.1"], "libb.so.1": ["libc.so.6"], "libc.so.6": ["ld-linux-x86-64.so.2"]}
-    places = {"nginx": linux_nginx.PROGRAM, "liba.so.1": "usr/lib/x86_64-linux-gnu/liba.so.1"}
+    places = {"nginx": linux_package.NGINX.program, "liba.so.1": "usr/lib/x86_64-linux-gnu/liba.so.1"}
     for name in ["nginx", "liba.so.1", "libb.so.1", "libc.so.6", "libother.so.1", "ld-linux-x86-64.so.2"]:
-        file = tree / places.get(name, f"{linux_nginx.LIBRARIES}/{name}")
+        file = tree / places.get(name, f"{linux_package.LIBRARIES}/{name}")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(name)
-    monkeypatch.setattr(linux_nginx, "needed", lambda file: list(needs.get(file.name, [])))
-    linux_nginx.gather(tree, tmp_path / "root")
+    monkeypatch.setattr(linux_package, "needed", lambda file: list(needs.get(file.name, [])))
+    linux_package.gather(linux_package.NGINX, tree, tmp_path / "root")
     kept = {str(file.relative_to(tmp_path / "root")) for file in (tmp_path / "root").rglob("*") if file.is_file()}
-    wanted = {f"{linux_nginx.LIBRARIES}/{name}" for name in ("liba.so.1", "libb.so.1", "libc.so.6")}
-    assert kept == wanted | {linux_nginx.PROGRAM, linux_nginx.LOADER}
-    (tree / linux_nginx.LIBRARIES / "libb.so.1").unlink()
+    wanted = {f"{linux_package.LIBRARIES}/{name}" for name in ("liba.so.1", "libb.so.1", "libc.so.6")}
+    assert kept == wanted | {linux_package.NGINX.program, linux_package.LOADER}
+    (tree / linux_package.LIBRARIES / "libb.so.1").unlink()
     with pytest.raises(FreeholdError, match="nginx needs libb.so.1"):
-        linux_nginx.gather(tree, tmp_path / "again")
+        linux_package.gather(linux_package.NGINX, tree, tmp_path / "again")

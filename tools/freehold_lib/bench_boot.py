@@ -15,7 +15,7 @@ from typing import Sequence
 
 from . import bench_lost, linux_guest
 from .bench_count import COUNTED, PLUGIN, Counter
-from .bench_guests import App, conditions, freehold, linux
+from .bench_guests import App, conditions, fetch, freehold, linux
 from .bench_http import CONTENT, PATH, SITE
 from .bench_options import RUNS
 from .bench_report import Figure, Report
@@ -39,6 +39,8 @@ def measure(build: Path, *, beside: bool, runs: int, counted: Sequence[str] = CO
     """`counted`: under what QEMU runs; with another pace the firmware's waiting takes less."""
     folder = built(build, TARGETS)
     ours, theirs = [], []
+    if beside:
+        fetch()
     with Wires() as wires, Progress("Counting boots", done="Boots are counted") as progress:
         about = conditions(wires, beside=beside)
         about["emulator"] += f", `{' '.join(counted)}`"

@@ -13,6 +13,7 @@ from . import linux_guest
 from .bench_wire import Link, Wires
 from .bundle import build_machine_image
 from .emulator import Emulator
+from .linux_package import Package
 
 MEMORY = 256  # MiB of each machine
 TOOK_TO_BOOT = 180  # seconds, at most; on a host that has other work
@@ -48,6 +49,13 @@ def machine_file(apps: Sequence[App], link: Link, folder: Path, *, memory: int =
     file = folder / "bench.toml"
     file.write_text("\n".join(text) + "\n", encoding="utf-8")
     return file
+
+
+def fetch(*packages: Package) -> None:
+    """All that Linux guests consist of. To be called before there are Wires: these may cut us off from the network."""
+    linux_guest.kernel()
+    for package in packages:
+        package.files()
 
 
 def linux(program: Path, link: Link, host: int, files: Mapping[str, Path | bytes], folder: Path, *, memory: int = MEMORY, **options) -> Emulator:

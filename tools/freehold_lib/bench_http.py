@@ -16,11 +16,12 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple, Sequence
 
-from . import bench_lost, bench_wrk, linux_nginx
-from .bench_guests import TOOK_TO_BOOT, App, conditions, freehold, linux
+from . import bench_lost, bench_wrk
+from .bench_guests import TOOK_TO_BOOT, App, conditions, fetch, freehold, linux
 from .bench_options import CONNECTIONS, OPEN, RUNS, SECONDS
 from .bench_table import Table, spread
 from .bench_wire import Door, Wires
+from .linux_package import NGINX
 from .prepare import built
 from .terminal import Progress
 from .workspace import ROOT
@@ -80,11 +81,13 @@ def measure(build: Path, *, beside: bool, runs: int, seconds: float, connections
     servers = [server for server in SERVERS if server.image or beside]
     images = [f"apps/{server.image}" for server in servers if server.image]
     folder = built(build, ["uefi/BOOTX64.EFI", "exo/kernel.elf", "apps/init", *images, LINUX])
+    if beside:
+        fetch(NGINX)
     with Wires() as wires, tempfile.TemporaryDirectory(prefix="freehold-") as name:
         about = {"what": f"`{PATH}`, {len(CONTENT)} bytes; {runs} runs of {seconds:g} s, medians, "
                  "in brackets the least and the greatest", **conditions(wires, beside=beside)}
         if beside:
-            about["nginx"] = (linux_nginx.files() and linux_nginx.version())
+            about["nginx"] = NGINX.version()
         found = _measured(servers, wires, folder, Path(name), runs, seconds, connections, open)
     return table(found, about)
 
@@ -136,7 +139,7 @@ def _files() -> dict[str, Path | bytes]:
     """What is in the Linux guest beside its first program."""
     site = {f"site/{file.name}": file for file in sorted(SITE.iterdir())}
     accounts = {"etc/passwd": b"root:x:0:0::/:/bin/false\n", "etc/group": b"root:x:0:\n"}
-    nginx = {**linux_nginx.files(), "etc/nginx.conf": ROOT / "tests/bench/nginx.conf"}
+    nginx = {**NGINX.files(), "etc/nginx.conf": ROOT / "tests/bench/nginx.conf"}
     return {**site, **accounts, **nginx, "run/": b"", "var/lib/nginx/": b"", "var/log/nginx/": b""}
 
 

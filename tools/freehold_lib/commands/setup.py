@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 
-from .. import cbmc, linux_guest, linux_nginx, packages, sources
+from .. import cbmc, linux_guest, linux_package, packages, sources
 from ..prepare import prepare, prover
 from ..workspace import SUBPROJECTS
 
@@ -50,5 +50,6 @@ def _list() -> None:
     print(f"{cbmc.FOLDER:18} {mark:10} from the package {cbmc.PACKAGE} of Debian's {cbmc.SUITE}")
     mark = "unpacked" if linux_guest.there() else "missing"
     print(f"{linux_guest.FOLDER:18} {mark:10} from the package {linux_guest.PACKAGE} of Debian's {linux_guest.SUITE}; bench fetches it")
-    mark = "unpacked" if linux_nginx.there() else "missing"
-    print(f"{linux_nginx.FOLDER:18} {mark:10} from the package nginx of Debian's {linux_nginx.SUITE}; bench fetches it")
+    for package in linux_package.PACKAGES:
+        mark = "unpacked" if package.there() else "missing"
+        print(f"{package.folder:18} {mark:10} from the package {package.name} of Debian's {linux_package.SUITE}; bench fetches it")
