@@ -29,7 +29,8 @@ struct nic {
     bool carrying;      /* packets to groups are under way: call nic_carry */
     uint64_t window;    /* behind an IOMMU: see dma_map; else 0, and addresses are physical */
 
-    /* Room for at least one more packet to send? */
+    /* Room for at least one more packet to send? Before it says no, it looks for what the device has
+     * sent meanwhile: nic_sent for each. */
     bool (*send_ready)(struct nic *nic);
 
     /*
@@ -45,8 +46,8 @@ struct nic {
 
     /*
      * Collect what the device has done, at most a fixed number of packets a call: nic_received and
-     * nic_sent for each. True if it stopped at that number. Called from the interrupt handler and
-     * from queue_kick.
+     * nic_sent for each. True if it stopped at that number. Called from the interrupt handler
+     * and the machine's loop: an application that sends does not make others' packets come in.
      */
     bool (*poll)(struct nic *nic);
 

@@ -245,9 +245,6 @@ static bool send_one(struct queue *q, uint32_t number, struct exo_desc desc)
 uint32_t queue_send(struct queue *q, uint32_t most)
 {
     struct nic *nic = nics[q->nic];
-    if (!nic->send_ready(nic))
-        nic->poll(nic);
-
     struct exo_ring *ring = ring_of(q, EXO_RING_TRANSMIT);
     uint32_t count = ready(q, EXO_RING_TRANSMIT, q->sent), done = 0;
     /* Every packet in flight has a place in COMPLETE kept for it. */

@@ -122,14 +122,6 @@ static void reg_write(struct e1000 *e, uint32_t reg, uint32_t value)
     e->registers[reg / 4] = value;
 }
 
-/* One slot stays empty: head equal to tail means an empty ring (3.4). */
-static bool send_ready(struct nic *nic)
-{
-    struct e1000 *e = of(nic);
-
-    return e->tx_next - e->tx_oldest + 2 < TX_SIZE;
-}
-
 static void put(struct e1000 *e, uint64_t address, uint32_t length, bool end, uint32_t cookie)
 {
     uint32_t slot = e->tx_next++ % TX_SIZE;
@@ -175,6 +167,21 @@ static void collect_sent(struct e1000 *e)
         if (e->last[slot])
             nic_sent(&e->nic, e->cookie[slot]);
     }
+}
+
+/* One slot stays empty: head equal to tail means an empty ring (3.4). */
+static bool has_room(const struct e1000 *e)
+{
+    return e->tx_next - e->tx_oldest + 2 < TX_SIZE;
+}
+
+static bool send_ready(struct nic *nic)
+{
+    struct e1000 *e = of(nic);
+
+    if (!has_room(e))
+        collect_sent(e);
+    return has_room(e);
 }
 
 static bool poll(struct nic *nic)

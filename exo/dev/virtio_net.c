@@ -125,11 +125,6 @@ static void make_available(struct virtqueue *q, uint16_t id)
     q->avail->index = q->next_avail;
 }
 
-static bool send_ready(struct nic *nic)
-{
-    return of(nic)->tx_free_count > 0;
-}
-
 static void send(struct nic *nic, const uint8_t *header, uint32_t header_length, uint64_t payload,
                  uint32_t length, uint32_t cookie)
 {
@@ -171,6 +166,25 @@ static bool take_used(struct virtio_net *v, struct virtqueue *q, uint32_t *id, u
     return true;
 }
 
+static void collect_sent(struct virtio_net *v)
+{
+    uint32_t id, length;
+
+    while (take_used(v, &v->tx, &id, &length)) {
+        nic_sent(&v->nic, v->cookie[id / 2]); /* does not return if it was not in flight */
+        v->tx_free[v->tx_free_count++] = (uint16_t)(id / 2);
+    }
+}
+
+static bool send_ready(struct nic *nic)
+{
+    struct virtio_net *v = of(nic);
+
+    if (!v->tx_free_count)
+        collect_sent(v);
+    return v->tx_free_count > 0;
+}
+
 static void receive(struct virtio_net *v, uint32_t id, uint32_t length)
 {
     if (length > HEADER && length <= RX_BUFFER)
@@ -183,10 +197,7 @@ static bool poll(struct nic *nic)
     struct virtio_net *v = of(nic);
     uint32_t id, length, done = 0;
 
-    while (take_used(v, &v->tx, &id, &length)) {
-        nic_sent(nic, v->cookie[id / 2]); /* does not return if it was not in flight */
-        v->tx_free[v->tx_free_count++] = (uint16_t)(id / 2);
-    }
+    collect_sent(v);
     while (done < POLL_MAX && take_used(v, &v->rx, &id, &length)) {
         receive(v, id, length);
         done++;
