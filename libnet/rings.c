@@ -160,21 +160,36 @@ static void reap(void)
     publish(&rings.complete->consumer, rings.completed);
 }
 
+/* Even if there is nothing new: the kernel looks what the device has sent meanwhile. */
+static void kick(void)
+{
+    int64_t taken;
+
+    rings.kicked = rings.sent;
+    do {
+        rings_stats.kicks++;
+        taken = exo_queue_kick(rings.queue);
+    } while (taken > 0 && fetch(&rings.transmit->consumer) != rings.sent);
+    rings.stalled = fetch(&rings.transmit->consumer) != rings.sent;
+}
+
+static void kick_and_reap(void)
+{
+    kick();
+    reap();
+}
+
 uint8_t *rings_send_buffer(void)
 {
     if (!rings.free_count)
         reap();
-    if (!rings.free_count) {
-        rings_kick(); /* what goes straight to another application is done at once */
-        reap();
-    }
-    if (!rings.free_count) {
+    /* What goes straight to another application is sent at once. */
+    if (!rings.free_count && !rings.wanted)
+        kick_and_reap();
+    if (!rings.free_count && !rings.wanted) {
         rings.wanted = true;
         publish(&rings.complete->armed, 1);
-        /* `armed` is stored before the ring is looked at again: the kernel does it the other way.
-         */
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        reap();
+        kick_and_reap(); /* only this call tells the kernel that we wait */
     }
     if (!rings.free_count) {
         rings_stats.tx_full++;
@@ -197,21 +212,14 @@ void rings_send(uint32_t length)
 uint32_t rings_flying(void)
 {
     if (rings.complete)
-        reap();
+        kick_and_reap();
     return rings.tx_buffers - rings.free_count;
 }
 
 void rings_kick(void)
 {
-    if (rings.sent == rings.kicked && !rings.stalled)
-        return;
-    rings.kicked = rings.sent;
-    while (fetch(&rings.transmit->consumer) != rings.sent) {
-        rings_stats.kicks++;
-        if (exo_queue_kick(rings.queue) <= 0)
-            break;
-    }
-    rings.stalled = fetch(&rings.transmit->consumer) != rings.sent;
+    if (rings.sent != rings.kicked || rings.stalled)
+        kick();
 }
 
 bool rings_reap(void)

@@ -269,6 +269,7 @@ static bool completed(uint32_t seen)
         if (time_tsc() > deadline)
             return false;
         exo_yield((env_t){EXO_ENV_SELF});
+        exo_queue_kick(queue); /* has the kernel look what is sent */
     }
     return true;
 }

@@ -35,6 +35,9 @@
  * Wake-up. The kernel raises EXO_UP_QUEUE when it appends to RECEIVE or COMPLETE and
  * the consumer's `armed` word in that ring is not 0; it then expects nothing.
  * An application about to sleep sets `armed`, looks at the ring once more, and waits.
+ * The kernel looks for what a device has sent when it has other work with it; it does so by itself
+ * only if COMPLETE was armed at the last queue_kick. Who needs its buffers back sets `armed`, kicks,
+ * and looks then.
  */
 #ifndef EXO_ABI_RING_H
 #define EXO_ABI_RING_H

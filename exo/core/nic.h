@@ -30,7 +30,7 @@ struct nic {
     uint64_t window;    /* behind an IOMMU: see dma_map; else 0, and addresses are physical */
 
     /* Room for at least one more packet to send? Before it says no, it looks for what the device has
-     * sent meanwhile: nic_sent for each. */
+     * sent meanwhile, nic_sent for each; if it says no, nic_sent will tell when there is. */
     bool (*send_ready)(struct nic *nic);
 
     /*
@@ -41,8 +41,12 @@ struct nic {
     void (*send)(struct nic *nic, const uint8_t *header, uint32_t header_length, uint64_t payload,
                  uint32_t length, uint32_t cookie);
 
-    /* Tell the device of packets given to send() since the last time. */
-    void (*flush)(struct nic *nic);
+    /*
+     * Tell the device of packets given to send() since the last time, and collect what it has sent:
+     * nic_sent for each. What it sends later may go unnoticed until the next call of flush, or of
+     * poll, or until send_ready finds no room, unless `await` says that somebody waits for it.
+     */
+    void (*flush)(struct nic *nic, bool await);
 
     /*
      * Collect what the device has done, at most a fixed number of packets a call: nic_received and

@@ -254,7 +254,7 @@ uint32_t queue_send(struct queue *q, uint32_t most)
         done++;
     }
     publish(&ring->consumer, q->sent);
-    nic->flush(nic);
+    nic->flush(nic, __atomic_load_n(&ring_of(q, EXO_RING_COMPLETE)->armed, __ATOMIC_ACQUIRE));
     return done;
 }
 
@@ -342,8 +342,10 @@ int64_t call_queue_unbind(struct env *self, struct queue *q)
 {
     uint32_t number = (uint32_t)(q - queues);
 
-    if (q->flights)
+    if (q->flights) {
+        nics[q->nic]->flush(nics[q->nic], true); /* an owner that has ended cannot ask for it */
         return -EXO_E_BUSY;
+    }
 
     filter_drop(q);
     set_remove(&nics[q->nic]->stalled, number);

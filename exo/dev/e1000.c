@@ -147,10 +147,12 @@ static void send(struct nic *nic, const uint8_t *header, uint32_t header_length,
         put(e, payload, length, true, cookie);
 }
 
-static void flush(struct nic *nic)
+/* All that is sent interrupts, so `await` changes nothing. */
+static void flush(struct nic *nic, bool await)
 {
     struct e1000 *e = of(nic);
 
+    (void)await;
     if (e->tx_told == e->tx_next)
         return;
     e->tx_told = e->tx_next;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * virtio_net.c - the virtio network device, modern PCI transport (OASIS virtio 1.1).
+ * virtio_net.c - the virtio network device, modern PCI transport (OASIS virtio 1.2).
  *
  * Two split virtqueues. Receive buffers are kernel memory; what the device writes elsewhere is
  * nothing. A packet to send is a chain of two descriptors: our copy of its header behind the virtio
@@ -14,6 +14,7 @@
 #include "mmio.h"
 #include "nic.h"
 #include "pci.h"
+#include "virtqueue.h"
 
 #define VENDOR 0x1af4u
 #define MODERN 0x1041u /* 0x1040 + device id 1 (4.1.2.1) */
@@ -40,31 +41,6 @@ enum { ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8, FAILED = 128
 #define FEATURE_PLATFORM  (1ull << 33) /* 6: the device's addresses go through the IOMMU */
 #define NO_VECTOR         0xffffu
 
-/* 2.6: split virtqueues. */
-#define SIZE               256u
-#define DESC_NEXT          1u
-#define DESC_WRITE         2u
-#define AVAIL_NO_INTERRUPT 1u
-#define USED_NO_NOTIFY     1u
-
-struct desc {
-    uint64_t address;
-    uint32_t length;
-    uint16_t flags, next;
-};
-
-struct avail {
-    uint16_t flags, index;
-    uint16_t ring[SIZE];
-};
-
-struct used {
-    uint16_t flags, index;
-    struct {
-        uint32_t id, length;
-    } ring[SIZE];
-};
-
 /* 5.1.6: the header before each packet; num_buffers is there with VERSION_1. */
 struct net_header {
     uint8_t flags, gso_type;
@@ -74,26 +50,20 @@ struct net_header {
 #define HEADER     sizeof(struct net_header)
 #define RX_BUFFER  2048u
 #define TX_SLOT    256u /* virtio header and NIC_HEADER bytes of the packet */
-#define TX_PACKETS (SIZE / 2)
+#define TX_PACKETS (VIRTQUEUE_SIZE / 2)
 #define POLL_MAX   64u
 
 _Static_assert(HEADER == 12, "5.1.6");
 _Static_assert(HEADER + NIC_HEADER <= TX_SLOT, "a header fits its slot");
 _Static_assert(HEADER + EXO_PACKET_MAX <= RX_BUFFER, "a packet fits its buffer");
 
-struct virtqueue {
-    struct desc *desc;
-    volatile struct avail *avail;
-    volatile struct used *used;
-    volatile uint16_t *notify;
-    uint16_t index, size, next_avail, last_used;
-};
-
 static struct virtio_net {
     struct nic nic;
     volatile struct common *common;
     volatile uint8_t *isr;
-    bool msix, unsent;
+    bool msix;
+    bool quiet;   /* received packets shall not interrupt */
+    bool awaited; /* somebody waits for what was sent */
     struct virtqueue rx, tx;
     uint8_t *rx_memory, *tx_memory;
     uint64_t rx_address, tx_address;
@@ -108,29 +78,12 @@ static struct virtio_net *of(struct nic *nic)
     return (struct virtio_net *)nic;
 }
 
-static void notify(struct virtqueue *q)
-{
-    /* avail->index is stored before used->flags is loaded (2.6.13.4.1). */
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (!(q->used->flags & USED_NO_NOTIFY))
-        *q->notify = q->index;
-}
-
-static void make_available(struct virtqueue *q, uint16_t id)
-{
-    q->avail->ring[q->next_avail % SIZE] = id;
-    q->next_avail++;
-    /* The ring entry is stored before the index that publishes it (2.6.13.3.1). */
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-    q->avail->index = q->next_avail;
-}
-
 static void send(struct nic *nic, const uint8_t *header, uint32_t header_length, uint64_t payload,
                  uint32_t length, uint32_t cookie)
 {
     struct virtio_net *v = of(nic);
     uint16_t slot = v->tx_free[--v->tx_free_count];
-    struct desc *d = &v->tx.desc[2 * slot];
+    struct virtq_desc *d = &v->tx.desc[2 * slot];
 
     v->cookie[slot] = cookie;
     __builtin_memcpy(v->tx_memory + slot * TX_SLOT + HEADER, header, header_length);
@@ -138,42 +91,37 @@ static void send(struct nic *nic, const uint8_t *header, uint32_t header_length,
     d[0].flags = length ? DESC_NEXT : 0;
     d[1].address = payload;
     d[1].length = length;
-    make_available(&v->tx, 2 * slot);
-    v->unsent = true;
-}
-
-static void flush(struct nic *nic)
-{
-    struct virtio_net *v = of(nic);
-
-    if (v->unsent)
-        notify(&v->tx);
-    v->unsent = false;
+    virtqueue_put(&v->tx, 2 * slot);
 }
 
 /* The next used entry's id and length. False if there is none. */
 static bool take_used(struct virtio_net *v, struct virtqueue *q, uint32_t *id, uint32_t *length)
 {
-    if (q->last_used == q->used->index)
-        return false;
-    /* The index is loaded before the entry that it publishes. */
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    *id = q->used->ring[q->last_used % SIZE].id;
-    *length = q->used->ring[q->last_used % SIZE].length;
-    q->last_used++;
-    if (*id >= SIZE)
-        panic("%s: the device returns descriptor %u of %u.", v->nic.name, *id, SIZE);
-    return true;
+    bool taken = virtqueue_take(q, id, length);
+
+    if (taken && *id >= VIRTQUEUE_SIZE)
+        panic("%s: the device returns descriptor %u of %u.", v->nic.name, *id, VIRTQUEUE_SIZE);
+    return taken;
 }
 
+/*
+ * Take back what the device has sent. As a rule that raises no interrupt; while somebody waits for
+ * it, one comes when half of what is under way is sent, and so on until all is.
+ */
 static void collect_sent(struct virtio_net *v)
 {
-    uint32_t id, length;
+    uint32_t id, length, flying;
 
-    while (take_used(v, &v->tx, &id, &length)) {
-        nic_sent(&v->nic, v->cookie[id / 2]); /* does not return if it was not in flight */
-        v->tx_free[v->tx_free_count++] = (uint16_t)(id / 2);
-    }
+    do {
+        while (take_used(v, &v->tx, &id, &length)) {
+            nic_sent(&v->nic, v->cookie[id / 2]); /* does not return if it was not in flight */
+            v->tx_free[v->tx_free_count++] = (uint16_t)(id / 2);
+        }
+        flying = TX_PACKETS - v->tx_free_count;
+        v->awaited &= flying > 0;
+    } while (v->awaited && !virtqueue_interrupt_after(&v->tx, (uint16_t)((flying + 1) / 2)));
+    if (!v->awaited)
+        virtqueue_interrupt_off(&v->tx);
 }
 
 static bool send_ready(struct nic *nic)
@@ -182,28 +130,45 @@ static bool send_ready(struct nic *nic)
 
     if (!v->tx_free_count)
         collect_sent(v);
+    if (!v->tx_free_count) {
+        v->awaited = true;
+        collect_sent(v);
+    }
     return v->tx_free_count > 0;
+}
+
+static void flush(struct nic *nic, bool await)
+{
+    struct virtio_net *v = of(nic);
+
+    virtqueue_notify(&v->tx);
+    v->awaited |= await;
+    collect_sent(v);
 }
 
 static void receive(struct virtio_net *v, uint32_t id, uint32_t length)
 {
     if (length > HEADER && length <= RX_BUFFER)
         nic_received(&v->nic, v->rx_memory + id * RX_BUFFER + HEADER, length - HEADER);
-    make_available(&v->rx, (uint16_t)id);
+    virtqueue_put(&v->rx, (uint16_t)id);
 }
 
+/* While packets are taken out none interrupts: that is asked for when none is left, and then looked
+ * once more. */
 static bool poll(struct nic *nic)
 {
     struct virtio_net *v = of(nic);
     uint32_t id, length, done = 0;
 
+    virtqueue_interrupt_off(&v->rx);
     collect_sent(v);
-    while (done < POLL_MAX && take_used(v, &v->rx, &id, &length)) {
-        receive(v, id, length);
-        done++;
-    }
-    if (done)
-        notify(&v->rx);
+    do {
+        while (done < POLL_MAX && take_used(v, &v->rx, &id, &length)) {
+            receive(v, id, length);
+            done++;
+        }
+    } while (done < POLL_MAX && !v->quiet && !virtqueue_interrupt_after(&v->rx, 1));
+    virtqueue_notify(&v->rx);
     return done == POLL_MAX;
 }
 
@@ -211,9 +176,9 @@ static void quiet(struct nic *nic, bool on)
 {
     struct virtio_net *v = of(nic);
 
-    v->rx.avail->flags = v->tx.avail->flags = on ? AVAIL_NO_INTERRUPT : 0;
-    /* The flags are stored before the caller's poll loads used->index (2.6.7.2). */
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    v->quiet = on;
+    if (on)
+        virtqueue_interrupt_off(&v->rx);
 }
 
 static void interrupt(void *device)
@@ -245,8 +210,9 @@ static volatile void *structure(const struct pci_device *p, uint32_t type, uint3
     return NULL;
 }
 
-static bool negotiate(volatile struct common *c)
+static bool negotiate(struct virtio_net *v)
 {
+    volatile struct common *c = v->common;
     uint64_t wanted = FEATURE_VERSION_1 | FEATURE_MAC, offered;
 
     c->status = 0; /* reset */
@@ -258,7 +224,7 @@ static bool negotiate(volatile struct common *c)
     offered = c->device_feature;
     c->device_feature_select = 1;
     offered |= (uint64_t)c->device_feature << 32;
-    wanted |= offered & FEATURE_PLATFORM; /* a device that offers it may insist */
+    wanted |= offered & (VIRTQUEUE_EVENT_IDX | FEATURE_PLATFORM); /* which a device may insist on */
     if (dma_confined())
         wanted |= FEATURE_PLATFORM;
     if ((offered & wanted) != wanted)
@@ -267,6 +233,7 @@ static bool negotiate(volatile struct common *c)
     c->driver_feature = (uint32_t)wanted;
     c->driver_feature_select = 1;
     c->driver_feature = (uint32_t)(wanted >> 32);
+    v->rx.event_index = v->tx.event_index = wanted & VIRTQUEUE_EVENT_IDX;
     c->status = ACKNOWLEDGE | DRIVER | FEATURES_OK;
     return c->status & FEATURES_OK;
 }
@@ -280,15 +247,15 @@ static bool queue_start(struct virtio_net *v, const struct pci_device *p, struct
     volatile struct common *c = v->common;
 
     c->queue_select = index;
-    if (c->queue_size < SIZE)
+    if (c->queue_size < VIRTQUEUE_SIZE)
         return false;
-    c->queue_size = SIZE;
+    c->queue_size = VIRTQUEUE_SIZE;
     memory = dma_alloc(p, 3, DMA_READ | DMA_WRITE, &address);
-    q->desc = (struct desc *)memory;
-    q->avail = (volatile struct avail *)(memory + EXO_PAGE_SIZE);
-    q->used = (volatile struct used *)(memory + 2 * EXO_PAGE_SIZE);
-    q->index = index;
-    q->notify = (volatile uint16_t *)(notify_base + (uint32_t)c->queue_notify_off * multiplier);
+    q->desc = (struct virtq_desc *)memory;
+    q->avail = (volatile struct virtq_avail *)(memory + EXO_PAGE_SIZE);
+    q->used = (volatile struct virtq_used *)(memory + 2 * EXO_PAGE_SIZE);
+    q->number = index;
+    q->doorbell = (volatile uint16_t *)(notify_base + (uint32_t)c->queue_notify_off * multiplier);
     c->queue_desc = address;
     c->queue_driver = address + EXO_PAGE_SIZE;
     c->queue_device = address + 2 * EXO_PAGE_SIZE;
@@ -301,16 +268,17 @@ static bool queue_start(struct virtio_net *v, const struct pci_device *p, struct
 
 static void fill(struct virtio_net *v, const struct pci_device *p)
 {
-    v->rx_memory = dma_alloc(p, SIZE * RX_BUFFER / EXO_PAGE_SIZE, DMA_WRITE, &v->rx_address);
+    v->rx_memory =
+        dma_alloc(p, VIRTQUEUE_SIZE * RX_BUFFER / EXO_PAGE_SIZE, DMA_WRITE, &v->rx_address);
     v->tx_memory = dma_alloc(p, TX_PACKETS * TX_SLOT / EXO_PAGE_SIZE, DMA_READ, &v->tx_address);
-    for (uint16_t i = 0; i < SIZE; i++) {
+    for (uint16_t i = 0; i < VIRTQUEUE_SIZE; i++) {
         v->rx.desc[i] =
-            (struct desc){v->rx_address + (uint64_t)i * RX_BUFFER, RX_BUFFER, DESC_WRITE, 0};
-        make_available(&v->rx, i);
+            (struct virtq_desc){v->rx_address + (uint64_t)i * RX_BUFFER, RX_BUFFER, DESC_WRITE, 0};
+        virtqueue_put(&v->rx, i);
     }
     for (uint16_t i = 0; i < TX_PACKETS; i++) {
         v->tx.desc[2 * i] =
-            (struct desc){v->tx_address + (uint64_t)i * TX_SLOT, 0, 0, (uint16_t)(2 * i + 1)};
+            (struct virtq_desc){v->tx_address + (uint64_t)i * TX_SLOT, 0, 0, (uint16_t)(2 * i + 1)};
         v->tx_free[v->tx_free_count++] = i;
     }
 }
@@ -324,7 +292,7 @@ static bool start(struct virtio_net *v, const struct pci_device *p)
     v->isr = structure(p, CAP_ISR, &cap);
     volatile uint8_t *mac = structure(p, CAP_DEVICE, &cap);
     volatile uint8_t *notify_base = structure(p, CAP_NOTIFY, &notify_cap);
-    if (!v->common || !v->isr || !mac || !notify_base || !negotiate(v->common))
+    if (!v->common || !v->isr || !mac || !notify_base || !negotiate(v))
         return false;
     for (int i = 0; i < 6; i++)
         v->nic.mac = v->nic.mac << 8 | mac[i];
@@ -343,8 +311,9 @@ static bool start(struct virtio_net *v, const struct pci_device *p)
         !queue_start(v, p, &v->tx, 1, notify_base, multiplier))
         return false;
     fill(v, p);
+    virtqueue_interrupt_off(&v->tx);
     v->common->status = ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK;
-    notify(&v->rx);
+    virtqueue_notify(&v->rx);
     return true;
 }
 

@@ -46,6 +46,7 @@ INDIRECT = {
     "nic_poll_pending": of_drivers("poll", "quiet"),
     "nics.c:poll_again": of_drivers("poll", "quiet"),
     "queue_send": of_drivers("send_ready", "flush", "send"),
+    "call_queue_unbind": of_drivers("flush"),
     "queue.c:send_one": of_drivers("send_ready", "send"),
     "irq_dispatch": of_drivers("interrupt") + ["serial.c:interrupt"],
     "cpu_main": ["smp_test.c:clock_answer", "smp_test.c:timer_answer", "smp_test.c:window_look"],

@@ -43,9 +43,9 @@ static void nic_send(struct nic *nic, const uint8_t *header, uint32_t header_len
     tuple_turn(&world.flight.from, mac_at(header + 6));
 }
 
-static void nic_flush(struct nic *nic)
+static void nic_flush(struct nic *nic, bool await)
 {
-    (void)nic;
+    (void)nic, (void)await;
 }
 
 static bool nic_poll(struct nic *nic)

@@ -189,9 +189,9 @@ static void nic_send(struct nic *nic, const uint8_t *header, uint32_t header_len
                      "safe: what a device is given ends within its frame");
 }
 
-static void nic_flush(struct nic *nic)
+static void nic_flush(struct nic *nic, bool await)
 {
-    (void)nic;
+    (void)nic, (void)await;
 }
 
 static bool nic_poll(struct nic *nic)

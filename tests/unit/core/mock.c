@@ -30,7 +30,7 @@ static struct tlb {
 
 /* A NIC that sends nothing before it is polled. */
 struct mock_packet mock_sent[MOCK_SENT];
-uint32_t mock_sent_count, mock_capacity, mock_polls;
+uint32_t mock_sent_count, mock_capacity, mock_polls, mock_awaited;
 void (*mock_ready_hook)(void);
 void (*mock_frame_hook)(uint32_t frame);
 
@@ -54,9 +54,10 @@ static void nic_send(struct nic *nic, const uint8_t *header, uint32_t header_len
     memcpy(packet->header, header, header_length);
 }
 
-static void nic_flush(struct nic *nic)
+static void nic_flush(struct nic *nic, bool await)
 {
     (void)nic;
+    mock_awaited += await;
 }
 
 static bool nic_poll(struct nic *nic)
@@ -272,7 +273,7 @@ struct env *mock_boot(void)
     mock_nic.window = 0;
     memset(reached, 0, sizeof(reached));
     memset(reached_count, 0, sizeof(reached_count));
-    mock_sent_count = mock_polls = 0;
+    mock_sent_count = mock_polls = mock_awaited = 0;
     mock_capacity = MOCK_SENT;
     mock_ready_hook = NULL;
     mock_frame_hook = NULL;

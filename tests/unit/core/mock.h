@@ -60,7 +60,7 @@ struct mock_packet {
     uint64_t payload;
 };
 extern struct mock_packet mock_sent[MOCK_SENT];
-extern uint32_t mock_sent_count, mock_capacity, mock_polls;
+extern uint32_t mock_sent_count, mock_capacity, mock_polls, mock_awaited;
 
 /* What a program on another CPU, or a device, might do meanwhile: called whenever the core asks the
  * NIC for room, and whenever it asks for the contents of a frame. */

@@ -950,6 +950,7 @@ static void test_ends_in_flight(void)
            "the dead receive nothing");
     tap_ok(CALL(init, ENV_RECLAIM, name.n) == -EXO_E_BUSY && holds(),
            "a queue of the dead is not taken back while a packet flies");
+    tap_ok(mock_awaited == 2, "whoever tries has the device asked to tell when it is sent");
     poll_nic();
     tap_ok(!memcmp(before, b.ring[EXO_RING_COMPLETE], EXO_PAGE_SIZE), "nor told of anything");
     DONE(CALL(init, QUEUE_UNBIND, a.queue), "unbind after it");
@@ -981,8 +982,10 @@ static void test_armed(void)
         a.ring[EXO_RING_RECEIVE]->armed = 0;
         a.ring[EXO_RING_COMPLETE]->armed = armed;
         post(&a, EXO_RING_TRANSMIT, (struct exo_desc){9999, 0, 60});
+        mock_awaited = 0;
         kick(&a);
         tap_ok(!!(init->pending & EXO_UP_QUEUE) == armed, "COMPLETE likewise");
+        tap_ok(mock_awaited == armed, "the device is asked to tell what it sends only then");
     }
 }
 

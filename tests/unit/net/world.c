@@ -70,7 +70,7 @@ static struct {
     frame_t buffer[EXO_QUEUE_BUFFERS / 2];
     bool posted[EXO_QUEUE_BUFFERS]; /* with us: neither posted twice nor sent while posted */
     uint32_t filled, received, sent, completed;
-    bool hold, stall, stalled;
+    bool hold, awaited, stall, stalled;
     uint32_t held[EXO_RING_SIZE], held_count;
     uint64_t dropped;
 } kernel;
@@ -178,13 +178,20 @@ static void complete(uint32_t buffer)
         append(EXO_RING_COMPLETE, &kernel.completed, (struct exo_desc){.buffer = buffer});
 }
 
+/* The kernel hears of it only when it looks, or if somebody waits for it. */
+static void sent(void)
+{
+    for (uint32_t i = 0; i < unsent_count; i++)
+        complete(unsent[i]);
+    unsent_count = 0;
+    kernel.awaited = false;
+}
+
 void world_hold_sent(bool hold)
 {
     kernel.hold = hold;
-    for (uint32_t i = 0; !hold && i < unsent_count; i++)
-        complete(unsent[i]);
-    if (!hold)
-        unsent_count = 0;
+    if (!hold && kernel.awaited)
+        sent();
 }
 
 void world_stall(bool stall)
@@ -202,6 +209,9 @@ int64_t exo_queue_kick(queue_t queue)
 
     must(queue.n == 3, "a queue");
     world_kicks++;
+    kernel.awaited |= kernel.ring[EXO_RING_COMPLETE]->armed;
+    if (!kernel.hold)
+        sent();
     while (kernel.sent != transmit->producer && done < 32) {
         if (kernel.stall) {
             kernel.stalled = true;
