@@ -11,7 +11,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from freehold_lib import bench_http, bench_lost, bench_wrk, cli, linux_package  # noqa: E402
+from freehold_lib import bench_h2load, bench_http, bench_lost, bench_wrk, cli, linux_package  # noqa: E402
 from freehold_lib.bench_http import Found, Server  # noqa: E402
 from freehold_lib.bench_wire import Door, Link  # noqa: E402
 from freehold_lib.errors import FreeholdError  # noqa: E402
@@ -22,9 +22,9 @@ LINUX = Server("epoll", "Linux, epoll", 15)
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody"
 
 
-def found(server, connections, rate, p99, failed=0, lost=0):
+def found(server, connections, rate, p99, failed=0, lost=0, second=0):
     runs = [bench_wrk.Run(rate * factor, 10, p99, failed) for factor in (1, 0.5, 2)]
-    return Found(server, connections, runs, [lost, 0, 0])
+    return Found(server, connections, runs, [lost, 0, 0], [bench_h2load.Run(rate, each) for each in (second, 0, 0)])
 
 
 def test_what_wrk_found():
@@ -33,16 +33,25 @@ def test_what_wrk_found():
         bench_wrk.read("unable to connect to 10.0.2.15:80\n")
 
 
+def test_what_h2load_found():
+    said = "finished in 91.97ms, 6959.17 req/s, 2.20MB/s\nrequests: 640 total, 600 started, 599 done, 590 succeeded, 50 failed, 41 errored, 0 timeout\n"
+    assert bench_h2load.read(said, 640) == bench_h2load.Run(6959.17, 50)
+    for bad in ("h2load: no such host\n", said.splitlines()[0], said.replace("640", "639")):
+        with pytest.raises(FreeholdError, match="h2load measured nothing"):
+            bench_h2load.read(bad, 640)
+
+
 def test_ratios_are_of_medians_to_the_lean_server():
     report = bench_http.table([found(OURS, 16, 6000, 100), found(LINUX, 16, 1500, 500)], {"host": "none"})
     assert report.rows == [
-        ["16, web", "6,000 (3,000-12,000)", "4.00", "10 (10-10)", "100 (100-100)", "0.20", "0", "0"],
-        ["16, Linux, epoll", "1,500 (750-3,000)", "", "10 (10-10)", "500 (500-500)", "", "0", "0"],
+        ["16, web", "6,000 (3,000-12,000)", "4.00", "10 (10-10)", "100 (100-100)", "0.20", "0", "0", "6,000 (6,000-6,000)", "0"],
+        ["16, Linux, epoll", "1,500 (750-3,000)", "", "10 (10-10)", "500 (500-500)", "", "0", "0", "1,500 (1,500-1,500)", "0"],
     ]
     assert not report.beyond
     assert "| 16, web | 6,000 (3,000-12,000) | 4.00 |" in report.as_markdown()
     assert report.as_json()["runs"][0] == {
-        **{"server": "web", "connections": 16, "rate": 6000, "p50": 10, "p99": 100, "failed": 0, "lost": 0}
+        **{"server": "web", "connections": 16, "rate": 6000, "p50": 10, "p99": 100, "failed": 0, "lost": 0},
+        **{"h2load_rate": 6000, "h2load_failed": 0},
     }
 
 
@@ -55,12 +64,13 @@ def test_what_is_beyond_is_told():
     assert not beyond(OURS, 64, 1000, 1000)  # promised of 16 and 256 connections alone
     assert "3 requests" in beyond(OURS, 64, 6000, 100, 1, 0)[0]
     assert "2 requests" in beyond(OURS, 64, 6000, 100, 0, 2)[0]
+    assert "9 requests" in beyond(OURS, 64, 6000, 100, 0, 2, 7)[0]
     assert not bench_http.table([found(LINUX, 16, 100, 100, 5)], {}).beyond  # nothing is promised of others
 
 
 def test_very_many_connections_are_asked_and_not_measured():
     report = bench_http.table([found(OURS, 16, 6000, 100), found(LINUX, 16, 1500, 500), Found(OURS, 10000, [], [7])], {})
-    assert report.rows[-1] == ["10000, web", "", "", "", "", "", "", "7"]
+    assert report.rows[-1] == ["10000, web", "", "", "", "", "", "", "7", "", ""]
     assert "10000 connections did not answer 7 requests" in report.beyond[-1]
     assert report.raw[-1] == {"server": "web", "connections": 10000, "lost": 7}
 

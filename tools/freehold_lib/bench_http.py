@@ -6,7 +6,7 @@ run a lean server on epoll (tests/bench/linux_http.c), to which the ratios are, 
 turns in each run, so that what else the host does meets all of them. A request fails that is answered
 wrongly or not within 2 s, or whose connection breaks; lost are those without an answer, of three on each
 of so many connections that are open at once. That alone is asked of very many connections at the end,
-of servers that take so many.
+of servers that take so many. h2load is a second client, which tells of each request what became of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple, Sequence
 
-from . import bench_lost, bench_wrk
+from . import bench_h2load, bench_lost, bench_wrk
 from .bench_guests import TOOK_TO_BOOT, App, conditions, fetch, freehold, linux
 from .bench_options import CONNECTIONS, OPEN, RUNS, SECONDS
 from .bench_table import Table, spread
@@ -68,6 +68,7 @@ class Found(NamedTuple):
     connections: int
     runs: list[bench_wrk.Run]
     lost: list[int]  # requests, in each run
+    second: Sequence[bench_h2load.Run] = ()
 
     def middle(self, figure: str) -> float:
         return median(getattr(run, figure) for run in self.runs)
@@ -75,6 +76,10 @@ class Found(NamedTuple):
     @property
     def failed(self) -> int:
         return sum(run.failed for run in self.runs)
+
+    @property
+    def failed_second(self) -> int:
+        return sum(run.failed for run in self.second)
 
 
 def measure(build: Path, *, beside: bool, runs: int, seconds: float, connections: Sequence[int], open: int) -> Table:
@@ -95,7 +100,7 @@ def measure(build: Path, *, beside: bool, runs: int, seconds: float, connections
 def _measured(
     servers: list[Server], wires: Wires, build: Path, folder: Path, runs: int, seconds: float, connections: Sequence[int], many: int
 ) -> list[Found]:
-    found = [Found(server, count, [], []) for count in connections for server in servers]
+    found = [Found(server, count, [], [], []) for count in connections for server in servers]
     ours = [server for server in servers if server.image]
     theirs = [server for server in servers if not server.image]
     links = {bool(group[0].image): wires.link([server.door for server in group]) for group in (ours, theirs) if group}
@@ -120,6 +125,7 @@ def _measured(
                     progress.update(f"run {number + 1} of {runs}, {one.connections} connections to {one.server.what}")
                     place = places[one.server.name]
                     one.runs.append(bench_wrk.run(_url(place), one.connections, seconds))
+                    one.second.append(bench_h2load.run(_url(place), one.connections))
                     one.lost.append(bench_lost.count(place, PATH, CONTENT, one.connections))
             for server in [server for server in servers if 0 < many <= server.most]:
                 progress.update(f"{many} connections open at once, {server.what}")
@@ -147,7 +153,7 @@ def _files() -> dict[str, Path | bytes]:
 
 
 def table(found: list[Found], about: dict[str, str]) -> Table:
-    columns = ["connections, server", "requests/s", "to epoll", "p50, µs", "p99, µs", "to epoll", "failed", "lost"]
+    columns = ["connections, server", "requests/s", "to epoll", "p50, µs", "p99, µs", "to epoll", "failed", "lost", "h2load, requests/s", "failed"]
     references = {one.connections: one for one in found if one.server.name == REFERENCE and one.runs}
     rows, raw = [], []
     for one in found:
@@ -160,11 +166,13 @@ def table(found: list[Found], about: dict[str, str]) -> Table:
             _ratio(one, reference, "p99"),
             f"{one.failed:,}",
         ] if one.runs else [""] * 6
-        rows.append([f"{one.connections}, {one.server.what}", *measured, f"{sum(one.lost):,}"])
+        second = [spread([run.rate for run in one.second]), f"{one.failed_second:,}"] if one.second else [""] * 2
+        rows.append([f"{one.connections}, {one.server.what}", *measured, f"{sum(one.lost):,}", *second])
         about_it = {"server": one.server.name, "connections": one.connections}
         if not one.runs:
             raw.append({**about_it, "lost": one.lost[0]})
-        raw += [{**about_it, **run._asdict(), "lost": lost} for run, lost in zip(one.runs, one.lost)]
+        raw += [{**about_it, **run._asdict(), "lost": lost, **{f"h2load_{name}": figure for name, figure in second._asdict().items()}}
+                for run, lost, second in zip(one.runs, one.lost, one.second)]
     beyond = [sentence for one in found if one.server.promised for sentence in _missed(one, references.get(one.connections))]
     return Table("http", about, columns, rows, beyond, raw)
 
@@ -183,7 +191,7 @@ def _missed(one: Found, reference: Found | None) -> list[str]:
             sentences.append(f"{where} answers less than {one.server.promised:g} times as many requests as epoll on Linux.")
         if one.middle("p99") > LATENCY * reference.middle("p99"):
             sentences.append(f"{where} has a 99th percentile above a quarter of that of epoll on Linux.")
-    bad = one.failed + sum(one.lost)
+    bad = one.failed + sum(one.lost) + one.failed_second
     if bad:
         sentences.append(f"{where} did not answer {bad:,} requests as it should.")
     return sentences
