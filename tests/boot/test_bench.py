@@ -9,7 +9,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from freehold_lib import bench_boot, bench_cpu, bench_http, bench_net, bench_scale, bench_size, linux_guest, linux_package  # noqa: E402
+from freehold_lib import bench_boot, bench_cpu, bench_http, bench_net, bench_pair, bench_scale, bench_size, linux_guest, linux_package  # noqa: E402
 from freehold_lib.errors import FreeholdError  # noqa: E402
 
 # Eight nanoseconds an instruction: the firmware, which waits by the clock, is done sooner than at the benches' own pace.
@@ -74,3 +74,9 @@ def test_applications_are_counted(build):
     one, few = bench_scale.measure(build, beside=False, counts=(1, 4), counted=("-icount", PACE)).raw
     assert (len(one["pages"]), len(few["pages"])) == (1, 4) and min(few["pages"]) > 50
     assert 0 < one["request"] < one["boot"] < few["boot"]
+
+
+def test_two_cpus_are_measured(build, linux):
+    report = bench_pair.measure(build, beside=True, runs=1, seconds=1)
+    assert len(report.raw) == 2 * 2 * len(bench_pair.LOADS)
+    assert all(run["rate"] > 50 and run["own"] > 50 and run["failed"] == 0 for run in report.raw), report.as_text()

@@ -11,7 +11,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from freehold_lib import bench_boot, bench_count, bench_cpu, bench_http, bench_net, bench_size, cli, linux_guest, linux_package  # noqa: E402
+from freehold_lib import bench_boot, bench_count, bench_cpu, bench_http, bench_net, bench_pair, bench_size, cli, linux_guest, linux_package  # noqa: E402
 from freehold_lib.bench_report import Figure, Report  # noqa: E402
 from freehold_lib.commands import bench  # noqa: E402
 from freehold_lib.errors import FreeholdError, UsageError  # noqa: E402
@@ -131,7 +131,7 @@ def test_a_kernel_that_is_there_is_not_fetched(tmp_path, monkeypatch):
     assert linux_guest.version(linux_guest.kernel(tmp_path)) == "6.1.0-1-cloud-amd64"
 
 
-@pytest.mark.parametrize("module", [bench_boot, bench_http, bench_net])
+@pytest.mark.parametrize("module", [bench_boot, bench_http, bench_net, bench_pair])
 def test_a_linux_guest_is_fetched_before_the_network_is_left(module, tmp_path, monkeypatch):
     """As root a bench is in a network namespace of its own, from where no archive can be reached."""
 

@@ -28,21 +28,22 @@ class App(NamedTuple):
     memory: str = "64M"
     slices: int = 8
     sched: str = "fifo"  # one thread does the work of each of these
+    cpu: int = 0
     environment: Mapping[str, str] = {}
 
 
-def freehold(apps: Sequence[App], link: Link, build: Path, folder: Path, *, memory: int = MEMORY, **options) -> Emulator:
+def freehold(apps: Sequence[App], link: Link, build: Path, folder: Path, *, memory: int = MEMORY, cpus: int = 1, **options) -> Emulator:
     """A machine of ours, not started yet."""
     image = folder / "bench.img"
-    build_machine_image(machine_file(apps, link, folder, memory=memory), build, image)
-    return Emulator(image, memory=memory, **{**link.card, **_joined(link, options)})
+    build_machine_image(machine_file(apps, link, folder, memory=memory, cpus=cpus), build, image)
+    return Emulator(image, memory=memory, cpus=cpus, **{**link.card, **_joined(link, options)})
 
 
-def machine_file(apps: Sequence[App], link: Link, folder: Path, *, memory: int = MEMORY) -> Path:
-    text = ["[machine]", 'name = "bench"', f'memory = "{memory}M"']
+def machine_file(apps: Sequence[App], link: Link, folder: Path, *, memory: int = MEMORY, cpus: int = 1) -> Path:
+    text = ["[machine]", 'name = "bench"', f'memory = "{memory}M"', f"cpus = {cpus}"]
     for app in apps:
         text += ["[[app]]", f'name = "{app.name}"', f'image = "{app.image}"', f'memory = "{app.memory}"']
-        text += [f"slices = {app.slices}", f'sched = "{app.sched}"']
+        text += [f"slices = {app.slices}", f"cpu = {app.cpu}", f'sched = "{app.sched}"']
         text += [f'address = "{link.address(app.host)}/{link.bits}"', f'gateway = "{link.gateway}"']
         settings = ", ".join(f'{name} = "{value}"' for name, value in app.environment.items())
         text += [f"environment = {{ {settings} }}"] if settings else []

@@ -9,11 +9,11 @@ import argparse
 import json
 from pathlib import Path
 
-from .. import bench_boot, bench_cpu, bench_http, bench_net, bench_scale, bench_size, section
+from .. import bench_boot, bench_cpu, bench_http, bench_net, bench_pair, bench_scale, bench_size, section
 from ..errors import UsageError
 from .options import add_build
 
-BENCHES = {"boot": bench_boot, "cpu": bench_cpu, "http": bench_http, "net": bench_net, "scale": bench_scale, "size": bench_size}
+BENCHES = {"boot": bench_boot, "cpu": bench_cpu, "http": bench_http, "net": bench_net, "pair": bench_pair, "scale": bench_scale, "size": bench_size}
 SUMMARY = "measure, and compare with a Linux guest"
 EXAMPLES = """\
 examples:
@@ -26,6 +26,7 @@ examples:
                                               a quick look
   tools/freehold bench boot                   from the loader to the first answer, in instructions
   tools/freehold bench net                    bulk, round trips, small packets, connections
+  tools/freehold bench pair                   two CPUs, an application on each, beside one alone
   tools/freehold bench scale                  1, 16 and 256 applications, in instructions; as root
   tools/freehold bench size                   the disk image and the kernel, in bytes
 
