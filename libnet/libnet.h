@@ -12,7 +12,8 @@
  *   FREEHOLD_NET_BUFFERS  64/64: buffers to receive and to send, each 2 to 256, even; 2 KiB each
  *   FREEHOLD_NET_MEMORY   256: KiB that data in flight may take beside them, never more than half of
  *                         what the quota has left at the start, and as much for connections, never
- *                         more than a quarter
+ *                         more than a quarter. The window of a connection is a quarter of it, from
+ *                         64 KiB to 1 MiB
  *
  * Sockets: socket bind listen accept accept4 connect send sendto sendmsg recv recvfrom recvmsg
  * shutdown getsockname getpeername setsockopt getsockopt, and read write readv writev poll epoll

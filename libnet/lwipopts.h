@@ -99,16 +99,23 @@
 #define LWIP_TCP                   1
 #define TCP_MSS                    1460 /* EXO_PACKET_MAX - 14 - 20 - 20 */
 #define TCP_CALCULATE_EFF_SEND_MSS 1
-#define TCP_WND                    (44 * TCP_MSS) /* fits the 64 receive buffers */
-#define LWIP_WND_SCALE             1              /* for the peer's window: ours needs none */
-#define TCP_RCV_SCALE              0
-#define TCP_SND_BUF                (44 * TCP_MSS)
-#define TCP_SND_QUEUELEN           176 /* 4 pieces a full segment */
-#define TCP_SNDLOWAT               (TCP_SND_BUF / 3)
-#define TCP_SNDQUEUELOWAT          (TCP_SND_QUEUELEN * 2 / 3)
-#define LWIP_TCP_PCB_NUM_EXT_ARGS  1 /* front.c */
-#define TCP_QUEUE_OOSEQ            1
-#define TCP_OOSEQ_MAX_PBUFS        32 /* at most half of the receive buffers, by one connection */
+/* Windows and send buffers are as large as the memory allows, from the start on: window.c. The preprocessor,
+ * which knows no variable, sees the least. */
+#define NET_WINDOW_LEAST          (44 * TCP_MSS)  /* fits the 64 receive buffers */
+#define NET_WINDOW_MOST           (716 * TCP_MSS) /* 1 MiB, a multiple of NET_WINDOW_STEP */
+#define NET_WINDOW_STEP           (4 * TCP_MSS) /* a multiple of 1 << TCP_RCV_SCALE: none is rounded */
+#define TCP_WND                   (NET_WINDOW_LEAST + net_window_more)
+#define LWIP_WND_SCALE            1
+#define TCP_RCV_SCALE             4 /* 64 KiB << 4 */
+#define TCP_SND_BUF               (NET_WINDOW_LEAST + net_window_more)
+#define TCP_SND_QUEUELEN          (4 * (TCP_SND_BUF / TCP_MSS)) /* 4 pieces a full segment */
+#define TCP_SNDLOWAT              (TCP_SND_BUF / 3)
+#define TCP_SNDQUEUELOWAT         (TCP_SND_QUEUELEN * 2 / 3)
+#define LWIP_TCP_PCB_NUM_EXT_ARGS 1 /* front.c */
+#define TCP_QUEUE_OOSEQ           1
+/* What came out of order, by one connection. The first 32 are at most half of the receive buffers; more are
+ * copies, and go when memory runs out (netif.c). */
+#define TCP_OOSEQ_MAX_PBUFS        (32 + net_window_more / TCP_MSS)
 #define TCP_OOSEQ_MAX_BYTES        TCP_WND
 #define LWIP_TCP_SACK_OUT          1
 #define LWIP_TCP_MAX_SACK_NUM      4
@@ -138,5 +145,6 @@ void *net_memory_alloc(size_t size);
 void *net_memory_zeroed(size_t count, size_t size);
 void net_memory_free(void *memory);
 uint16_t net_checksum(const void *data, int length);
+extern uint32_t net_window_more; /* window.c */
 
 #endif

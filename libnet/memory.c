@@ -25,7 +25,7 @@
 
 #define STEP      128u /* pieces are multiples of it ... */
 #define STEPS     16u  /* ... of up to so many: a packet and what describes it */
-#define KEPT_MOST (32u * 1024)
+#define KEPT_PART 8u   /* of the limit may be kept */
 
 size_t net_memory_used, net_memory_limit = 256 * 1024;
 
@@ -82,7 +82,7 @@ void net_memory_free(void *memory)
         return;
     size_t size = head->size;
     net_memory_used -= size;
-    if (size > STEPS * STEP || kept_bytes + size > KEPT_MOST) {
+    if (size > STEPS * STEP || kept_bytes + size > net_memory_limit / KEPT_PART) {
         free(head);
         return;
     }
@@ -98,11 +98,12 @@ bool net_memory_low(void)
 }
 
 /*
- * Half is for who comes first. The rest is divided: a socket that has its share gets no more, so
- * peers that do not read or applications that do not receive cannot take it all.
+ * Half is for who comes first. A third is divided: a socket that has its share, of half a third each way, gets no
+ * more, so peers that do not read or applications that do not receive cannot take it all. What lies between that
+ * and where memory is low is for headers and for what describes the pieces, some eighth of them.
  */
 bool net_memory_may_hold(size_t held, size_t more)
 {
     return net_memory_used + more <= net_memory_limit / 2 ||
-           held + more <= net_memory_limit / 4 / (net_sockets_open + 1);
+           held + more <= net_memory_limit / 6 / (net_sockets_open + 1);
 }

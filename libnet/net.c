@@ -231,6 +231,7 @@ static void set_limits(size_t wanted)
 
     net_memory_limit = MIN(wanted, left / 2);
     net_pools_limit = MIN(wanted, left / 4);
+    net_window_set(net_memory_limit);
 }
 
 /* Locked. NULL or why not. */

@@ -57,6 +57,9 @@ bool net_memory_low(void); /* an eighth is kept for what must go on: acknowledge
 /* May a socket that holds `held` bytes of memory take `more`? */
 bool net_memory_may_hold(size_t held, size_t more);
 
+/* --- window.c: once, before the first connection */
+void net_window_set(size_t memory);
+
 /* --- pools.c: locked */
 extern size_t net_pools_used, net_pools_limit;
 uint32_t net_pools_slots(int kind); /* of one of lwIP's pools, in use or not */

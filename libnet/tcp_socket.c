@@ -24,13 +24,15 @@
 
 #define PORT_ATTEMPTS   64
 #define FORSAKEN_RTO_MS 60000
+#define WRITE_MOST      0xffff /* tcp_write() counts in 16 bits */
 
 /* --- state -------------------------------------------------------------------------------------
  */
 
 static bool writable(const struct net_socket *s)
 {
-    return !s->starved && tcp_sndbuf(s->tcp) > TCP_SNDLOWAT &&
+    /* tcp_sndbuf() tells 64 KiB at most */
+    return !s->starved && s->tcp->snd_buf > TCP_SNDLOWAT &&
            tcp_sndqueuelen(s->tcp) < TCP_SNDQUEUELOWAT;
 }
 
@@ -403,7 +405,7 @@ static long take_error(struct net_socket *s)
 /* Offer one contiguous piece to lwIP: how much it took. */
 static size_t offer(struct net_socket *s, const char *bytes, size_t length, bool more)
 {
-    size_t room = tcp_sndbuf(s->tcp), count = room < length ? room : length;
+    size_t room = s->tcp->snd_buf, count = LWIP_MIN(LWIP_MIN(room, length), WRITE_MOST);
 
     if (tcp_sndqueuelen(s->tcp) >= TCP_SNDQUEUELOWAT || !count)
         return 0; /* until the peer acknowledges some */

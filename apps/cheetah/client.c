@@ -205,6 +205,8 @@ static err_t received(void *argument, struct tcp_pcb *pcb, struct pbuf *p, err_t
         throw_away(c, p);
         return c->lingered > LINGER_MAX ? drop(c) : ERR_OK;
     }
+    if (c->in && c->in->tot_len + p->tot_len > 0xffff)
+        return ERR_MEM; /* a chain counts in 16 bits: lwIP keeps it and asks again */
     if (c->in)
         pbuf_cat(c->in, p);
     else

@@ -14,7 +14,7 @@
 #define QUEUE_ROOM 16u
 #define MIN(a, b)  ((a) < (b) ? (a) : (b))
 
-_Static_assert(TCP_SND_BUF >= ANSWER_ROOM, "every answer fits");
+_Static_assert(NET_WINDOW_LEAST >= ANSWER_ROOM, "every answer fits");
 
 /* --- one request ------------------------------------------------------------------------------ */
 
@@ -42,7 +42,7 @@ static bool take_request(struct client *c, const char *bytes, size_t count, size
 static void push_rest(struct client *c)
 {
     struct tcp_pcb *pcb = c->pcb;
-    size_t most = TCP_SND_BUF;
+    size_t most = 0xffff; /* tcp_write() counts in 16 bits */
 
     while (c->rest.length && most && tcp_sndqueuelen(pcb) < TCP_SND_QUEUELEN - QUEUE_ROOM) {
         size_t count = MIN(MIN(c->rest.length, tcp_sndbuf(pcb)), most);

@@ -7,7 +7,8 @@
 
 #include "world.h"
 
-#define PEERS 1024
+#define PEERS      1024
+#define PEER_SHIFT 7
 
 enum { ETHERNET = 14, IPV4 = 20, UDP_HEADER = 8, TCP_HEADER = 20 };
 enum { ICMP = 1, TCP = 6, UDP = 17 };
@@ -135,7 +136,7 @@ size_t peer_frame_tcp(uint8_t *frame, const struct peer_tcp *t, uint8_t flags, c
                       size_t length)
 {
     uint8_t body[1480] = {0};
-    size_t header = flags & SYN ? TCP_HEADER + 4 : TCP_HEADER;
+    size_t header = !(flags & SYN) ? TCP_HEADER : t->scales ? TCP_HEADER + 8 : TCP_HEADER + 4;
 
     put(body, 2, t->port);
     put(body + 2, 2, t->remote);
@@ -148,6 +149,8 @@ size_t peer_frame_tcp(uint8_t *frame, const struct peer_tcp *t, uint8_t flags, c
         body[20] = 2;
         body[21] = 4;
         put(body + 22, 2, 1460);
+        if (t->scales)
+            put(body + 24, 4, 0x01030300 | PEER_SHIFT);
     }
     if (length)
         memcpy(body + header, bytes, length);
@@ -207,10 +210,12 @@ static void enlist(struct peer_tcp *t)
 void peer_tcp_open(struct peer_tcp *t, uint16_t port, uint16_t remote)
 {
     uint32_t address = t->address ? t->address : PEER_ADDRESS;
+    bool scales = t->scales;
 
     memset(t, 0, offsetof(struct peer_tcp, bytes));
     t->count = t->segments = 0;
     t->address = address;
+    t->scales = scales;
     t->port = port;
     t->remote = remote;
     t->window = 65535;
@@ -350,6 +355,15 @@ static void hear_segment(struct peer_tcp *t, uint8_t flags, uint32_t sequence, c
         send_segment(t, ACK, NULL, 0);
 }
 
+/* RFC 7323, section 2.2: 0 if the option is not there. */
+static uint8_t shift_of(const uint8_t *tcp, size_t header)
+{
+    for (size_t at = TCP_HEADER; at + 2 < header && tcp[at]; at += tcp[at] == 1 ? 1 : tcp[at + 1])
+        if (tcp[at] == 3)
+            return tcp[at + 2];
+    return 0;
+}
+
 static void hear_tcp(const uint8_t *ip, const uint8_t *tcp, size_t length)
 {
     size_t header = length >= TCP_HEADER ? (size_t)(tcp[12] >> 4) * 4 : 0;
@@ -363,6 +377,10 @@ static void hear_tcp(const uint8_t *ip, const uint8_t *tcp, size_t length)
     struct peer_tcp *t = tcp_of(get(ip + 16, 4), port, remote, tcp[13] & SYN);
     if (t) {
         t->remote = remote;
+        if (tcp[13] & SYN)
+            t->shift = t->scales ? shift_of(tcp, header) : 0;
+        t->acked = get(tcp + 8, 4);
+        t->room = get(tcp + 14, 2) << (tcp[13] & SYN ? 0 : t->shift);
         hear_segment(t, tcp[13], sequence, tcp + header, length - header);
     } else if (peer_refuses && tcp[13] & SYN) {
         struct peer_tcp nobody = {

@@ -21,9 +21,12 @@ struct peer_tcp {
     uint16_t port, remote; /* its own port, and libnet's */
     uint32_t sent, heard;  /* next sequence number to send; next expected */
     uint16_t window;
-    bool silent; /* acknowledges nothing by itself */
+    bool scales;          /* asks for window scaling (RFC 7323), its own shift being 7 */
+    uint8_t shift;        /* of what libnet announces */
+    uint32_t acked, room; /* what libnet has acknowledged, and how much more it wants */
+    bool silent;          /* acknowledges nothing by itself */
     bool got_syn, got_fin, got_rst;
-    uint8_t bytes[1 << 18]; /* what came, in order */
+    uint8_t bytes[1 << 21]; /* what came, in order */
     size_t count;
     unsigned segments; /* with data */
 };

@@ -116,7 +116,7 @@ int64_t exo_filter_add(queue_t queue, frame_t frame, uint32_t offset)
 int64_t exo_info(uint32_t what, uint64_t which, uint32_t index)
 {
     if (what == EXO_INFO_ENV)
-        return index == EXO_ENV_QUOTA + EXO_R_PAGES ? 512 : 200;
+        return index == EXO_ENV_QUOTA + EXO_R_PAGES ? 4096 : 200;
     must(what == EXO_INFO_QUEUE && which == 3, "a question");
     return index == offsetof(struct exo_queue_stats, rx_dropped) / 8 ? (int64_t)kernel.dropped : 0;
 }
@@ -241,14 +241,16 @@ uint32_t libos_queue_events;
 
 const char *world_address __attribute__((weak)) = WORLD_ADDRESS;
 const char *world_address6 __attribute__((weak)), *world_gateway6 __attribute__((weak));
+const char *world_memory __attribute__((weak));
 
 const char *libos_setting(const char *name)
 {
-    return !strcmp(name, "FREEHOLD_ADDRESS")    ? world_address
-           : !strcmp(name, "FREEHOLD_GATEWAY")  ? WORLD_GATEWAY
-           : !strcmp(name, "FREEHOLD_ADDRESS6") ? world_address6
-           : !strcmp(name, "FREEHOLD_GATEWAY6") ? world_gateway6
-                                                : NULL;
+    return !strcmp(name, "FREEHOLD_ADDRESS")      ? world_address
+           : !strcmp(name, "FREEHOLD_GATEWAY")    ? WORLD_GATEWAY
+           : !strcmp(name, "FREEHOLD_ADDRESS6")   ? world_address6
+           : !strcmp(name, "FREEHOLD_GATEWAY6")   ? world_gateway6
+           : !strcmp(name, "FREEHOLD_NET_MEMORY") ? world_memory
+                                                  : NULL;
 }
 
 const char *libos_name(void)

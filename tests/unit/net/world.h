@@ -22,6 +22,9 @@ extern const char *world_address;
 /* FREEHOLD_ADDRESS6 and _GATEWAY6, likewise; NULL, without IPv6, unless a test defines them. */
 extern const char *world_address6, *world_gateway6;
 
+/* FREEHOLD_NET_MEMORY, likewise; NULL, the default, unless a test defines it. */
+extern const char *world_memory;
+
 extern uint64_t world_now; /* ns */
 
 /* libnet has started, by its constructor. */
