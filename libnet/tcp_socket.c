@@ -17,6 +17,7 @@
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/tcp.h"
 
+#include "libos.h"
 #include "net.h"
 #include "raw.h"
 #include "ring.h"
@@ -402,18 +403,23 @@ static long take_error(struct net_socket *s)
     return -error;
 }
 
-/* Offer one contiguous piece to lwIP: how much it took. */
+/*
+ * Offer one contiguous piece to lwIP: how much it took. A file in the image stays what it is: its bytes are sent
+ * from where they lie, and take memory for their headers alone.
+ */
 static size_t offer(struct net_socket *s, const char *bytes, size_t length, bool more)
 {
     size_t room = s->tcp->snd_buf, count = LWIP_MIN(LWIP_MIN(room, length), WRITE_MOST);
+    bool stays = count >= TCP_MSS && image_constant(bytes, count);
 
     if (tcp_sndqueuelen(s->tcp) >= TCP_SNDQUEUELOWAT || !count)
         return 0; /* until the peer acknowledges some */
-    while (count && !net_memory_may_hold(TCP_SND_BUF - room, count))
+    while (count && !stays && !net_memory_may_hold(TCP_SND_BUF - room, count))
         count /= 2;
     while (count && !net_memory_low()) {
-        u8_t flags = more || count < length ? TCP_WRITE_FLAG_MORE : 0;
-        if (tcp_write(s->tcp, bytes, (u16_t)count, TCP_WRITE_FLAG_COPY | flags) == ERR_OK)
+        u8_t flags =
+            (stays ? 0 : TCP_WRITE_FLAG_COPY) | (more || count < length ? TCP_WRITE_FLAG_MORE : 0);
+        if (tcp_write(s->tcp, bytes, (u16_t)count, flags) == ERR_OK)
             return count;
         count = count > TCP_MSS ? count / 2 : 0; /* memory is short: less may do */
     }

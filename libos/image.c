@@ -123,6 +123,19 @@ void image_protect(void)
             protect(&part[i]);
 }
 
+bool image_constant(const void *at, size_t bytes)
+{
+    const Elf64_Phdr *part = (const Elf64_Phdr *)(base + __ehdr_start.e_phoff);
+    uint64_t from = (uint64_t)at - base;
+
+    for (uint32_t i = 0; from < size && i < __ehdr_start.e_phnum; i++)
+        if (part[i].p_type == PT_LOAD && !(part[i].p_flags & PF_W) && from >= part[i].p_vaddr &&
+            from - part[i].p_vaddr <= part[i].p_filesz &&
+            bytes <= part[i].p_filesz - (from - part[i].p_vaddr))
+            return true;
+    return false;
+}
+
 const char *image_fault(void)
 {
     return fault;

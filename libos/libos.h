@@ -28,6 +28,8 @@ const char *libos_setting(const char *name); /* environment string, NULL if it i
 /* --- image.c */
 void image_relocate(const struct exo_start *start); /* before anything else of C */
 void image_protect(void);                           /* critical, after vm_init */
+/* Do these bytes lie in what the program may only read? Then they stay what they are. */
+bool image_constant(const void *at, size_t bytes);
 const char *image_fault(void); /* why it must not run, as the rest of a sentence; NULL: it may */
 
 /* --- upcall.c: upcalls off. What happens inside must be in memory: no fault may come. */

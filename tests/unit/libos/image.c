@@ -341,9 +341,42 @@ static void bad_protection(void)
     tap_ok(image_fault() && !protections, "must not run: program headers that do not lie in it");
 }
 
+static void load(uint64_t at, uint64_t in_file, uint64_t in_memory, uint32_t flags)
+{
+    Elf64_Phdr *new = part(PT_LOAD, at, in_memory);
+
+    new->p_filesz = in_file;
+    new->p_flags = flags;
+}
+
+static bool constant(uint64_t at, uint64_t bytes)
+{
+    return image_constant(image + at, bytes);
+}
+
+static void constants(void)
+{
+    clear();
+    tag(DT_NULL, 0);
+    load(0, 0x1800, 0x1800, PF_R);
+    load(0x2000, 0x1000, 0x1000, PF_R | PF_X);
+    load(0x3000, 0x2000, 0x4000, PF_R | PF_W);
+    part(PT_GNU_RELRO, 0x3000, 0x1000)->p_filesz = 0x1000;
+    run();
+    tap_ok(constant(0, 0x1800) && constant(0x17ff, 1) && constant(0x2000, 0x1000),
+           "what is in the file and may only be read is constant");
+    tap_ok(!constant(0x1000, 0x801) && !constant(0x1800, 1) && !constant(0x17ff, 0x802) &&
+               !constant(0x2800, 0x801) && !constant(0x10, UINT64_MAX),
+           "not what lies partly behind it");
+    tap_ok(!constant(0x3000, 1) && !constant(0x5000, 1) && !constant(SIZE, 1) &&
+               !image_constant(&start, 1) && !image_constant(NULL, 1),
+           "nor what may be written, nor what is not in the image");
+}
+
 int main(void)
 {
     good_images();
+    constants();
     other_kinds();
     out_of_it();
     tables_out_of_it();

@@ -264,6 +264,59 @@ static void test_bulk(void)
     end("bulk");
 }
 
+/* A file of the image goes out from where it lies, after a head that does not; once more when it is lost. */
+static void test_constant(void)
+{
+    enum { HEAD = 100, FILE_BYTES = 50000 };
+    struct iovec parts[2] = {{buffer, HEAD}, {pattern + HEAD, FILE_BYTES}};
+    size_t used;
+
+    begin();
+    memcpy(buffer, pattern, HEAD);
+    world_constant = pattern + HEAD;
+    world_constant_bytes = FILE_BYTES;
+    long fd = pair(&a, 94);
+    t_nonblock(fd);
+    peer_run();
+    used = net_memory_used;
+    a.silent = true;
+    tap_ok(world_call(SYS_writev, fd, (long)parts, 2, 0) == HEAD + FILE_BYTES,
+           "a head and a file are taken");
+    memset(buffer, 0, HEAD);
+    tap_ok(net_memory_used - used < FILE_BYTES / 5,
+           "the file takes memory for its headers alone (%zu bytes)", net_memory_used - used);
+    peer_run();
+    a.heard = a.heard - (uint32_t)a.count; /* as if none of it had come */
+    a.count = 0;
+    a.silent = false;
+    for (int i = 0; i < 200 && a.count < HEAD + FILE_BYTES; i++) {
+        world_pass(SECOND / 10);
+        peer_run();
+    }
+    tap_ok(same(&a, HEAD + FILE_BYTES), "what was lost is sent again, head and file (%zu bytes)",
+           a.count);
+    used = net_memory_used;
+    a.silent = true;
+    tap_ok(t_send(fd, pattern + HEAD + 1, FILE_BYTES, 0) == FILE_BYTES &&
+               net_memory_used - used > FILE_BYTES,
+           "what goes beyond the file by a byte is copied");
+    a.silent = false;
+    peer_tcp_flags(&a, ACK);
+    for (int i = 0; i < 200 && a.count < HEAD + 2 * FILE_BYTES; i++) {
+        world_pass(SECOND / 10);
+        peer_run();
+    }
+    tap_ok(a.count == HEAD + 2 * FILE_BYTES &&
+               !memcmp(a.bytes + HEAD + FILE_BYTES, pattern + HEAD + 1, FILE_BYTES),
+           "and arrives");
+    world_constant_bytes = 0;
+    world_close((int)fd);
+    peer_run();
+    peer_tcp_flags(&a, FIN | ACK);
+    peer_run();
+    end("constant");
+}
+
 static void test_ends(void)
 {
     const struct linger hard = {1, 0};
@@ -888,6 +941,7 @@ int main(void)
     test_stream();
     test_vectors();
     test_bulk();
+    test_constant();
     test_ends();
     test_slow_and_gone();
     test_connect();

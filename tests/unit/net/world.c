@@ -253,6 +253,16 @@ const char *libos_setting(const char *name)
                                                   : NULL;
 }
 
+const void *world_constant;
+size_t world_constant_bytes;
+
+bool image_constant(const void *at, size_t bytes)
+{
+    size_t from = (size_t)((const char *)at - (const char *)world_constant);
+
+    return from < world_constant_bytes && bytes <= world_constant_bytes - from;
+}
+
 const char *libos_name(void)
 {
     return "test";

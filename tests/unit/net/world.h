@@ -10,6 +10,7 @@
 #define TESTS_NET_WORLD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define WORLD_MAC     0x525400000001ull
@@ -48,6 +49,10 @@ void world_stall(bool stall);
 
 /* Called at each step of sleep, before the network thread's round; may do anything. */
 extern void (*world_step)(void);
+
+/* What is constant in the image. */
+extern const void *world_constant;
+extern size_t world_constant_bytes;
 
 /* Let so much time pass, the network thread having its rounds. */
 void world_pass(uint64_t ns);
