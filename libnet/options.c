@@ -89,35 +89,34 @@ static long set_socket(struct net_socket *s, int name, int on)
 
 static long set_tcp(struct net_socket *s, int name, int value)
 {
+    struct socket_tcp_options *o = &s->tcp_options;
+
     if (!s->stream)
         return -ENOPROTOOPT;
-    if (name == TCP_NODELAY && s->state == SOCKET_LISTENING)
-        return 0;
-    if (!has_connection(s))
+    if (!s->tcp)
         return -EINVAL;
     switch (name) {
     case TCP_NODELAY:
-        if (value)
-            tcp_nagle_disable(s->tcp);
-        else
-            tcp_nagle_enable(s->tcp);
-        if (value)
-            tcp_output(s->tcp);
-        return 0;
+        o->nodelay = value != 0;
+        break;
     case TCP_KEEPIDLE:
     case TCP_KEEPINTVL:
         if (value < 1 || value > 32767)
             return -EINVAL;
-        *(name == TCP_KEEPIDLE ? &s->tcp->keep_idle : &s->tcp->keep_intvl) = (u32_t)value * 1000;
-        return 0;
+        *(name == TCP_KEEPIDLE ? &o->keep_idle : &o->keep_interval) = (uint16_t)value;
+        break;
     case TCP_KEEPCNT:
         if (value < 1 || value > 127)
             return -EINVAL;
-        s->tcp->keep_cnt = (u32_t)value;
-        return 0;
+        o->keep_count = (uint8_t)value;
+        break;
     default:
         return -ENOPROTOOPT;
     }
+    tcp_socket_apply(s);
+    if (o->nodelay && has_connection(s))
+        tcp_output(s->tcp);
+    return 0;
 }
 
 static long set_ip(struct net_socket *s, int name, int value)
@@ -239,19 +238,17 @@ static long get_tcp(struct net_socket *s, int name)
 {
     if (!s->stream)
         return -ENOPROTOOPT;
-    if (!has_connection(s))
-        return -EINVAL;
     switch (name) {
     case TCP_NODELAY:
-        return tcp_nagle_disabled(s->tcp) != 0;
+        return s->tcp_options.nodelay;
     case TCP_MAXSEG:
-        return tcp_mss(s->tcp);
+        return has_connection(s) ? tcp_mss(s->tcp) : TCP_MSS;
     case TCP_KEEPIDLE:
-        return (long)(s->tcp->keep_idle / 1000);
+        return s->tcp_options.keep_idle;
     case TCP_KEEPINTVL:
-        return (long)(s->tcp->keep_intvl / 1000);
+        return s->tcp_options.keep_interval;
     case TCP_KEEPCNT:
-        return (long)s->tcp->keep_cnt;
+        return s->tcp_options.keep_count;
     default:
         return -ENOPROTOOPT;
     }

@@ -52,6 +52,7 @@ struct net_socket *socket_new(bool stream, bool v6)
     free_sockets = s->next;
     *s = (struct net_socket){.word = s->word, .open = true, .stream = stream};
     s->v6 = v6;
+    s->tcp_options = (struct socket_tcp_options){false, 7200, 75, 9}; /* as on Linux */
     ip_addr_copy(s->local.address, *socket_any(s));
     net_sockets_open++;
     return s;

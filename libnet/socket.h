@@ -41,6 +41,13 @@ struct datagram {
     struct socket_name from;
 };
 
+/* setsockopt(): what a listener hands on to those who come. Seconds. */
+struct socket_tcp_options {
+    bool nodelay;
+    uint16_t keep_idle, keep_interval;
+    uint8_t keep_count;
+};
+
 struct net_socket {
     /* under net_lock, but for `ready`, which poll() reads without */
     struct net_socket *next;  /* free list, or the queue of a listener */
@@ -57,6 +64,7 @@ struct net_socket {
     bool starved; /* memory or send buffers were out: not writable until there are some */
     bool linger;  /* SO_LINGER */
     uint16_t linger_seconds;
+    struct socket_tcp_options tcp_options;
     enum socket_state state;
     short ready;
     int error; /* SO_ERROR, a positive errno */
@@ -124,6 +132,7 @@ const ip_addr_t *socket_any(const struct net_socket *s);
 const ip_addr_t *socket_bind_address(const struct net_socket *s, const struct socket_name *name);
 
 /* --- tcp_socket.c, udp_socket.c (all locked) */
+void tcp_socket_apply(struct net_socket *s); /* its options, to its connection if there is one */
 short tcp_socket_ready(const struct net_socket *s);
 long tcp_socket_open(struct net_socket *s);
 long tcp_socket_bind(struct net_socket *s, const struct socket_name *name);

@@ -216,6 +216,21 @@ static void failed(void *argument, err_t error)
     socket_came(s);
 }
 
+void tcp_socket_apply(struct net_socket *s)
+{
+    const struct socket_tcp_options *o = &s->tcp_options;
+
+    if (!s->tcp || s->state == SOCKET_LISTENING)
+        return;
+    if (o->nodelay)
+        tcp_nagle_disable(s->tcp);
+    else
+        tcp_nagle_enable(s->tcp);
+    s->tcp->keep_idle = o->keep_idle * 1000u;
+    s->tcp->keep_intvl = o->keep_interval * 1000u;
+    s->tcp->keep_cnt = o->keep_count;
+}
+
 static void attach(struct net_socket *s, struct tcp_pcb *pcb)
 {
     s->tcp = pcb;
@@ -224,6 +239,7 @@ static void attach(struct net_socket *s, struct tcp_pcb *pcb)
     tcp_sent(pcb, sent);
     tcp_err(pcb, failed);
     tcp_poll(pcb, polled, 1);
+    tcp_socket_apply(s);
 }
 
 static void names(struct net_socket *s)
@@ -254,6 +270,7 @@ static err_t arrived(void *argument, struct tcp_pcb *pcb, err_t error)
     if (!s)
         return ERR_MEM; /* lwIP resets the connection */
     s->state = SOCKET_CONNECTED;
+    s->tcp_options = listener->tcp_options;
     attach(s, pcb);
     names(s);
     tcp_backlog_delayed(pcb);

@@ -213,7 +213,7 @@ void peer_tcp_open(struct peer_tcp *t, uint16_t port, uint16_t remote)
     bool scales = t->scales;
 
     memset(t, 0, offsetof(struct peer_tcp, bytes));
-    t->count = t->segments = 0;
+    t->count = t->segments = t->probes = 0;
     t->address = address;
     t->scales = scales;
     t->port = port;
@@ -351,7 +351,9 @@ static void hear_segment(struct peer_tcp *t, uint8_t flags, uint32_t sequence, c
         t->got_fin = true;
         t->heard++;
     }
-    if ((length || flags & FIN) && !t->silent)
+    bool probe = !length && sequence + 1 == t->heard && !(flags & FIN);
+    t->probes += probe;
+    if ((length || flags & FIN || probe) && !t->silent)
         send_segment(t, ACK, NULL, 0);
 }
 

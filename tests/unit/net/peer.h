@@ -29,6 +29,7 @@ struct peer_tcp {
     uint8_t bytes[1 << 21]; /* what came, in order */
     size_t count;
     unsigned segments; /* with data */
+    unsigned probes;   /* without, and with what it has heard already (RFC 9293, 3.8.4) */
 };
 
 /* Connect frames both ways. */

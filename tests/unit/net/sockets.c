@@ -859,6 +859,113 @@ static void test_loopback(void)
     end("loopback");
 }
 
+static void test_keepalive(void)
+{
+    static const int wanted[][3] = {{SOL_SOCKET, SO_KEEPALIVE, 1},
+                                    {IPPROTO_TCP, TCP_KEEPIDLE, 10},
+                                    {IPPROTO_TCP, TCP_KEEPINTVL, 4},
+                                    {IPPROTO_TCP, TCP_KEEPCNT, 3}};
+    bool kept = true;
+
+    begin();
+    long listener = server(95, 4);
+    for (int i = 0; i < 4; i++)
+        kept &= t_set_int(listener, wanted[i][0], wanted[i][1], wanted[i][2]) == 0;
+    peer_tcp_open(&a, 4000, 95);
+    long fd = t_accept(listener, NULL, 0);
+    for (int i = 0; i < 4; i++)
+        kept &= t_get_int(fd, wanted[i][0], wanted[i][1]) == wanted[i][2];
+    tap_ok(kept, "keep-alive is handed on by a listener");
+    world_pass(9 * SECOND);
+    tap_ok(a.probes == 0, "a connection is not probed before its time");
+    for (int i = 0; i < 91; i++) {
+        world_pass(SECOND);
+        peer_run();
+    }
+    tap_ok(a.probes >= 8 && a.probes <= 10 && t_poll(fd) == POLLOUT,
+           "one that is idle for 100 s is probed every 10, and lives while its peer answers (%u)",
+           a.probes);
+    a.silent = true;
+    a.probes = 0;
+    uint64_t start = world_now;
+    tap_ok(t_recv(fd, buffer, 10, 0) == -ETIMEDOUT, "a peer that is gone ends a receive");
+    uint64_t seconds = (world_now - start) / SECOND;
+    tap_ok(a.probes == 3 && seconds >= 15 && seconds <= 24,
+           "after 10 s and 3 probes, 4 s apart (%u, %lu s)", a.probes, seconds);
+    tap_ok((t_poll(fd) & (POLLHUP | POLLERR)) == POLLHUP, "which is told once");
+    a.silent = false;
+    world_close((int)fd);
+    world_close((int)listener);
+    peer_tcp_forget(&a);
+    fd = pair(&a, 95);
+    world_pass(3 * 7200 * SECOND);
+    tap_ok(a.probes == 0 && t_poll(fd) == POLLOUT, "without it nobody is probed, not in six hours");
+    world_close((int)fd);
+    peer_run();
+    peer_tcp_flags(&a, FIN | ACK);
+    peer_run();
+    end("keep-alive");
+}
+
+/* RFC 9293, section 3.7.4: while something is not acknowledged, what is less than a segment waits. */
+static void test_nodelay(void)
+{
+    begin();
+    long fd = pair(&a, 96);
+    peer_run();
+    a.silent = true;
+    t_send(fd, pattern, 10, 0);
+    t_send(fd, pattern + 10, 10, 0);
+    peer_run();
+    tap_ok(a.segments == 1, "a small segment waits for the one before it (%u)", a.segments);
+    tap_ok(t_set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1) == 0, "TCP_NODELAY");
+    peer_run();
+    tap_ok(a.segments == 2, "lets it go");
+    t_send(fd, pattern + 20, 10, 0);
+    peer_run();
+    tap_ok(a.segments == 3 && same(&a, 30), "and the next at once");
+    a.silent = false;
+    peer_tcp_flags(&a, ACK);
+    world_close((int)fd);
+    peer_run();
+    peer_tcp_flags(&a, FIN | ACK);
+    peer_run();
+    long listener = server(96, 4);
+    t_set_int(listener, IPPROTO_TCP, TCP_NODELAY, 1);
+    peer_tcp_forget(&a);
+    peer_tcp_open(&a, 4000, 96);
+    fd = t_accept(listener, NULL, 0);
+    tap_ok(t_get_int(fd, IPPROTO_TCP, TCP_NODELAY) == 1, "it is handed on by a listener");
+    world_close((int)fd);
+    world_close((int)listener);
+    peer_run();
+    peer_tcp_flags(&a, FIN | ACK);
+    peer_run();
+    end("no delay");
+}
+
+static void test_reuse(void)
+{
+    begin();
+    long fd = pair(&a, 97);
+    world_close((int)fd); /* our side closes first: TIME_WAIT is here */
+    peer_run();
+    peer_tcp_flags(&a, FIN | ACK);
+    peer_run();
+    fd = t_socket(SOCK_STREAM);
+    tap_ok(t_bind(fd, 0, 97) == -EADDRINUSE, "a port with a connection in TIME_WAIT is in use");
+    tap_ok(t_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1) == 0 && t_bind(fd, 0, 97) == 0 &&
+               t_listen(fd, 4) == 0,
+           "but not for SO_REUSEADDR");
+    long other = t_socket(SOCK_STREAM);
+    t_set_int(other, SOL_SOCKET, SO_REUSEADDR, 1);
+    tap_ok(t_bind(other, 0, 97) == -EADDRINUSE || t_listen(other, 4) == -EADDRINUSE,
+           "two listeners on one port there are not");
+    world_close((int)other);
+    world_close((int)fd);
+    end("reuse");
+}
+
 static void test_names(void)
 {
     struct sockaddr_in name;
@@ -954,6 +1061,9 @@ int main(void)
     test_transmit_full();
     test_receive_full();
     test_loopback();
+    test_keepalive();
+    test_nodelay();
+    test_reuse();
     test_names();
     test_kicks();
     return tap_done();
