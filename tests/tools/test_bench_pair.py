@@ -10,7 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from freehold_lib import bench_pair  # noqa: E402
+from freehold_lib import bench_host, bench_pair  # noqa: E402
 from freehold_lib.bench_pair import Run  # noqa: E402
 
 
@@ -56,4 +56,4 @@ def test_the_cpus_of_an_emulator_are_known_by_their_names(tmp_path):
         (folder / "comm").write_text(name + "\n")
         fields = ["S", *"1" * 10, str(number * ticks), str(3 * ticks), *"99"]
         (folder / "stat").write_text(f"{number} ({name}) {' '.join(fields)}\n")
-    assert bench_pair.cpu_times(7, tmp_path) == {"CPU 0/TCG": 4.0, "CPU 1/TCG": 5.0}
+    assert bench_host.cpu_times(7, tmp_path) == {"CPU 0/TCG": 4.0, "CPU 1/TCG": 5.0}

@@ -13,7 +13,6 @@ CPUs of the host that have nothing else to do as the guest has, and one more for
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from typing import NamedTuple, Sequence
 
 from . import bench_wrk
 from .bench_guests import TOOK_TO_BOOT, App, conditions, fetch, freehold, linux
+from .bench_host import THREADS, cpu_times
 from .bench_options import RUNS, SECONDS
 from .bench_table import Table, spread
 from .bench_wire import Door, Wires
@@ -37,7 +37,6 @@ TARGETS = ("uefi/BOOTX64.EFI", "exo/kernel.elf", "apps/init", SERVER, LINUX)
 CPUS = 2
 CONNECTIONS = 8  # to each server
 PROMISED = 1.7
-THREADS = ["-name", "bench,debug-threads=on"]  # so that QEMU's threads tell by their names which are CPUs
 DOORS = {"Freehold": (Door("tcp", 15, 80), Door("tcp", 16, 80)), "Linux": (Door("tcp", 15, 80), Door("tcp", 15, 81))}
 READY = {"Freehold": (r"^\[one\] bench ready", r"^\[two\] bench ready"), "Linux": ("^bench ready on port 80$", "^bench ready on port 81$")}
 
@@ -103,17 +102,6 @@ def _run(machine: Emulator, system: str, load: Load, places: Sequence[tuple[str,
     rate = sum(run.rate for run in runs)
     busier = max(after[cpu] - before[cpu] for cpu in after)
     return Run(system, load.name, len(urls), rate, rate * took / busier, sum(run.failed for run in runs))
-
-
-def cpu_times(pid: int, proc: Path = Path("/proc")) -> dict[str, float]:
-    """Seconds of the host's CPU time that each of an emulator's CPUs took so far."""
-    found = {}
-    for thread in (proc / str(pid) / "task").iterdir():
-        name, fields = (thread / "comm").read_text().strip(), (thread / "stat").read_text().rpartition(") ")[2].split()
-        if name.startswith("CPU "):
-            # utime and stime (proc(5): 14th and 15th), in ticks
-            found[name] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return found
 
 
 def table(found: list[Run], about: dict[str, str]) -> Table:

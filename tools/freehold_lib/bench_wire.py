@@ -61,6 +61,8 @@ class Wires:
         prefix = f"10.0.{2 + number}.0" if self.bits == 24 else f"10.{number}.0.0"
         link = Link(prefix, {"nic": None, "extra": namespace.card(f"tap{number}", "virtio", DEFAULT_MAC)}, {}, self.bits)
         namespace.tap(f"tap{number}", f"{link.gateway}/{self.bits}")
+        if self.bits != 24:
+            namespace.keep_neighbours(f"tap{number}")
         return link
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import subprocess
+from pathlib import Path
 
 CLONE_NEWNET = 0x40000000  # <linux/sched.h>
 
@@ -35,6 +36,12 @@ def tap(name: str, address: str) -> None:
     _ip(f"tuntap add {name} mode tap")
     _ip(f"address add {address} dev {name}")
     _ip(f"link set {name} up")
+
+
+def keep_neighbours(name: str) -> None:
+    """Ask for nobody's MAC again for an hour: of more than 128 neighbours Linux forgets those that are quiet for a minute."""
+    for setting, value in (("base_reachable_time_ms", 3_600_000), ("gc_stale_time", 3_600)):
+        Path(f"/proc/sys/net/ipv4/neigh/{name}/{setting}").write_text(f"{value}\n", encoding="ascii")
 
 
 def address6(name: str, address: str) -> None:
