@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+#include "file.h"
 #include "libos.h"
 
 #define VECTOR_MAX 1024 /* IOV_MAX of Linux */
@@ -300,7 +301,8 @@ static long fcntl_call(long fd, long command, long argument)
 static long fstat_call(long fd, struct stat *st)
 {
     memset(st, 0, sizeof(*st));
-    st->st_mode = type_of(fd) == &console_type ? S_IFCHR | 0600 : S_IFSOCK | 0600;
+    if (!file_stat(fd, st))
+        st->st_mode = type_of(fd) == &console_type ? S_IFCHR | 0600 : S_IFSOCK | 0600;
     st->st_blksize = EXO_PAGE_SIZE;
     return 0;
 }
@@ -343,6 +345,8 @@ long fd_call(long n, long a, long b, long c, long d, long e, long f, bool *known
     case SYS_fcntl:
     case SYS_fstat:
     case SYS_lseek:
+    case SYS_pread64:
+    case SYS_sendfile:
         break;
     default:
         *known = false;
@@ -352,6 +356,7 @@ long fd_call(long n, long a, long b, long c, long d, long e, long f, bool *known
     if (!type)
         return -EBADF;
     void *object = at(a)->object;
+    long result;
     switch (n) {
     case SYS_read:
         return type->read(object, (void *)b, (size_t)c);
@@ -369,7 +374,7 @@ long fd_call(long n, long a, long b, long c, long d, long e, long f, bool *known
         return fcntl_call(a, b, c);
     case SYS_fstat:
         return fstat_call(a, (struct stat *)b);
-    default:
-        return -ESPIPE; /* lseek */
+    default: /* SYS_lseek, SYS_pread64, SYS_sendfile: none but a file knows where it is */
+        return file_call(n, a, b, c, d, &result) ? result : n == SYS_sendfile ? -EINVAL : -ESPIPE;
     }
 }

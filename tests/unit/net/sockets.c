@@ -5,9 +5,12 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include "../tap.h"
+#include "file.h"
 #include "libnet.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/udp.h"
@@ -315,6 +318,73 @@ static void test_constant(void)
     peer_tcp_flags(&a, FIN | ACK);
     peer_run();
     end("constant");
+}
+
+static void test_sendfile(void)
+{
+    enum { FILE_BYTES = 100000, CHUNK = 30000 };
+    int64_t offset = CHUNK;
+    size_t used, sent;
+    struct stat st;
+
+    begin();
+    world_constant = pattern;
+    world_constant_bytes = FILE_BYTES;
+    int file = file_open(pattern, FILE_BYTES);
+    long fd = pair(&a, 98);
+    t_nonblock(fd);
+    peer_run();
+    tap_ok(world_call(SYS_fstat, file, (long)&st, 0, 0) == 0 && S_ISREG(st.st_mode) &&
+               st.st_size == FILE_BYTES,
+           "a file in memory has a size");
+    tap_ok(world_call(SYS_read, file, (long)buffer, 100, 0) == 100 &&
+               !memcmp(buffer, pattern, 100) &&
+               world_call(SYS_lseek, file, -10, SEEK_END, 0) == FILE_BYTES - 10 &&
+               world_call(SYS_read, file, (long)buffer, 100, 0) == 10 &&
+               buffer[9] == pattern[FILE_BYTES - 1] &&
+               world_call(SYS_read, file, (long)buffer, 100, 0) == 0,
+           "is read to its end");
+    tap_ok(world_call(SYS_pread64, file, (long)buffer, 100, FILE_BYTES - 5) == 5 &&
+               world_call(SYS_pread64, file, (long)buffer, 100, 1L << 62) == 0 &&
+               world_call(SYS_pread64, file, (long)buffer, 100, -1) == -EINVAL &&
+               world_call(SYS_lseek, file, -1, SEEK_SET, 0) == -EINVAL &&
+               world_call(SYS_lseek, file, INT64_MAX, SEEK_CUR, 0) == -EINVAL &&
+               world_call(SYS_write, file, (long)buffer, 1, 0) == -EBADF,
+           "and not beyond it, nor before, nor written");
+    used = net_memory_used;
+    a.silent = true;
+    tap_ok(world_call(SYS_sendfile, fd, file, (long)&offset, CHUNK) == CHUNK &&
+               offset == 2 * CHUNK && world_call(SYS_lseek, file, 0, SEEK_CUR, 0) == FILE_BYTES &&
+               net_memory_used - used < CHUNK / 5,
+           "sendfile() from an offset, without a copy");
+    a.silent = false;
+    peer_tcp_flags(&a, ACK);
+    world_call(SYS_lseek, file, 2 * CHUNK, SEEK_SET, 0);
+    for (sent = CHUNK; sent < FILE_BYTES - CHUNK;) {
+        long result = world_call(SYS_sendfile, fd, file, 0, FILE_BYTES);
+        sent += result > 0 ? (size_t)result : 0;
+        world_pass(SECOND / 10);
+        peer_run();
+        if (result <= 0 && result != -EAGAIN)
+            break;
+    }
+    peer_run();
+    tap_ok(sent == FILE_BYTES - CHUNK && a.count == sent &&
+               !memcmp(a.bytes, pattern + CHUNK, sent) &&
+               world_call(SYS_sendfile, fd, file, 0, 10) == 0,
+           "and from where it stands, to its end");
+    tap_ok(world_call(SYS_sendfile, fd, fd, 0, 10) == -EINVAL &&
+               world_call(SYS_lseek, fd, 0, 0, 0) == -ESPIPE &&
+               world_call(SYS_sendfile, 999, file, 0, 10) == -EBADF &&
+               world_call(SYS_sendfile, fd, 999, 0, 10) < 0,
+           "what is no file, or no descriptor, is refused");
+    world_constant_bytes = 0;
+    world_close(file);
+    world_close((int)fd);
+    peer_run();
+    peer_tcp_flags(&a, FIN | ACK);
+    peer_run();
+    end("sendfile");
 }
 
 static void test_ends(void)
@@ -1049,6 +1119,7 @@ int main(void)
     test_vectors();
     test_bulk();
     test_constant();
+    test_sendfile();
     test_ends();
     test_slow_and_gone();
     test_connect();
