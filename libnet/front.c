@@ -12,8 +12,6 @@
  *       or the list's head, does point to it. A slot that was given back points to nothing (pools.c)
  *   F2  a walk over the list, where guesses failed, corrects those that it passes
  *
- * IPv4 alone: connections over IPv6 are found by lwIP's own walk.
- *
  * Under net_lock, and never while lwIP itself is on its way through the list.
  */
 #include <stdlib.h>
@@ -21,13 +19,15 @@
 
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/prot/ethernet.h"
+#include "lwip/prot/ip6.h"
 
 #include "net.h"
 
 #define FEW 16u /* that many are walked as quickly */
 
 struct name {
-    uint32_t local, remote;
+    uint32_t words; /* of an address: 1 or 4 */
+    const uint8_t *local, *remote;
     uint16_t local_port, remote_port;
 };
 
@@ -54,31 +54,54 @@ static uint16_t word16(const uint8_t *at)
     return (uint16_t)(at[0] << 8 | at[1]);
 }
 
-/* Of a frame that net_frame_ok() found good. False: it is no TCP over IPv4, or a fragment, or a newcomer's. */
+/*
+ * Of a frame that net_frame_ok() found good, so that no header of IPv6 lies before TCP's. False: it is no TCP, or
+ * a fragment, or a newcomer's.
+ */
 static bool read_name(const uint8_t *frame, uint32_t length, struct name *name)
 {
-    const uint8_t *ip = frame + SIZEOF_ETH_HDR, *tcp = ip + (ip[0] & 15) * 4;
+    const uint8_t *ip = frame + SIZEOF_ETH_HDR, *tcp;
+    uint16_t type = word16(frame + 12);
 
-    if (word16(frame + 12) != ETHTYPE_IP || ip[9] != IP_PROTO_TCP || word16(ip + 6) & 0x3fff ||
-        tcp + TCP_HLEN > frame + length || (tcp[13] & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+    if (type == ETHTYPE_IP && ip[9] == IP_PROTO_TCP && !(word16(ip + 6) & 0x3fff)) {
+        tcp = ip + (ip[0] & 15) * 4;
+        *name = (struct name){.words = 1, .local = ip + 16, .remote = ip + 12};
+    } else if (type == ETHTYPE_IPV6 && ip[6] == IP_PROTO_TCP) {
+        tcp = ip + IP6_HLEN;
+        *name = (struct name){.words = 4, .local = ip + 24, .remote = ip + 8};
+    } else {
         return false;
-    *name = (struct name){word32(ip + 16), word32(ip + 12), word16(tcp + 2), word16(tcp)};
+    }
+    if (tcp + TCP_HLEN > frame + length || (tcp[13] & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+        return false;
+    name->local_port = word16(tcp + 2);
+    name->remote_port = word16(tcp);
     return true;
+}
+
+static bool is(const ip_addr_t *address, const uint8_t *wanted, uint32_t words)
+{
+    const uint32_t *has = ip_2_ip6(address)->addr; /* that of IPv4 is its first word */
+
+    if ((IP_IS_V6_VAL(*address) ? 4u : 1u) != words || has[0] != word32(wanted))
+        return false;
+    return words == 1 || !memcmp(has + 1, wanted + 4, 12);
 }
 
 static bool matches(const struct tcp_pcb *pcb, const struct name *name)
 {
     return pcb->remote_port == name->remote_port && pcb->local_port == name->local_port &&
-           IP_IS_V4_VAL(pcb->remote_ip) && IP_IS_V4_VAL(pcb->remote_ip) &&
-           ip4_addr_get_u32(ip_2_ip4(&pcb->remote_ip)) == name->remote &&
-           ip4_addr_get_u32(ip_2_ip4(&pcb->local_ip)) == name->local;
+           is(&pcb->remote_ip, name->remote, name->words) &&
+           is(&pcb->local_ip, name->local, name->words);
 }
 
 static struct tcp_pcb **slot_of(const struct name *name)
 {
-    uint32_t hash = (name->remote ^ (uint32_t)name->remote_port << 16 ^ name->local_port) *
-                    0x9e3779b1u; /* Knuth's multiplicative hashing */
+    uint32_t hash = (uint32_t)name->remote_port << 16 ^ name->local_port;
 
+    for (uint32_t i = 0; i < name->words; i++)
+        hash ^= word32(name->remote + 4 * i);
+    hash *= 0x9e3779b1u; /* Knuth's multiplicative hashing */
     return &table[hash >> 16 & (size - 1)];
 }
 

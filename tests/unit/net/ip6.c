@@ -11,6 +11,7 @@
 
 #include "../tap.h"
 #include "libnet.h"
+#include "lwip/priv/tcp_priv.h"
 #include "net.h"
 #include "world.h"
 
@@ -457,6 +458,50 @@ static void test_only(void)
     world_pass(200ull * 1000000000);
 }
 
+/* A segment's connection is first in lwIP's list when lwIP looks, and the list need not be walked for it. */
+static void test_front(void)
+{
+    enum { MANY = 30 };
+    struct sockaddr_in6 to6 = name6(host, 83);
+    long listener = open6(SOCK_STREAM), client[MANY], end[MANY];
+    struct tcp_pcb *pcbs[2 * MANY], *pcb;
+    unsigned count = 0, wrong = 0;
+    uint8_t segment[20] = {[12] = 5 << 4, [13] = ACK};
+
+    t_nonblock(listener);
+    with_name(SYS_bind, listener, in6addr_any, 83);
+    t_listen(listener, MANY);
+    for (int i = 0; i < MANY; i++) {
+        client[i] = open6(SOCK_STREAM);
+        end[i] = meet(listener, client[i], &to6, sizeof(to6));
+    }
+    for (pcb = tcp_active_pcbs; pcb && count < 2 * MANY; pcb = pcb->next)
+        pcbs[count++] = pcb;
+    tap_ok(count == 2 * MANY, "%d connections over IPv6, both ends of each", MANY);
+    struct net_front_stats was = net_front_stats;
+    for (unsigned round = 0; round < 2000 && count; round++) {
+        pcb = pcbs[(tap_random() >> 33) % count];
+        for (int i = 0; i < 2; i++) {
+            segment[i] = (uint8_t)(pcb->remote_port >> (8 - 8 * i));
+            segment[2 + i] = (uint8_t)(pcb->local_port >> (8 - 8 * i));
+        }
+        net_enter();
+        net_front(frame, make(TCP, host, host, segment, sizeof(segment)));
+        wrong += tcp_active_pcbs != pcb;
+        net_leave();
+    }
+    tap_ok(wrong == 0 && net_front_stats.walked - was.walked < 600 &&
+               net_front_stats.found > was.found,
+           "each is brought to the front, mostly without a walk (%u wrong, %lu walks)", wrong,
+           net_front_stats.walked - was.walked);
+    for (int i = 0; i < MANY; i++) {
+        world_close((int)end[i]);
+        world_close((int)client[i]);
+    }
+    world_close((int)listener);
+    world_pass(200ull * 1000000000);
+}
+
 int main(void)
 {
     struct net_stats before, after;
@@ -482,6 +527,7 @@ int main(void)
     test_tcp_options();
     test_families();
     test_only();
+    test_front();
     world_pass(200ull * 1000000000);
     tap_ok(bad == 0, "all that was sent is well formed (%u were not)", bad);
     net_stats(&after);
