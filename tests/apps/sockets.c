@@ -17,10 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "libnet.h"
 
 #define BYTES   200000
@@ -276,6 +278,27 @@ static void epoll_checks(void)
     close(listener);
 }
 
+/* A file that is packed into the program: its bytes are sent from where they lie. */
+static void file_checks(void)
+{
+    static const uint8_t packed[4000] = {[0] = 1, [1999] = 2, [3999] = 3};
+    static uint8_t in[sizeof(packed)];
+    struct net_stats before, after;
+    off_t offset = 0;
+
+    int file = file_open(packed, sizeof(packed)), fd = connected(other, 7);
+    net_stats(&before);
+    ssize_t sent = sendfile(fd, file, &offset, sizeof(packed));
+    net_stats(&after);
+    CHECK("sendfile() sends a packed file", sent == sizeof(packed) && offset == sizeof(packed));
+    CHECK("without memory for its bytes",
+          after.memory_used < before.memory_used + sizeof(packed) / 2);
+    CHECK("and the other has it",
+          recv(fd, in, sizeof(in), MSG_WAITALL) == sizeof(in) && !memcmp(in, packed, sizeof(in)));
+    close(fd);
+    close(file);
+}
+
 static void stdio_checks(void)
 {
     char line[32];
@@ -303,6 +326,7 @@ int main(int argc, char **argv)
     poll_checks();
     epoll_checks();
     other_checks();
+    file_checks();
     stdio_checks();
     net_stats(&stats);
     CHECK("the counters tell of it", stats.up && stats.local > 1000 && stats.sockets == 0 &&
