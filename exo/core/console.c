@@ -35,16 +35,13 @@ int64_t call_console_write(struct env *self, frame_t frame, uint32_t offset, uin
 void console_line(const char *label, const char *line, uint32_t length)
 {
     char whole[1 + sizeof(((struct env *)0)->label) + 2 + EXO_CONSOLE_MAX + 1];
-    uint32_t used = 0, name = (uint32_t)__builtin_strlen(label);
+    uint32_t used = 1 + (uint32_t)__builtin_strlen(label);
 
     /* In one piece: a console that is behind loses a line whole or not at all. */
-    whole[used++] = '[';
-    __builtin_memcpy(whole + used, label, name);
-    used += name;
-    whole[used++] = ']';
-    whole[used++] = ' ';
-    __builtin_memcpy(whole + used, line, length);
-    used += length;
-    whole[used++] = '\n';
-    machine_console(whole, used);
+    whole[0] = '[';
+    __builtin_memcpy(whole + 1, label, used - 1);
+    __builtin_memcpy(whole + used, "] ", 2);
+    __builtin_memcpy(whole + used + 2, line, length);
+    whole[used + 2 + length] = '\n';
+    machine_console(whole, used + 2 + length + 1);
 }

@@ -192,7 +192,7 @@ static void cpu_give(struct processor *p, struct env *env, uint64_t now)
         env->home = (uint8_t)p->number;
         expiry_set(env, env_expiry(env));
     }
-    env->on = processor_on(p);
+    env->on = (uint8_t)(p->number + 1);
     if (env->cpus & others)
         slice_refresh(env);
 }
@@ -274,7 +274,7 @@ static struct env *slice_heir(struct processor *p, uint64_t now)
 {
     struct env *env = p->payer && !p->yielded ? gate_runner(p->payer) : NULL;
 
-    if (!env || !env->ready || (env->on && env->on != processor_on(p)))
+    if (!env || !env->ready || (env->on && &processors[env->on - 1] != p))
         return NULL;
     return now < p->slice_end || (env == p->current && is_in_grace(p, env, now)) ? env : NULL;
 }

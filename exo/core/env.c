@@ -223,14 +223,6 @@ static int64_t add_allowance(struct env *self, struct env *env, const struct exo
     return 0;
 }
 
-static int64_t set_allow(struct env *self, struct env *env, uint64_t frame, uint64_t offset)
-{
-    struct exo_filter filter;
-    int64_t error = filter_fetch(self, frame, offset, &filter);
-
-    return error ? error : add_allowance(self, env, &filter, true);
-}
-
 /* Root table and control page: a frame of the child's own, or its application's, pinned from now on. */
 static int64_t set_frame(struct env *env, frame_t *place, uint64_t n, enum exo_frame_type type)
 {
@@ -279,15 +271,18 @@ int64_t call_env_set(struct env *self, struct env *env, uint32_t what, uint64_t 
     if (env->state != EXO_ENV_EMBRYO && (env->state != EXO_ENV_LIVE || what != EXO_ENV_ADD_QUOTA))
         return -EXO_E_STATE;
 
-    const struct exo_filter mac = {.value.mac = a, .mask.mac = EXO_MAC_ALL};
+    struct exo_filter filter = {.value.mac = a, .mask.mac = EXO_MAC_ALL};
+    int64_t error = what == EXO_ENV_SET_ALLOW ? filter_fetch(self, a, b, &filter) : 0;
+    if (error)
+        return error;
     switch (what) {
         CASE(EXO_ENV_SET_ROOT, set_frame(env, &env->root, a, EXO_PML4));
         CASE(EXO_ENV_SET_CONTROL, set_frame(env, &env->control, a, EXO_CONTROL));
         CASE(EXO_ENV_SET_NAME, set_label(env, a, b));
-        CASE(EXO_ENV_SET_MAC, add_allowance(self, env, &mac, false));
+        CASE(EXO_ENV_SET_MAC, add_allowance(self, env, &filter, false));
         CASE(EXO_ENV_SET_FLOOR, set_floor(env, a));
         CASE(EXO_ENV_ADD_QUOTA, add_quota(self, env, a, b));
-        CASE(EXO_ENV_SET_ALLOW, set_allow(self, env, a, b));
+        CASE(EXO_ENV_SET_ALLOW, add_allowance(self, env, &filter, true));
         CASE(EXO_ENV_SET_RIGHTS, set_rights(self, env, a));
         CASE(EXO_ENV_SET_VCPU, vcpu_set(self, env, a));
     }
@@ -438,7 +433,7 @@ static void reclaim_table(uint32_t table)
 }
 
 /* Up to RECLAIM frames of a ZOMBIE, but one table or block is as much. 0: it has none left. */
-static int64_t frames_reclaim(struct env *env)
+static bool frames_reclaim(struct env *env)
 {
     revoke_forget(env);
     if (env->acts_as) {
@@ -478,9 +473,8 @@ static int64_t reclaim(struct env *self, struct env *env)
     }
     if (grant_reclaim(env, RECLAIM))
         return 1;
-    int64_t result = frames_reclaim(env);
-    if (result)
-        return result;
+    if (frames_reclaim(env))
+        return 1;
 
     for (uint32_t r = 0; r < EXO_RESOURCES; r++)
         self->quota[r] += env->quota[r];

@@ -16,10 +16,6 @@
 
 #define RECLAIM 64u /* things of a ZOMBIE taken back by one call, of most kinds */
 
-/* What `info` answers when asked for one of a list of facts. */
-#define FACT(facts, index)                                                                         \
-    ((index) < sizeof(facts) / sizeof(*(facts)) ? (facts)[index] : -(int64_t)EXO_E_RANGE)
-
 /* In a switch of a function whose answers these are. */
 #define CASE(value, ...)                                                                           \
     case value:                                                                                    \

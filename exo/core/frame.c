@@ -104,9 +104,7 @@ int64_t frame_check(const struct env *owner, uint64_t frame, uint32_t types)
         return -EXO_E_RANGE;
     if (&envs[frames[frame].owner] != owner)
         return -EXO_E_OWNER;
-    if (!(types >> frames[frame].type & 1))
-        return -EXO_E_TYPE;
-    return 0;
+    return types >> frames[frame].type & 1 ? 0 : -EXO_E_TYPE;
 }
 
 void frame_disown(uint32_t n)

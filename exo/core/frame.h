@@ -6,7 +6,8 @@
 #include "env.h"
 #include "facts.h"
 
-/* Readable as memory: the fields before `index` are those of struct exo_frame_fact. */
+/* Readable as memory: the fields before `index` are those of struct exo_frame_fact
+ * (memory.c sees to it). */
 struct frame {
     uint8_t type;     /* enum exo_frame_type */
     uint16_t owner;   /* slot in envs[]; ENV_KERNEL: nobody */
@@ -18,18 +19,6 @@ struct frame {
     uint32_t parent;  /* of a table: the table that holds it, 0 while none does */
     struct link link; /* list of free frames, or of one owner's frames */
 };
-
-#define SAME(field)                                                                                \
-    _Static_assert(offsetof(struct frame, field) == offsetof(struct exo_frame_fact, field),        \
-                   "facts.h says where it is")
-SAME(type);
-SAME(owner);
-SAME(entries);
-SAME(pinned);
-SAME(mapped);
-SAME(granted);
-_Static_assert(sizeof(struct frame) == sizeof(struct exo_frame_fact),
-               "facts.h says how large it is");
 
 extern struct frame *frames;
 extern uint32_t frame_count; /* one past the highest */

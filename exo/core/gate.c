@@ -118,12 +118,12 @@ int64_t gate_info(const struct env *self, uint32_t which, uint32_t index)
         return -EXO_E_EMPTY;
     if (gate->owner != slot_of(self) && !names_have(gate->holder, EXO_GATE_HOLDERS, self->name))
         return -EXO_E_OWNER;
-    const int64_t facts[] = {
-        [EXO_GATE_NAME] = gate->name.n,
-        [EXO_GATE_OWNER] = envs[gate->owner].name.n,
-        [EXO_GATE_MARK] = gate->mark,
-    };
-    return FACT(facts, index);
+    switch (index) {
+        CASE(EXO_GATE_NAME, gate->name.n);
+        CASE(EXO_GATE_OWNER, envs[gate->owner].name.n);
+        CASE(EXO_GATE_MARK, gate->mark);
+    }
+    return -EXO_E_RANGE;
 }
 
 /* --- who waits for whom ------------------------------------------------------------ */

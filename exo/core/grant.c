@@ -173,15 +173,15 @@ int64_t grant_info(struct env *self, grant_t grant, uint32_t index)
 
     if (!g)
         return error;
-    const int64_t facts[] = {
-        [EXO_GRANT_FRAME] = g->frame.n,
-        [EXO_GRANT_GRANTER] = granter(g)->name.n,
-        [EXO_GRANT_GRANTEE] = g->grantee.n,
-        [EXO_GRANT_PERM] = g->perm,
-        [EXO_GRANT_TAG] = g->tag,
-        [EXO_GRANT_MAPPED] = g->table.n != 0,
-        [EXO_GRANT_NEXT] =
-            grant_name(g->link[granter(g) == self ? GRANT_GIVEN : GRANT_RECEIVED].next),
-    };
-    return FACT(facts, index);
+    switch (index) {
+        CASE(EXO_GRANT_FRAME, g->frame.n);
+        CASE(EXO_GRANT_GRANTER, granter(g)->name.n);
+        CASE(EXO_GRANT_GRANTEE, g->grantee.n);
+        CASE(EXO_GRANT_PERM, g->perm);
+        CASE(EXO_GRANT_TAG, g->tag);
+        CASE(EXO_GRANT_MAPPED, g->table.n != 0);
+        CASE(EXO_GRANT_NEXT,
+             grant_name(g->link[granter(g) == self ? GRANT_GIVEN : GRANT_RECEIVED].next));
+    }
+    return -EXO_E_RANGE;
 }

@@ -97,10 +97,9 @@ APART static int64_t info_queue(struct env *self, uint32_t n, uint32_t index)
 {
     if (n >= queue_count || index >= sizeof(struct exo_queue_stats) / 8)
         return -EXO_E_RANGE;
-    const struct queue *q = &queues[n];
-    if (!env_is_under(&envs[q->owner], self))
+    if (!env_is_under(&envs[queues[n].owner], self))
         return -EXO_E_OWNER;
-    return ((const int64_t *)&q->stats)[index];
+    return ((const int64_t *)&queues[n].stats)[index];
 }
 
 APART static int64_t info_nic(uint32_t which, uint32_t index)
@@ -124,20 +123,15 @@ APART static int64_t info_nic(uint32_t which, uint32_t index)
     return -EXO_E_RANGE;
 }
 
-static int64_t info_slice(uint32_t position)
-{
-    return position < slice_count ? (int64_t)envs[slice_owner[position]].name.n : -EXO_E_RANGE;
-}
-
 int64_t call_info(struct env *self, uint32_t what, uint32_t which, uint32_t index)
 {
-    if (what == EXO_INFO_MACHINE)
-        return which ? -EXO_E_RANGE : info_machine(index);
     switch (what) {
+        CASE(EXO_INFO_MACHINE, which ? -EXO_E_RANGE : info_machine(index));
         CASE(EXO_INFO_ENV, info_env(self, (env_t){which}, index));
         CASE(EXO_INFO_FRAME, info_frame(self, which, index));
         CASE(EXO_INFO_QUEUE, info_queue(self, which, index));
-        CASE(EXO_INFO_SLICE, info_slice(which));
+        CASE(EXO_INFO_SLICE,
+             which < slice_count ? (int64_t)envs[slice_owner[which]].name.n : -EXO_E_RANGE);
         CASE(EXO_INFO_NIC, info_nic(which, index));
         CASE(EXO_INFO_GATE, gate_info(self, which, index));
         CASE(EXO_INFO_GRANT, grant_info(self, (grant_t){which}, index));

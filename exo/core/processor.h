@@ -79,12 +79,6 @@ void cpu_fault(struct env *self, uint64_t vector, uint64_t error, uint64_t addre
  */
 int64_t cpu_act(struct env *self, uint64_t number);
 
-/* What stands in env->on for this CPU. */
-static inline uint8_t processor_on(const struct processor *p)
-{
-    return (uint8_t)(p->number + 1);
-}
-
 /* Its bit in a word that has one for each. */
 static inline uint64_t processor_bit(uint32_t number)
 {

@@ -3,17 +3,12 @@
 #ifndef EXO_CORE_TABLE_H
 #define EXO_CORE_TABLE_H
 
-#define PTE_PRESENT  0x001ull
-#define PTE_WRITE    0x002ull
-#define PTE_USER     0x004ull
-#define PTE_NO_CACHE 0x018ull /* PCD and PWT: uncached */
-#define PTE_COMBINE  0x008ull /* PWT alone: write-combining, as features.c sets the PAT */
-#define PTE_ACCESSED 0x020ull /* set by the CPU */
-#define PTE_DIRTY    0x040ull /* set by the CPU */
-#define PTE_LARGE    0x080ull
-#define PTE_GLOBAL   0x100ull
-#define PTE_NX       0x8000000000000000ull
-#define PTE_ADDRESS  0x000ffffffffff000ull
+#define PTE_PRESENT 0x001ull
+#define PTE_WRITE   0x002ull
+#define PTE_USER    0x004ull
+#define PTE_LARGE   0x080ull
+#define PTE_NX      0x8000000000000000ull
+#define PTE_ADDRESS 0x000ffffffffff000ull
 
 /*
  * Bits that the CPU ignores hold the slot of the grant by which a leaf names another's frame: 11..9
@@ -21,7 +16,6 @@
  * on they would be a protection key. features.c sets CR4 whole and without it.
  */
 #define PTE_GRANT_BITS   14
-#define PTE_GRANT_MASK   0x7ff0000000000e00ull
 #define PTE_GRANT(slot)  (((uint64_t)(slot)&7) << 9 | (uint64_t)(slot) >> 3 << 52)
 #define PTE_SLOT(entry)  ((uint32_t)((entry) >> 9 & 7) | (uint32_t)((entry) >> 52 & 0x7ff) << 3)
 

@@ -28,8 +28,7 @@ uint64_t tables_lay(void *memory, const struct table_counts *counts)
     uint64_t *expiry = place(memory, &at, 2ull * counts->cpus * counts->envs * sizeof(uint64_t));
     struct queue *queue_table = place(memory, &at, counts->queues * sizeof(struct queue));
     struct grant *grant_table = place(memory, &at, counts->grants * sizeof(struct grant));
-    uint16_t *owners =
-        place(memory, &at, (uint64_t)counts->cpus * counts->slices * sizeof(uint16_t));
+    uint16_t *owners = place(memory, &at, sizeof(*owners) * counts->cpus * counts->slices);
 
     if (memory) {
         env_init(env_table, counts->envs);

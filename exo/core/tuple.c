@@ -119,41 +119,31 @@ typedef uint64_t __attribute__((may_alias)) word_t;
 
 #define WORD(tuple, i) (((const word_t *)(tuple))[i])
 
-/* Do two tuples differ in no bit under `mask`? Most that do, do so in the first word, the MAC. */
-static bool same(const struct exo_tuple *a, const struct exo_tuple *b, const struct exo_tuple *mask)
+/* Do two tuples differ in a bit that is in both masks? Most that do, do so in the first word, the MAC.
+ * With `a` itself as the masks: has `a` a bit that is not in `b`? */
+static bool differ(const struct exo_tuple *a, const struct exo_tuple *b,
+                   const struct exo_tuple *mask, const struct exo_tuple *mask_too)
 {
     for (uint32_t i = 0; i < WORDS; i++)
-        if ((WORD(a, i) ^ WORD(b, i)) & WORD(mask, i))
-            return false;
-    return true;
-}
-
-/* The bits of `a` that are not in `b`. */
-static uint64_t beyond(const struct exo_tuple *a, const struct exo_tuple *b)
-{
-    uint64_t bits = 0;
-
-    for (uint32_t i = 0; i < WORDS; i++)
-        bits |= WORD(a, i) & ~WORD(b, i);
-    return bits;
+        if ((WORD(a, i) ^ WORD(b, i)) & WORD(mask, i) & WORD(mask_too, i))
+            return true;
+    return false;
 }
 
 bool tuple_matches(const struct exo_tuple *tuple, const struct exo_filter *filter)
 {
-    return same(tuple, &filter->value, &filter->mask);
+    return !differ(tuple, &filter->value, &filter->mask, &filter->mask);
 }
 
 bool filter_overlaps(const struct exo_filter *a, const struct exo_filter *b)
 {
-    for (uint32_t i = 0; i < WORDS; i++)
-        if ((WORD(&a->value, i) ^ WORD(&b->value, i)) & WORD(&a->mask, i) & WORD(&b->mask, i))
-            return false;
-    return true;
+    return !differ(&a->value, &b->value, &a->mask, &b->mask);
 }
 
 bool filter_within(const struct exo_filter *inner, const struct exo_filter *outer)
 {
-    return !beyond(&outer->mask, &inner->mask) && same(&inner->value, &outer->value, &outer->mask);
+    return !differ(&outer->mask, &inner->mask, &outer->mask, &outer->mask) &&
+           !differ(&inner->value, &outer->value, &outer->mask, &outer->mask);
 }
 
 /* --- canonical filters --------------------------------------------------------------- */
@@ -199,7 +189,7 @@ bool filter_canonical(const struct exo_filter *f, bool open)
 {
     const struct exo_tuple *value = &f->value, *mask = &f->mask;
 
-    if (beyond(value, mask) || mask->zero || mask->zero_too || !mac_good(f, open) ||
+    if (differ(value, mask, value, value) || mask->zero || mask->zero_too || !mac_good(f, open) ||
         !whole(mask->vlan, EXO_VLAN_ALL) || !whole(mask->ethertype, 0xffff) ||
         !whole(mask->family, 0xff) || !whole(mask->protocol, 0xff))
         return false;

@@ -18,8 +18,25 @@
 #include "trace.h"
 #include "x86_64.h"
 
+#define PTE_COMBINE     0x008ull /* PWT alone: write-combining, as features.c sets the PAT */
+#define PTE_NO_CACHE    0x018ull /* PCD and PWT: uncached */
+#define PTE_GLOBAL      0x100ull
+
 #define FOUR_GIB_FRAMES (1ull << 20)
 #define TABLES_SHARE    64u /* of the memory is for the kernel's tables: one of so many parts */
+
+/* The table of frames is readable by applications. */
+#define SAME(field)                                                                                \
+    _Static_assert(offsetof(struct frame, field) == offsetof(struct exo_frame_fact, field),        \
+                   "facts.h says where it is")
+SAME(type);
+SAME(owner);
+SAME(entries);
+SAME(pinned);
+SAME(mapped);
+SAME(granted);
+_Static_assert(sizeof(struct frame) == sizeof(struct exo_frame_fact),
+               "facts.h says how large it is");
 
 void switch_init(void);
 

@@ -114,7 +114,7 @@ static inline bool hand_short(struct processor *p, enum exo_call call, const uin
     p->since = now;
     p->current = p->payer = to;
     self->on = 0;
-    to->on = processor_on(p);
+    to->on = (uint8_t)(p->number + 1);
     if (to->waiting) {
         to->context.rax = to->pending;
         to->pending = 0;

@@ -16,7 +16,8 @@
 #include "slice.h"
 #include "table.h"
 
-#define ENTRIES 512u
+#define ENTRIES        512u
+#define PTE_GRANT_MASK 0x7ff0000000000e00ull /* of both parts of PTE_GRANT */
 #define PTE_KNOWN                                                                                  \
     (PTE_PRESENT | PTE_WRITE | PTE_USER | PTE_ACCESSED | PTE_DIRTY | PTE_NX | PTE_GRANT_MASK)
 

@@ -9,6 +9,10 @@
 
 #include <stdint.h>
 
+/* Bits of a page table entry that the CPU sets (Intel SDM vol. 3, 4.8). */
+#define PTE_ACCESSED 0x020ull
+#define PTE_DIRTY    0x040ull
+
 /* A machine has just booted: what its quotas sum up to now, they sum up to for ever. */
 void inv_begin(void);
 
