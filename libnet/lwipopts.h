@@ -129,8 +129,9 @@
 #define SO_REUSE                   1
 #define LWIP_HOOK_FILENAME         "hooks.h"
 
-/* --- checksums: no driver takes them off us yet */
-#define LWIP_CHKSUM net_checksum
+/* --- checksums: what the card does is left out (netif.c) */
+#define LWIP_CHKSUM                  net_checksum
+#define LWIP_CHECKSUM_CTRL_PER_NETIF 1
 
 /* --- counters */
 #define LWIP_STATS         1

@@ -7,7 +7,8 @@
  * packets), packets are copied out, so that sockets that are not read cannot stop the others, nor a
  * burst find no room.
  *
- * What comes from the network is looked at before lwIP sees it (net_frame_ok).
+ * What comes from the network is looked at before lwIP sees it (net_frame_ok). A packet of several
+ * buffers is one chain of pbufs, so that TCP has it in one piece.
  */
 #include <string.h>
 
@@ -19,6 +20,7 @@
 
 #include "net.h"
 #include "rings.h"
+#include "segments.h"
 
 struct netif net_card;
 struct net_card_stats net_card_stats;
@@ -28,6 +30,10 @@ struct net_card_stats net_card_stats;
 #define NEWCOMERS_MAX 2048u
 #define WAITING_MAX   8192u
 #define SMALL         512u
+#define HEADERS       256u /* more than all headers of a TCP segment take */
+
+/* Of a pbuf: nobody need look at the checksums of TCP and UDP. lwIP 2.2.1 has no such flag. */
+#define CHECKED 0x80u
 
 static struct rx_buffer {
     struct pbuf_custom pbuf; /* first: lwIP hands this back */
@@ -152,6 +158,37 @@ static struct pbuf *pbuf_of(const struct packet *packet)
     return p;
 }
 
+/* What comes in several buffers is TCP, with all of its headers in the first one. */
+static bool large_ok(const struct packet *first)
+{
+    const uint8_t *frame = first->data;
+
+    return first->length >= HEADERS &&
+           ((word16(frame + 12) == ETHTYPE_IP && frame[SIZEOF_ETH_HDR + 9] == IP_PROTO_TCP) ||
+            (word16(frame + 12) == ETHTYPE_IPV6 && frame[SIZEOF_ETH_HDR + 6] == IP_PROTO_TCP));
+}
+
+/* The pieces that belong to a packet become one chain with `p`, or go back if that is NULL, or if
+ * there is no memory, or more than a chain may have. */
+static struct pbuf *take_rest(struct pbuf *p, bool more)
+{
+    struct packet next;
+
+    while (more && rings_take(&next)) {
+        more = next.flags & EXO_DESC_MORE;
+        bool fits = p && p->tot_len + next.length <= UINT16_MAX;
+        struct pbuf *piece = fits ? pbuf_of(&next) : NULL;
+        if (!fits)
+            rings_give(next.buffer);
+        if (piece)
+            pbuf_cat(p, piece);
+        else if (p)
+            pbuf_free(p);
+        p = piece ? p : NULL;
+    }
+    return p;
+}
+
 /* --- what waits ------------------------------------------------------------------------------ */
 
 /*
@@ -164,26 +201,33 @@ static struct pbuf *pbuf_of(const struct packet *packet)
  * their peers hear of it before more are.
  */
 static struct waiting {
-    struct pbuf *first, **end; /* linked by `next`, which one packet has no use for */
+    struct pbuf *first, **end; /* linked by the `next` of each packet's last pbuf */
     uint32_t count;
 } packets = {NULL, &packets.first, 0}, newcomers = {NULL, &newcomers.first, 0};
 static bool shut_out; /* those who want to connect found no place */
 
+static struct pbuf *last_of(struct pbuf *p)
+{
+    while (p->len != p->tot_len)
+        p = p->next;
+    return p;
+}
+
 static void put(struct waiting *to, struct pbuf *p)
 {
     *to->end = p;
-    to->end = &p->next;
+    to->end = &last_of(p)->next;
     to->count++;
 }
 
 static struct pbuf *take(struct waiting *from)
 {
-    struct pbuf *p = from->first;
+    struct pbuf *p = from->first, *last = last_of(p);
 
-    from->first = p->next;
+    from->first = last->next;
     if (!from->first)
         from->end = &from->first;
-    p->next = NULL;
+    last->next = NULL;
     from->count--;
     return p;
 }
@@ -202,15 +246,21 @@ void net_card_empty_ring(void)
     struct packet packet;
 
     while (packets.count < WAITING_MAX && rings_take(&packet)) {
-        bool good = net_frame_ok(packet.data, packet.length);
+        bool more = packet.flags & EXO_DESC_MORE, good = !more || large_ok(&packet);
+        net_card_stats.rx_malformed += !good;
+        /* Of a large one no more is read than the headers, which are there. */
+        good = good && net_frame_ok(packet.data, more ? EXO_PACKET_LONG : packet.length);
         bool comes = good && is_newcomer(packet.data, packet.length);
-        if (!good || (comes && newcomers.count == NEWCOMERS_MAX)) {
+        bool wanted = good && !(comes && newcomers.count == NEWCOMERS_MAX);
+        struct pbuf *p = wanted ? pbuf_of(&packet) : NULL;
+        if (!wanted)
             rings_give(packet.buffer);
+        if (p && packet.flags & EXO_DESC_CHECKSUM && segments_whole(packet.data, packet.length))
+            p->flags |= CHECKED;
+        p = take_rest(p, more);
+        if (!p)
             continue;
-        }
-        struct pbuf *p = pbuf_of(&packet);
-        if (p)
-            put(comes ? &newcomers : &packets, p);
+        put(comes ? &newcomers : &packets, p);
         shut_out &= !comes;
     }
 }
@@ -220,11 +270,27 @@ bool net_card_waiting(void)
     return packets.first || (newcomers.first && !shut_out);
 }
 
+/* Sums of TCP that the card makes, lwIP does not. It looks at those of TCP and UDP in what comes by the card, unless that is
+ * known to be good, and not in what it sends to its own address, which has none then. */
+static void set_checks(bool check)
+{
+    uint32_t by_card = rings_offloads() & EXO_OFFLOAD_CHECKSUM ? NETIF_CHECKSUM_GEN_TCP : 0;
+    uint32_t skipped = check ? 0 : NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP;
+
+    NETIF_SET_CHECKSUM_CTRL(&net_card, (u16_t)(NETIF_CHECKSUM_ENABLE_ALL & ~by_card & ~skipped));
+}
+
 static void handle(struct pbuf *p)
 {
+    bool check = !(p->flags & CHECKED);
+
     net_front(p->payload, p->len);
+    if (check)
+        set_checks(true);
     if (net_card.input(p, &net_card) != ERR_OK)
         pbuf_free(p);
+    if (check)
+        set_checks(false);
 }
 
 /* Has the listener that it wants, if there is one, a place? */
@@ -282,12 +348,14 @@ static err_t send(struct netif *netif, struct pbuf *p)
     (void)netif;
     if (p->tot_len > EXO_PACKET_MAX)
         return ERR_IF;
+    if (segments_join(p))
+        return ERR_OK;
     uint8_t *to = rings_send_buffer();
     if (!to)
         return ERR_MEM;
     pbuf_copy_partial(p, to, p->tot_len, 0);
     memset(to + p->tot_len, 0, length - p->tot_len);
-    rings_send(length);
+    segments_send(to, length);
     return ERR_OK;
 }
 
@@ -315,6 +383,7 @@ bool net_card_open(uint64_t mac, uint32_t count)
     netif_add_noaddr(&net_card, NULL, init, ethernet_input);
     for (int i = 0; i < ETH_HWADDR_LEN; i++)
         net_card.hwaddr[i] = (u8_t)(mac >> (40 - 8 * i));
+    set_checks(false);
     netif_set_default(&net_card);
     netif_set_up(&net_card);
     netif_set_link_up(&net_card);

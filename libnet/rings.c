@@ -19,6 +19,7 @@ static struct {
     queue_t queue;
     struct exo_ring *fill, *receive, *transmit, *complete;
     uint8_t *buffers;
+    uint32_t offloads;
     uint32_t rx_buffers, tx_buffers;            /* receive buffers come first */
     uint32_t filled, received, sent, completed; /* our indices */
     uint32_t kicked;                            /* `sent` at the last kick */
@@ -96,6 +97,7 @@ const char *rings_open(uint32_t rx_buffers, uint32_t tx_buffers)
     if (queue < 0)
         return "the kernel gives it no queue";
     rings.queue.n = (uint32_t)queue;
+    rings.offloads = (uint32_t)exo_info(EXO_INFO_NIC, 0, EXO_NIC_OFFLOADS);
     for (uint32_t i = 0; i < frames; i++)
         if (exo_queue_buffer(rings.queue, i, frame_of(rings.buffers + i * EXO_PAGE_SIZE)) < 0)
             return "the kernel refuses its buffers";
@@ -121,6 +123,11 @@ void rings_count(uint32_t *rx_buffers, uint32_t *tx_buffers)
     *tx_buffers = rings.tx_buffers;
 }
 
+uint32_t rings_offloads(void)
+{
+    return rings.offloads;
+}
+
 /* --- receiving ------------------------------------------------------------------------------- */
 
 bool rings_take(struct packet *packet)
@@ -129,8 +136,8 @@ bool rings_take(struct packet *packet)
         return false;
     struct exo_desc desc = rings.receive->desc[rings.received % EXO_RING_SIZE];
     publish(&rings.receive->consumer, ++rings.received);
-    *packet = (struct packet){desc.buffer, desc.length, memory_of(desc.buffer)};
-    rings_stats.rx_packets++;
+    *packet = (struct packet){desc.buffer, desc.length, desc.flags, memory_of(desc.buffer)};
+    rings_stats.rx_packets += !(desc.flags & EXO_DESC_MORE);
     rings_stats.rx_bytes += desc.length;
     return true;
 }
@@ -166,6 +173,7 @@ static void kick(void)
     int64_t taken;
 
     rings.kicked = rings.sent;
+    publish(&rings.transmit->producer, rings.sent);
     do {
         rings_stats.kicks++;
         taken = exo_queue_kick(rings.queue);
@@ -198,15 +206,35 @@ uint8_t *rings_send_buffer(void)
     return memory_of(rings.free[rings.free_count - 1]);
 }
 
-void rings_send(uint32_t length)
+/* The kernel is told of it by kick(), not before: what goes on is then there whole. */
+static struct exo_desc *put(uint32_t length, uint32_t flags)
 {
-    uint32_t buffer = rings.free[--rings.free_count];
+    struct exo_desc *desc = &rings.transmit->desc[rings.sent++ % EXO_RING_SIZE];
 
-    rings.transmit->desc[rings.sent % EXO_RING_SIZE] =
-        (struct exo_desc){buffer, 0, (uint16_t)length};
-    publish(&rings.transmit->producer, ++rings.sent);
-    rings_stats.tx_packets++;
+    *desc = (struct exo_desc){rings.free[--rings.free_count], 0, (uint16_t)length, (uint16_t)flags};
     rings_stats.tx_bytes += length;
+    return desc;
+}
+
+struct exo_desc *rings_send(uint32_t length, uint32_t flags)
+{
+    rings_stats.tx_packets++;
+    return put(length, flags);
+}
+
+struct exo_desc *rings_send_more(uint32_t length)
+{
+    struct exo_desc *last = &rings.transmit->desc[(rings.sent - 1) % EXO_RING_SIZE];
+
+    last->flags |= EXO_DESC_MORE;
+    return put(length, 0);
+}
+
+bool rings_have(uint32_t count)
+{
+    if (rings.free_count < count)
+        reap();
+    return rings.free_count >= count;
 }
 
 uint32_t rings_flying(void)

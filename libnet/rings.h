@@ -15,6 +15,7 @@
 struct packet {
     uint32_t buffer;
     uint32_t length;
+    uint32_t flags; /* EXO_DESC_... */
     uint8_t *data;
 };
 
@@ -27,7 +28,10 @@ extern struct rings_stats rings_stats;
 /* Make the queue. Once. NULL: done, else a sentence's end: why not. */
 const char *rings_open(uint32_t rx_buffers, uint32_t tx_buffers);
 
-/* The next packet received; its buffer is the caller's until rings_give(). */
+/* EXO_OFFLOAD_...: what the card takes with packets to send. */
+uint32_t rings_offloads(void);
+
+/* The next packet received, or a further piece of it; its buffer is the caller's until rings_give(). */
 bool rings_take(struct packet *packet);
 void rings_give(uint32_t buffer);
 
@@ -38,11 +42,16 @@ void rings_count(uint32_t *rx_buffers, uint32_t *tx_buffers);
 uint32_t rings_posted(void);
 
 /*
- * A buffer to write the next packet into, at most EXO_PACKET_MAX bytes, then rings_send(). NULL:
- * all are in flight; rings_wanted() is true until one came back.
+ * A buffer to write the next packet into, at most EXO_PACKET_MAX bytes, then rings_send(), or a
+ * further piece of the last one, then rings_send_more(). NULL: all are in flight; rings_wanted() is
+ * true until one came back. Both give the descriptor, which may be changed as long as
+ * rings_stats.kicks stays the same.
  */
 uint8_t *rings_send_buffer(void);
-void rings_send(uint32_t length);
+struct exo_desc *rings_send(uint32_t length, uint32_t flags);
+struct exo_desc *rings_send_more(uint32_t length);
+bool rings_have(uint32_t count); /* so many buffers are free: rings_send_buffer() gives them */
+
 uint32_t rings_flying(void);
 
 /* Tell the kernel of what rings_send() gave: one call for all of it. */

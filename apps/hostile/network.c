@@ -294,7 +294,7 @@ static int64_t foreign_source(void)
     int64_t sent = COUNTER(tx_packets), foreign = COUNTER(tx_foreign);
     for (uint32_t i = 0; i < ROUNDS; i++) {
         address_packet(0xffffffffffff, i ? mac ^ 1ull << (i % 48) : 0);
-        int64_t result = send_one((struct exo_desc){0, 0, 60});
+        int64_t result = send_one((struct exo_desc){0, 0, 60, 0});
         if (result != EXO_E_FOREIGN)
             return 0;
     }
@@ -316,7 +316,7 @@ static int64_t foreign_address(void)
             memcpy(source, own().value.local, 4);
         }
         source[3 - i / 2 % 4] ^= (uint8_t)(1u << i / 8);
-        if (send_one((struct exo_desc){0, 0, 60}) != EXO_E_FOREIGN)
+        if (send_one((struct exo_desc){0, 0, 60, 0}) != EXO_E_FOREIGN)
             return 0;
     }
     return COUNTER(tx_packets) == sent && COUNTER(tx_foreign) == foreign + ROUNDS ? BY_COUNTING : 0;
@@ -325,9 +325,21 @@ static int64_t foreign_address(void)
 static int64_t bad_descriptors(void)
 {
     static const struct exo_desc bad[] = {
-        {0, 0, 0},     {0, 0, 13},     {0, 0, 1515},        {0, 0, 65535},
-        {0, 2040, 60}, {0, 65535, 60}, {0, 65535, 65535},   {2, 0, 60},
-        {1023, 0, 60}, {1024, 0, 60},  {0x80000000, 0, 60}, {0xffffffff, 0, 60},
+        {0, 0, 0, 0},
+        {0, 0, 13, 0},
+        {0, 0, 1515, 0},
+        {0, 0, 65535, 0},
+        {0, 2040, 60, 0},
+        {0, 65535, 60, 0},
+        {0, 65535, 65535, 0},
+        {2, 0, 60, 0},
+        {1023, 0, 60, 0},
+        {1024, 0, 60, 0},
+        {0x8000, 0, 60, 0},
+        {0xffff, 0, 60, 0},
+        {0, 0, 60, EXO_DESC_MORE},
+        {0, 0, 60, 0x2000},
+        {0, 0, 60, EXO_DESC_CHECKSUM | 1460},
     };
 
     if (!queue_make())
@@ -370,7 +382,7 @@ static int64_t complete_that_lies(void)
     int64_t before = COUNTER(index_bad), sent = COUNTER(tx_packets);
     address_packet(0xffffffffffff, mac);
     ring[EXO_RING_TRANSMIT]->desc[ring[EXO_RING_TRANSMIT]->producer % EXO_RING_SIZE] =
-        (struct exo_desc){0, 0, 60};
+        (struct exo_desc){0, 0, 60, 0};
     ring[EXO_RING_TRANSMIT]->producer++;
     complete->consumer = honest + 5000;
     int64_t result = exo_queue_kick(queue);
@@ -386,7 +398,7 @@ static int64_t send_unfiltered(void)
         return NOT_TRIED;
     exo_filter_del(own_filter);
     address_packet(0xffffffffffff, mac);
-    int64_t result = send_one((struct exo_desc){0, 0, 60});
+    int64_t result = send_one((struct exo_desc){0, 0, 60, 0});
     add_own();
     return result == EXO_E_FOREIGN ? BY_COUNTING : 0;
 }

@@ -107,6 +107,7 @@ enum exo_info_nic {
     EXO_NIC_UNMATCHED,  /* packets that no filter wanted */
     EXO_NIC_DRIVER,     /* 8 characters, little-endian: "virtio", "e1000" */
     EXO_NIC_CROWDED,    /* packets to groups dropped because others were still being delivered */
+    EXO_NIC_OFFLOADS,   /* EXO_OFFLOAD_...: flags that it takes with packets to send (ring.h) */
 };
 
 /* Why an environment is a ZOMBIE. */
@@ -119,7 +120,7 @@ enum exo_end {
     EXO_END_REVOKED, /* its parent wanted pages back and did not get them; how many are missing */
 };
 
-#define EXO_ABI_VERSION 8u
+#define EXO_ABI_VERSION 9u
 #define EXO_MAC_ANY     0x7fffffffffffffffull
 
 #endif

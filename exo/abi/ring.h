@@ -21,13 +21,28 @@
  * index that claims more than EXO_RING_SIZE full slots stalls its ring and is
  * counted in .index_bad. Neither harms anybody but the writer.
  *
- *   FILL      buffer; offset and length ignored. The buffer must be with the
+ *   FILL      buffer; all else ignored. The buffer must be with the
  *             application (not already posted, not in flight).
- *   RECEIVE   buffer, offset (0), length of the packet.
- *   TRANSMIT  buffer, offset, length: EXO_PACKET_MIN <= length <= EXO_PACKET_MAX,
+ *   RECEIVE   buffer, offset (0), length, flags.
+ *   TRANSMIT  buffer, offset, length, flags: EXO_PACKET_MIN <= length <= EXO_PACKET_MAX,
  *             offset + length <= EXO_BUFFER_SIZE, buffer with the application.
  *             Its source must match one of the queue's filters (filter.h).
  *   COMPLETE  buffer, offset 0, length 0 if sent, EXO_E_... (positive) if refused.
+ *
+ * A packet may lie in several buffers, EXO_PACKET_BUFFERS at most: each descriptor but
+ * the last has EXO_DESC_MORE, and all are there before the producer index tells of the
+ * first. The first one's other flags count. Filters are compared with what is in the
+ * first buffer. All of its buffers come, or are refused, or none; each comes back by
+ * itself. To send, flags are for cards that offer what they ask for (EXO_NIC_OFFLOADS):
+ *
+ *   EXO_DESC_CHECKSUM  of TCP or UDP, not a fragment. TRANSMIT: its checksum field holds
+ *                      the sum of the pseudo header (RFC 9293, 3.1), not complemented,
+ *                      and the card completes it. RECEIVE: nobody need look at it; the
+ *                      field may hold no more than that sum.
+ *   EXO_DESC_SEGMENT   of TCP, with EXO_DESC_CHECKSUM: EXO_SEGMENT_MIN or more bytes of
+ *                      payload in each segment into which the card cuts the packet,
+ *                      which may have EXO_PACKET_LONG bytes; no segment is longer than
+ *                      EXO_PACKET_MAX. RECEIVE: such a packet came in one piece. 0: none.
  *
  * Ordering (x86-64: stores are seen in order): write the descriptor, then the
  * producer index.
@@ -56,10 +71,24 @@ enum exo_ring_name {
 
 /* One slot: 8 bytes, so that it can be read and written whole. */
 struct exo_desc {
-    uint32_t buffer;
+    _Alignas(8) uint16_t buffer;
     uint16_t offset;
     uint16_t length;
+    uint16_t flags;
 };
+
+#define EXO_DESC_MORE     0x8000u /* the packet goes on in the next descriptor */
+#define EXO_DESC_CHECKSUM 0x4000u
+#define EXO_DESC_SEGMENT  0x07ffu /* a number, in these bits */
+
+/* What a card takes with packets to send (EXO_NIC_OFFLOADS). */
+#define EXO_OFFLOAD_CHECKSUM 1u /* EXO_DESC_CHECKSUM, EXO_DESC_MORE */
+#define EXO_OFFLOAD_SEGMENT4 2u /* EXO_DESC_SEGMENT of TCP over IPv4 */
+#define EXO_OFFLOAD_SEGMENT6 4u /* and over IPv6 */
+
+#define EXO_PACKET_BUFFERS   33u
+#define EXO_PACKET_LONG      (65535u + 14u) /* what the length field of IPv4 can tell, and Ethernet */
+#define EXO_SEGMENT_MIN      256u
 
 struct exo_ring {
     uint32_t producer;

@@ -21,17 +21,19 @@ struct group groups[GROUPS];
 
 static void carry(struct group *g)
 {
+    const struct piece piece = {.memory = g->packet, .length = g->length};
+    const struct packet p = {g->packet, 0, g->length, 1, g->flags, &piece};
+
     for (; g->next && g->steps; g->steps--) {
         struct queue *q = &queues[g->next - 1];
         g->next = q->hears.next;
         if (q != g->from && !queue_ended(q) && filter_hears(q, &g->tuple))
-            queue_receive(q, g->packet, g->length, g->packet, 0);
+            queue_receive(q, &p);
     }
 }
 
 bool group_start(struct nic *nic, const struct queue *from, const struct exo_tuple *tuple,
-                 const uint8_t *head, uint32_t head_length, const uint8_t *rest,
-                 uint32_t rest_length)
+                 const struct packet *packet)
 {
     struct group *g = &groups[2 * nic->number + (from != NULL)];
 
@@ -44,9 +46,10 @@ bool group_start(struct nic *nic, const struct queue *from, const struct exo_tup
     g->next = filter_hearers[nic->number].first;
     g->from = from;
     g->tuple = *tuple;
-    g->length = head_length + rest_length;
-    __builtin_memcpy(g->packet, head, head_length);
-    __builtin_memcpy(g->packet + head_length, rest, rest_length);
+    g->flags = packet->flags;
+    g->length = packet->length;
+    __builtin_memcpy(g->packet, packet->piece->memory, packet->length);
+    __builtin_memcpy(g->packet, packet->head, packet->head_length);
     carry(g);
     return true;
 }

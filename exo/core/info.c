@@ -119,6 +119,7 @@ APART static int64_t info_nic(uint32_t which, uint32_t index)
         CASE(EXO_NIC_UNMATCHED, (int64_t)nic->unmatched);
         CASE(EXO_NIC_DRIVER, driver);
         CASE(EXO_NIC_CROWDED, (int64_t)nic->crowded);
+        CASE(EXO_NIC_OFFLOADS, nic->offloads);
     }
     return -EXO_E_RANGE;
 }

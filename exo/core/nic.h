@@ -3,22 +3,38 @@
  * nic.h - the interface between queues (core) and NIC drivers (exo/dev).
  *
  * A driver owns its device's rings and a pool of kernel receive buffers; the
- * device reaches nothing else to write. It never looks into a packet. All functions
- * run with interrupts off.
+ * device reaches nothing else to write. It looks into a packet only to tell the card
+ * where the headers are (takes). All functions run with interrupts off.
  */
 #ifndef EXO_CORE_NIC_H
 #define EXO_CORE_NIC_H
 
+#include "ring.h"
 #include "set.h"
 
 #define NICS       4u
 #define NIC_HEADER 128u /* bytes of a packet that are checked in and sent from kernel memory */
+
+/* A packet on its way, in one piece for each buffer. Of the first piece the first bytes count as they are
+ * in `head`, in kernel memory. */
+struct packet {
+    const uint8_t *head;
+    uint32_t head_length, length; /* NIC_HEADER at most; of all of it */
+    uint16_t count;               /* of pieces: 1 to EXO_PACKET_BUFFERS */
+    uint16_t flags;               /* EXO_DESC_CHECKSUM, EXO_DESC_SEGMENT */
+    const struct piece {
+        const uint8_t *memory;
+        uint64_t address; /* as the card sees it, of one to send */
+        uint32_t length, cookie;
+    } * piece;
+};
 
 struct nic {
     const char *name; /* at most 8 characters */
     uint32_t number;  /* in nics[] */
     uint64_t mac;
     bool link;
+    uint8_t offloads; /* EXO_OFFLOAD_... */
     uint64_t interrupts;
     uint64_t unmatched;
     uint64_t crowded; /* packets to groups that came while another was under way */
@@ -29,17 +45,19 @@ struct nic {
     bool carrying;      /* packets to groups are under way: call nic_carry */
     uint64_t window;    /* behind an IOMMU: see dma_map; else 0, and addresses are physical */
 
-    /* Room for at least one more packet to send? Before it says no, it looks for what the device has
-     * sent meanwhile, nic_sent for each; if it says no, nic_sent will tell when there is. */
-    bool (*send_ready)(struct nic *nic);
+    /* Does it offer what the flags of the packet, which is in its length, ask for, and do they fit what
+     * the head says? Asked if there are flags or several pieces, and some `offloads`. */
+    bool (*takes)(const struct nic *nic, const struct packet *packet);
+
+    /* Room for at least one more packet of so many pieces to send? Before it says no, it looks for what
+     * the device has sent meanwhile, nic_sent for each; if it says no, nic_sent will tell when there is. */
+    bool (*send_ready)(struct nic *nic, uint32_t pieces);
 
     /*
-     * Send a packet whose first `header_length` (<= NIC_HEADER) bytes are copied by the driver now
-     * and whose rest is `length` bytes at physical address `payload` (0 if none), which the device
-     * reads until nic_sent(nic, cookie). Needs send_ready().
+     * Send a packet whose head is copied by the driver now, and whose pieces the device reads where they
+     * are until nic_sent(nic, cookie) for each of them. Needs send_ready(), and takes().
      */
-    void (*send)(struct nic *nic, const uint8_t *header, uint32_t header_length, uint64_t payload,
-                 uint32_t length, uint32_t cookie);
+    void (*send)(struct nic *nic, const struct packet *packet);
 
     /*
      * Tell the device of packets given to send() since the last time, and collect what it has sent:
@@ -78,7 +96,7 @@ void dma_map(const struct nic *nic, uint32_t queue, uint32_t index, frame_t fram
 void dma_unmap(const struct nic *nic, uint32_t queue);
 
 /* Up-calls of drivers into the core (queue.c). */
-void nic_received(struct nic *nic, const uint8_t *packet, uint32_t length);
+void nic_received(struct nic *nic, const struct packet *packet);
 void nic_sent(struct nic *nic, uint32_t cookie);
 
 /* Carry on with packets to groups (group.c) if the card is `carrying`; a bounded number of steps, true

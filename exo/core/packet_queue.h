@@ -16,7 +16,7 @@ struct queue {
     struct link hears; /* among its NIC's queues with a filter */
     frame_t ring[EXO_RINGS];
     uint32_t filled, received, sent, completed; /* our indices of the four rings */
-    uint32_t flights;                           /* packets with the device */
+    uint32_t flights;                           /* buffers with the device */
     frame_t buffer[EXO_QUEUE_BUFFERS / 2];
     struct set flight; /* buffers that are with the device */
     struct exo_queue_stats stats;
@@ -30,6 +30,7 @@ struct group {
     uint32_t next;  /* whose turn it is: queue + 1; 0: nobody's, and the place is free */
     uint32_t steps; /* left until nic_carry */
     uint32_t length;
+    uint16_t flags;
     const struct queue *from; /* its sender, who does not hear it; NULL: it came by the wire */
     struct exo_tuple tuple;
     uint8_t packet[EXO_PACKET_MAX];
@@ -43,16 +44,14 @@ extern struct set queues_free;
 /* Its owner is a ZOMBIE: it receives and sends nothing, and what it has waits to be reclaimed. */
 bool queue_ended(const struct queue *queue);
 
-/* A packet in two pieces, the first in kernel memory, goes to a queue or is counted as dropped. */
-void queue_receive(struct queue *queue, const uint8_t *head, uint32_t head_length,
-                   const uint8_t *rest, uint32_t rest_length);
+/* A packet goes to a queue, whole, or is counted as dropped. */
+void queue_receive(struct queue *queue, const struct packet *packet);
 
-/* A packet in two pieces goes to all who hear it but to `from`. False: another is under way. */
+/* A packet in one buffer, at most EXO_PACKET_MAX bytes, goes to all who hear it but to `from`. False: another is under way. */
 bool group_start(struct nic *nic, const struct queue *from, const struct exo_tuple *tuple,
-                 const uint8_t *head, uint32_t head_length, const uint8_t *rest,
-                 uint32_t rest_length);
+                 const struct packet *packet);
 
-/* Send up to `most` packets of what waits in TRANSMIT: how many were taken from there. */
+/* Send of what waits in TRANSMIT, until `most` descriptors, or a packet more, were taken: how many. */
 uint32_t queue_send(struct queue *queue, uint32_t most);
 
 /* Boot: `table` has room for `count` queues and is zero. */

@@ -8,7 +8,8 @@
  *   Q3  a packet goes to the one queue whose filter matches it (filter.c), and is sent only if one
  *       of the sending queue's matches its source: the header is copied first, then checked, and
  *       sent from the copy
- *   Q4  shared words are read once into a local, the kernel's indices are private, and a call
+ *   Q4  a packet in several buffers goes whole or not at all; no buffer is in it twice
+ *   Q5  shared words are read once into a local, the kernel's indices are private, and a call
  *       does a bounded amount of work
  *
  * Empty buffers are taken from FILL when a packet comes, not before: the kernel holds none, and
@@ -30,7 +31,7 @@ bool nics_busy;
 
 _Static_assert(EXO_QUEUE_BUFFERS <= SET_MAX, "a set holds all buffers of a queue");
 
-#define KICK_MAX   32u /* packets sent by one call */
+#define KICK_MAX   32u /* descriptors sent by one call, and those of a last packet more */
 #define FILL_TRIES 8u  /* bad FILL descriptors passed over for one packet */
 /* Stalled queues told by one packet that is sent: of a card with room for EXO_QUEUES / 8 packets at
  * least, so that the last of them tells the last. */
@@ -57,50 +58,34 @@ static struct exo_ring *ring_of(const struct queue *q, enum exo_ring_name name)
     return machine_frame(q->ring[name]);
 }
 
-static struct exo_desc fetch_desc(const struct exo_desc *slot)
-{
-    uint64_t word = __atomic_load_n((const uint64_t *)(const void *)slot, __ATOMIC_RELAXED);
-    struct exo_desc desc;
-
-    __builtin_memcpy(&desc, &word, sizeof(desc));
-    return desc;
-}
-
 static void publish(uint32_t *word, uint32_t value)
 {
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
-/* How many descriptors the application has ready, 0 if it claims the impossible. */
-static uint32_t ready(struct queue *q, enum exo_ring_name name, uint32_t consumed)
-{
-    uint32_t count = __atomic_load_n(&ring_of(q, name)->producer, __ATOMIC_ACQUIRE) - consumed;
+#define WE_FILL(name) ((name)&1u) /* EXO_RING_RECEIVE and EXO_RING_COMPLETE */
 
+/* How many descriptors the application has ready, or how many free slots a ring has that we fill; 0 if
+ * it claims the impossible. `ours` is our index of the ring. */
+static uint32_t slots(struct queue *q, enum exo_ring_name name, uint32_t ours)
+{
+    struct exo_ring *ring = ring_of(q, name);
+    const uint32_t *theirs = WE_FILL(name) ? &ring->consumer : &ring->producer;
+    uint32_t count = __atomic_load_n(theirs, __ATOMIC_ACQUIRE) - ours;
+
+    count += WE_FILL(name) ? EXO_RING_SIZE : 0;
     if (count <= EXO_RING_SIZE)
         return count;
     q->stats.index_bad++;
     return 0;
 }
 
-/* How many free slots a ring that we fill has, 0 if the application claims the impossible. */
-static uint32_t room(struct queue *q, enum exo_ring_name name, uint32_t produced)
-{
-    uint32_t used = produced - __atomic_load_n(&ring_of(q, name)->consumer, __ATOMIC_ACQUIRE);
-
-    if (used <= EXO_RING_SIZE)
-        return EXO_RING_SIZE - used;
-    q->stats.index_bad++;
-    return 0;
-}
-
-/* Append to a ring that we fill; there is room. */
-static void append(struct queue *q, enum exo_ring_name name, uint32_t *produced,
-                   struct exo_desc desc)
+/* What stands in a ring that we fill up to `produced` is the application's. */
+static void tell(struct queue *q, enum exo_ring_name name, uint32_t produced)
 {
     struct exo_ring *ring = ring_of(q, name);
 
-    ring->desc[*produced % EXO_RING_SIZE] = desc;
-    publish(&ring->producer, ++*produced);
+    publish(&ring->producer, produced);
     /*
      * The new index must be visible before `armed` is read (a store before a load, which x86
      * reorders): the application sets `armed` and then looks at the index.
@@ -138,122 +123,182 @@ static bool buffer_ok(const struct queue *q, uint32_t buffer)
 static bool buffer_take(struct queue *q, uint32_t *buffer)
 {
     struct exo_ring *ring = ring_of(q, EXO_RING_FILL);
-    uint32_t count = ready(q, EXO_RING_FILL, q->filled);
+    uint32_t count = slots(q, EXO_RING_FILL, q->filled);
     bool found = false;
 
     for (uint32_t tries = 0; !found && tries < FILL_TRIES && tries < count; tries++) {
-        *buffer = fetch_desc(&ring->desc[q->filled++ % EXO_RING_SIZE]).buffer;
+        *buffer =
+            __atomic_load_n(&ring->desc[q->filled++ % EXO_RING_SIZE].buffer, __ATOMIC_RELAXED);
         found = buffer_ok(q, *buffer);
         q->stats.fill_bad += !found;
     }
-    publish(&ring->consumer, q->filled);
     return found;
 }
 
-void queue_receive(struct queue *q, const uint8_t *head, uint32_t head_length, const uint8_t *rest,
-                   uint32_t rest_length)
+void queue_receive(struct queue *q, const struct packet *p)
 {
-    uint32_t buffer;
+    struct exo_ring *ring = ring_of(q, EXO_RING_RECEIVE);
+    uint32_t room = slots(q, EXO_RING_RECEIVE, q->received), filled = q->filled, n = 0, buffer;
 
-    if (!room(q, EXO_RING_RECEIVE, q->received) || !buffer_take(q, &buffer)) {
-        q->stats.rx_dropped++;
-        return;
+    for (; n < p->count && p->count <= room && buffer_take(q, &buffer); n++) {
+        uint32_t length = p->piece[n].length, head_length = n ? 0 : p->head_length;
+        uint16_t more = n + 1u < p->count ? EXO_DESC_MORE : 0;
+        uint8_t *to = buffer_memory(q, buffer);
+        __builtin_memcpy(to, p->head, head_length);
+        __builtin_memcpy(to + head_length, p->piece[n].memory + head_length, length - head_length);
+        ring->desc[(q->received + n) % EXO_RING_SIZE] =
+            (struct exo_desc){(uint16_t)buffer, 0, (uint16_t)length, p->flags | more};
     }
-    uint8_t *to = buffer_memory(q, buffer);
-    __builtin_memcpy(to, head, head_length);
-    __builtin_memcpy(to + head_length, rest, rest_length);
-    q->stats.rx_packets++;
-    q->stats.rx_bytes += head_length + rest_length;
-    append(q, EXO_RING_RECEIVE, &q->received,
-           (struct exo_desc){buffer, 0, (uint16_t)(head_length + rest_length)});
+    if (n < p->count) {
+        if (n) /* what there was goes back, in its place */
+            q->filled = filled;
+        q->stats.rx_dropped++;
+    } else {
+        q->stats.rx_packets++;
+        q->stats.rx_bytes += p->length;
+        tell(q, EXO_RING_RECEIVE, q->received += n);
+    }
+    publish(&ring_of(q, EXO_RING_FILL)->consumer, q->filled);
 }
 
-void nic_received(struct nic *nic, const uint8_t *packet, uint32_t length)
+/* Is it as long as it may be? To a group goes what can be kept. */
+static bool packet_ok(const struct packet *p)
+{
+    uint32_t most = p->flags & EXO_DESC_SEGMENT ? EXO_PACKET_LONG : EXO_PACKET_MAX;
+    bool kept = p->count == 1 && p->length <= EXO_PACKET_MAX;
+
+    return p->head_length >= EXO_PACKET_MIN && p->length <= most &&
+           (kept || !mac_is_group(mac_at(p->head)));
+}
+
+void nic_received(struct nic *nic, const struct packet *p)
 {
     struct exo_tuple tuple;
 
-    if (length < EXO_PACKET_MIN || length > EXO_PACKET_MAX)
+    if (!packet_ok(p))
         return;
-    tuple_read(&tuple, packet, length < NIC_HEADER ? length : NIC_HEADER);
+    tuple_read(&tuple, p->head, p->head_length);
     struct queue *q;
     if (mac_is_group(tuple.mac))
-        nic->crowded += !group_start(nic, NULL, &tuple, packet, length, packet, 0);
+        nic->crowded += !group_start(nic, NULL, &tuple, p);
     else if ((q = filter_find(nic->number, &tuple)))
-        queue_receive(q, packet, length, packet, 0);
+        queue_receive(q, p);
     else
         nic->unmatched++;
 }
 
 /* --- sending --------------------------------------------------------------------- */
 
-static void complete(struct queue *q, uint32_t buffer, uint16_t error)
+static void complete(struct queue *q, uint16_t buffer, uint16_t error)
 {
-    if (room(q, EXO_RING_COMPLETE, q->completed))
-        append(q, EXO_RING_COMPLETE, &q->completed, (struct exo_desc){buffer, 0, error});
+    struct exo_ring *ring = ring_of(q, EXO_RING_COMPLETE);
+
+    if (!slots(q, EXO_RING_COMPLETE, q->completed))
+        return;
+    ring->desc[q->completed % EXO_RING_SIZE] = (struct exo_desc){buffer, 0, error, 0};
+    tell(q, EXO_RING_COMPLETE, ++q->completed);
 }
 
-/* Send one packet. False: it must wait, and the queue is among those who do. */
-static bool send_one(struct queue *q, uint32_t number, struct exo_desc desc)
+/* The next packet, of at most `ready` descriptors; its good buffers are marked as with the device, so that
+ * none is there twice. False: it makes no sense. */
+static bool gather(struct queue *q, uint32_t ready, struct packet *p, struct piece *piece,
+                   uint8_t *head)
+{
+    struct exo_ring *ring = ring_of(q, EXO_RING_TRANSMIT);
+    const struct nic *nic = nics[q->nic];
+    uint32_t number = (uint32_t)(q - queues);
+    bool good = true, more = true;
+
+    for (; more && p->count < ready && p->count < EXO_PACKET_BUFFERS; p->count++) {
+        struct exo_desc d;
+        __atomic_load(&ring->desc[(q->sent + p->count) % EXO_RING_SIZE], &d, __ATOMIC_RELAXED);
+        bool ok =
+            d.length && (uint32_t)d.offset + d.length <= EXO_BUFFER_SIZE && buffer_ok(q, d.buffer);
+        piece[p->count] = (struct piece){.length = d.length, .cookie = number << 16 | d.buffer};
+        if (ok) {
+            set_add(&q->flight, d.buffer);
+            piece[p->count].memory = buffer_memory(q, d.buffer) + d.offset;
+            piece[p->count].address = buffer_address(q, d.buffer) + d.offset;
+        }
+        good &= ok;
+        more = d.flags & EXO_DESC_MORE;
+        p->flags |= p->count ? 0 : d.flags & ~EXO_DESC_MORE;
+        p->length += d.length;
+    }
+    if (!good || more)
+        return false;
+    p->head_length = piece->length < NIC_HEADER ? piece->length : NIC_HEADER;
+    __builtin_memcpy(head, piece->memory, p->head_length);
+    bool plain = p->count == 1 && !p->flags;
+    return packet_ok(p) && (plain || (nic->offloads && nic->takes(nic, p)));
+}
+
+/* The packet does not go to the device. `done`: its buffers come back. */
+static void scatter(struct queue *q, const struct packet *p, bool done, uint16_t error)
+{
+    for (uint32_t i = 0; i < p->count; i++) {
+        uint16_t buffer = (uint16_t)p->piece[i].cookie;
+        if (p->piece[i].memory)
+            set_remove(&q->flight, buffer);
+        if (done)
+            complete(q, buffer, error);
+    }
+}
+
+/* Send one packet of `ready` descriptors: how many it has. 0: it must wait, and the queue is among those
+ * who do. */
+static uint32_t send_one(struct queue *q, uint32_t ready)
 {
     struct nic *nic = nics[q->nic];
     uint8_t head[NIC_HEADER];
+    static struct piece piece[EXO_PACKET_BUFFERS]; /* under the lock, and much for a stack */
+    struct packet p = {.head = head, .piece = piece};
+    struct exo_tuple to, from;
+    uint16_t error = EXO_E_RANGE;
+    struct queue *near = NULL;
 
-    if (!buffer_ok(q, desc.buffer) || desc.length < EXO_PACKET_MIN ||
-        desc.length > EXO_PACKET_MAX || (uint32_t)desc.offset + desc.length > EXO_BUFFER_SIZE) {
-        q->stats.tx_bad++;
-        complete(q, desc.buffer, EXO_E_RANGE);
-        return true;
+    if (gather(q, ready, &p, piece, head)) {
+        tuple_read(&to, head, p.head_length);
+        from = to;
+        tuple_turn(&from, mac_at(head + 6));
+        error = filter_find(q->nic, &from) == q ? 0 : EXO_E_FOREIGN;
+        near = filter_find(q->nic, &to); /* none if it is for a group */
     }
-    uint32_t head_length = desc.length < NIC_HEADER ? desc.length : NIC_HEADER;
-    uint32_t rest_length = desc.length - head_length;
-    const uint8_t *packet = buffer_memory(q, desc.buffer) + desc.offset;
-    __builtin_memcpy(head, packet, head_length);
-    struct exo_tuple to;
-    tuple_read(&to, head, head_length);
-    struct exo_tuple from = to;
-    tuple_turn(&from, mac_at(head + 6));
-    if (filter_find(q->nic, &from) != q) {
-        q->stats.tx_foreign++;
-        complete(q, desc.buffer, EXO_E_FOREIGN);
-        return true;
-    }
-    bool group = mac_is_group(to.mac);
-    struct queue *near = filter_find(q->nic, &to); /* none if it is for a group */
-    if (near) {
-        q->stats.local++;
-        if (near != q)
-            queue_receive(near, head, head_length, packet + head_length, rest_length);
-        complete(q, desc.buffer, 0);
+    q->stats.tx_bad += error == EXO_E_RANGE;
+    q->stats.tx_foreign += error == EXO_E_FOREIGN;
+    q->stats.local += near && !error;
+    if (near && near != q && !error)
+        queue_receive(near, &p);
+    if (near || error) {
+        scatter(q, &p, true, error);
     } else {
-        bool full = !nic->send_ready(nic);
-        if (full || (group && !group_start(nic, q, &to, head, head_length, packet + head_length,
-                                           rest_length))) {
-            set_add(full ? &nic->stalled : &nic->waiting, number);
-            return false;
+        bool full = !nic->send_ready(nic, p.count);
+        if (full || (mac_is_group(to.mac) && !group_start(nic, q, &to, &p))) {
+            set_add(full ? &nic->stalled : &nic->waiting, (uint32_t)(q - queues));
+            scatter(q, &p, false, 0);
+            return 0;
         }
-        set_add(&q->flight, desc.buffer);
-        q->flights++;
-        nic->send(nic, head, head_length,
-                  rest_length ? buffer_address(q, desc.buffer) + desc.offset + head_length : 0,
-                  rest_length, number << 16 | desc.buffer);
+        q->flights += p.count;
+        nic->send(nic, &p);
     }
-    q->stats.tx_packets++;
-    q->stats.tx_bytes += desc.length;
-    return true;
+    q->stats.tx_packets += !error;
+    q->stats.tx_bytes += error ? 0 : p.length;
+    return p.count;
 }
 
 uint32_t queue_send(struct queue *q, uint32_t most)
 {
     struct nic *nic = nics[q->nic];
-    struct exo_ring *ring = ring_of(q, EXO_RING_TRANSMIT);
-    uint32_t count = ready(q, EXO_RING_TRANSMIT, q->sent), done = 0;
-    /* Every packet in flight has a place in COMPLETE kept for it. */
-    while (done < count && done < most && q->flights < room(q, EXO_RING_COMPLETE, q->completed) &&
-           send_one(q, (uint32_t)(q - queues), fetch_desc(&ring->desc[q->sent % EXO_RING_SIZE]))) {
-        q->sent++;
-        done++;
+    uint32_t left = slots(q, EXO_RING_TRANSMIT, q->sent), done = 0, taken = 1;
+
+    for (; taken && left && done < most; left -= taken, done += taken) {
+        /* Every buffer in flight has a place in COMPLETE kept for it. */
+        uint32_t room = slots(q, EXO_RING_COMPLETE, q->completed);
+        room = room > q->flights ? room - q->flights : 0;
+        taken = room ? send_one(q, left < room ? left : room) : 0;
+        q->sent += taken;
     }
-    publish(&ring->consumer, q->sent);
+    publish(&ring_of(q, EXO_RING_TRANSMIT)->consumer, q->sent);
     nic->flush(nic, __atomic_load_n(&ring_of(q, EXO_RING_COMPLETE)->armed, __ATOMIC_ACQUIRE));
     return done;
 }
@@ -261,7 +306,7 @@ uint32_t queue_send(struct queue *q, uint32_t most)
 void nic_sent(struct nic *nic, uint32_t cookie)
 {
     struct queue *q = &queues[cookie >> 16];
-    uint32_t buffer = cookie & 0xffff;
+    uint16_t buffer = (uint16_t)cookie;
 
     if (cookie >> 16 >= queue_count || buffer >= EXO_QUEUE_BUFFERS || !set_has(&q->flight, buffer))
         panic("%s: the driver reports packet 0x%x as sent, which is not in flight", nic->name,
@@ -293,9 +338,7 @@ static int64_t frame_usable(struct env *self, frame_t frame, enum exo_frame_type
 {
     int64_t error = frame_check(self, frame.n, 1u << type);
 
-    if (!error && frames[frame.n].pinned)
-        return -EXO_E_BUSY;
-    return error;
+    return error ? error : frames[frame.n].pinned ? -EXO_E_BUSY : 0;
 }
 
 int64_t call_queue_bind(struct env *self, uint32_t nic, frame_t fill, frame_t receive,
@@ -328,9 +371,8 @@ int64_t call_queue_bind(struct env *self, uint32_t nic, frame_t fill, frame_t re
     for (uint32_t i = 0; i < EXO_RINGS; i++) {
         q->ring[i] = ring[i];
         frame_pin(ring[i]);
-        bool ours = i == EXO_RING_RECEIVE || i == EXO_RING_COMPLETE;
         struct exo_ring *shared = machine_frame(ring[i]);
-        publish(ours ? &shared->producer : &shared->consumer, 0);
+        publish(WE_FILL(i) ? &shared->producer : &shared->consumer, 0);
     }
     set_remove(&queues_free, number);
     set_add(&self->queues, number);

@@ -135,16 +135,15 @@ static void put(struct e1000 *e, uint64_t address, uint32_t length, bool end, ui
     e->tx[slot].command = (uint8_t)(TX_FCS | TX_REPORT | (end ? TX_END : 0));
 }
 
-static void send(struct nic *nic, const uint8_t *header, uint32_t header_length, uint64_t payload,
-                 uint32_t length, uint32_t cookie)
+static void send(struct nic *nic, const struct packet *p)
 {
     struct e1000 *e = of(nic);
-    uint32_t slot = e->tx_next % TX_SIZE;
+    uint32_t slot = e->tx_next % TX_SIZE, rest = p->length - p->head_length;
 
-    __builtin_memcpy(e->tx_memory + slot * NIC_HEADER, header, header_length);
-    put(e, e->tx_address + slot * NIC_HEADER, header_length, !length, cookie);
-    if (length)
-        put(e, payload, length, true, cookie);
+    __builtin_memcpy(e->tx_memory + slot * NIC_HEADER, p->head, p->head_length);
+    put(e, e->tx_address + slot * NIC_HEADER, p->head_length, !rest, p->piece->cookie);
+    if (rest)
+        put(e, p->piece->address + p->head_length, rest, true, p->piece->cookie);
 }
 
 /* All that is sent interrupts, so `await` changes nothing. */
@@ -171,16 +170,30 @@ static void collect_sent(struct e1000 *e)
     }
 }
 
+static void receive(struct e1000 *e, uint32_t slot, uint32_t length)
+{
+    const struct piece piece = {.memory = e->rx_memory + slot * RX_BUFFER, .length = length};
+    const struct packet packet = {.head = piece.memory,
+                                  .head_length = length < NIC_HEADER ? length : NIC_HEADER,
+                                  .length = length,
+                                  .count = 1,
+                                  .piece = &piece};
+
+    nic_received(&e->nic, &packet);
+}
+
 /* One slot stays empty: head equal to tail means an empty ring (3.4). */
 static bool has_room(const struct e1000 *e)
 {
     return e->tx_next - e->tx_oldest + 2 < TX_SIZE;
 }
 
-static bool send_ready(struct nic *nic)
+/* No packet here has more than one piece: there are no `offloads`. */
+static bool send_ready(struct nic *nic, uint32_t pieces)
 {
     struct e1000 *e = of(nic);
 
+    (void)pieces;
     if (!has_room(e))
         collect_sent(e);
     return has_room(e);
@@ -201,7 +214,7 @@ static bool poll(struct nic *nic)
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
         uint32_t length = d->length; /* the card can write here at any time: read once */
         if ((d->status & RX_END) && !d->errors && length <= RX_BUFFER)
-            nic_received(nic, e->rx_memory + slot * RX_BUFFER, length);
+            receive(e, slot, length);
         d->status = 0;
         e->rx_next++;
         done++;

@@ -3,8 +3,8 @@
  * virtio_net.c - the virtio network device, modern PCI transport (OASIS virtio 1.2).
  *
  * Two split virtqueues. Receive buffers are kernel memory; what the device writes elsewhere is
- * nothing. A packet to send is a chain of two descriptors: our copy of its header behind the virtio
- * header, and the rest where the application has it.
+ * nothing. A packet to send is a chain of descriptors: our copy of its head behind the virtio
+ * header, and the rest where the application has it. One that comes may lie in several buffers.
  *
  * The device is trusted with DMA, not with numbers: indices and lengths that it writes are checked.
  */
@@ -13,6 +13,7 @@
 #include "machine.h"
 #include "mmio.h"
 #include "nic.h"
+#include "offload.h"
 #include "pci.h"
 #include "virtqueue.h"
 
@@ -35,27 +36,39 @@ struct common {
 /* 2.1: device status. */
 enum { ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8, FAILED = 128 };
 
+/* 5.1.3. What is not marked "of the guest" is about packets that it sends. */
+#define FEATURE_CSUM      (1ull << 0)
+#define FEATURE_CSUM_IN   (1ull << 1) /* of the guest */
 #define FEATURE_MAC       (1ull << 5)
+#define FEATURE_TSO4_IN   (1ull << 7) /* of the guest */
+#define FEATURE_TSO6_IN   (1ull << 8) /* of the guest */
+#define FEATURE_TSO4      (1ull << 11)
+#define FEATURE_TSO6      (1ull << 12)
+#define FEATURE_MERGED    (1ull << 15) /* a packet that comes may take several buffers */
 #define FEATURE_STATUS    (1ull << 16)
 #define FEATURE_VERSION_1 (1ull << 32)
 #define FEATURE_PLATFORM  (1ull << 33) /* 6: the device's addresses go through the IOMMU */
 #define NO_VECTOR         0xffffu
 
-/* 5.1.6: the header before each packet; num_buffers is there with VERSION_1. */
+/* 5.1.6: the header before each packet; `buffers` is there with VERSION_1. */
 struct net_header {
     uint8_t flags, gso_type;
     uint16_t header_length, gso_size, checksum_start, checksum_offset, buffers;
 };
+enum { NEEDS_CHECKSUM = 1, DATA_VALID = 2 };
+enum { GSO_NONE = 0, GSO_TCP4 = 1, GSO_TCP6 = 4 };
 
-#define HEADER     sizeof(struct net_header)
-#define RX_BUFFER  2048u
-#define TX_SLOT    256u /* virtio header and NIC_HEADER bytes of the packet */
-#define TX_PACKETS (VIRTQUEUE_SIZE / 2)
-#define POLL_MAX   64u
+#define HEADER    sizeof(struct net_header)
+#define RX_BUFFER 2048u
+#define TX_SLOT   256u /* virtio header and NIC_HEADER bytes of the packet */
+#define POLL_MAX  64u
 
 _Static_assert(HEADER == 12, "5.1.6");
 _Static_assert(HEADER + NIC_HEADER <= TX_SLOT, "a header fits its slot");
 _Static_assert(HEADER + EXO_PACKET_MAX <= RX_BUFFER, "a packet fits its buffer");
+
+#define NO_COOKIE UINT32_MAX
+#define CHAIN_END UINT16_MAX
 
 static struct virtio_net {
     struct nic nic;
@@ -65,11 +78,22 @@ static struct virtio_net {
     bool quiet;   /* received packets shall not interrupt */
     bool awaited; /* somebody waits for what was sent */
     struct virtqueue rx, tx;
-    uint8_t *rx_memory, *tx_memory;
+    uint8_t *rx_memory, *tx_memory; /* RX_BUFFER and TX_SLOT bytes for each descriptor */
     uint64_t rx_address, tx_address;
-    uint32_t cookie[TX_PACKETS];
-    uint16_t tx_free[TX_PACKETS]; /* a stack of packet slots */
-    uint32_t tx_free_count;
+    uint64_t features;
+    struct rx_packet { /* what came so far of the packet that comes */
+        struct piece piece[EXO_PACKET_BUFFERS];
+        uint32_t missing, length;
+        uint16_t count, flags;
+        bool bad;
+    } rx_packet;
+    struct { /* by descriptor: ours, not read from where the device could write */
+        uint32_t cookie;
+        uint16_t next; /* in its packet */
+        bool first;    /* of a packet that is with the device */
+    } tx_chain[VIRTQUEUE_SIZE];
+    uint16_t tx_free[VIRTQUEUE_SIZE];  /* a stack of descriptors */
+    uint32_t tx_free_count, tx_flying; /* packets with the device */
 } devices[NICS];
 static uint32_t device_count;
 
@@ -78,20 +102,69 @@ static struct virtio_net *of(struct nic *nic)
     return (struct virtio_net *)nic;
 }
 
-static void send(struct nic *nic, const uint8_t *header, uint32_t header_length, uint64_t payload,
-                 uint32_t length, uint32_t cookie)
+static bool takes(const struct nic *nic, const struct packet *p)
+{
+    struct offload o;
+
+    return offload_read(p, nic->offloads, &o);
+}
+
+/* 5.1.6.2. Every field is written: others were there before. */
+static void header_write(const struct nic *nic, struct net_header *h, const struct packet *p)
+{
+    uint16_t segment = p->flags & EXO_DESC_SEGMENT;
+    struct offload o;
+
+    *h = (struct net_header){0};
+    if (!(p->flags & EXO_DESC_CHECKSUM) || !offload_read(p, nic->offloads, &o))
+        return;
+    h->flags = NEEDS_CHECKSUM;
+    h->checksum_start = (uint16_t)o.transport;
+    h->checksum_offset = (uint16_t)o.checksum;
+    if (!segment)
+        return;
+    h->gso_type = o.ip6 ? GSO_TCP6 : GSO_TCP4;
+    h->gso_size = segment;
+    h->header_length = (uint16_t)o.header;
+}
+
+/* Put a descriptor behind `last`, or begin with it if that is CHAIN_END. */
+static uint16_t chain_add(struct virtio_net *v, uint16_t last, uint64_t address, uint32_t length,
+                          uint32_t cookie)
+{
+    uint16_t n = v->tx_free[--v->tx_free_count];
+
+    v->tx.desc[n] = (struct virtq_desc){address, length, 0, 0};
+    v->tx_chain[n].cookie = cookie;
+    v->tx_chain[n].next = CHAIN_END;
+    v->tx_chain[n].first = last == CHAIN_END;
+    if (last != CHAIN_END) {
+        v->tx.desc[last].flags = DESC_NEXT;
+        v->tx.desc[last].next = n;
+        v->tx_chain[last].next = n;
+    }
+    return n;
+}
+
+static void send(struct nic *nic, const struct packet *p)
 {
     struct virtio_net *v = of(nic);
-    uint16_t slot = v->tx_free[--v->tx_free_count];
-    struct virtq_desc *d = &v->tx.desc[2 * slot];
+    uint16_t slot = v->tx_free[v->tx_free_count - 1], last;
+    uint8_t *memory = v->tx_memory + slot * TX_SLOT;
 
-    v->cookie[slot] = cookie;
-    __builtin_memcpy(v->tx_memory + slot * TX_SLOT + HEADER, header, header_length);
-    d[0].length = HEADER + header_length;
-    d[0].flags = length ? DESC_NEXT : 0;
-    d[1].address = payload;
-    d[1].length = length;
-    virtqueue_put(&v->tx, 2 * slot);
+    header_write(nic, (struct net_header *)(void *)memory, p);
+    __builtin_memcpy(memory + HEADER, p->head, p->head_length);
+    last = chain_add(v, CHAIN_END, v->tx_address + slot * TX_SLOT, HEADER + p->head_length,
+                     p->piece->cookie);
+    for (uint32_t i = 0; i < p->count; i++) {
+        const struct piece *piece = &p->piece[i];
+        uint32_t sent = i ? 0 : p->head_length;
+        if (piece->length > sent)
+            last = chain_add(v, last, piece->address + sent, piece->length - sent,
+                             i ? piece->cookie : NO_COOKIE);
+    }
+    v->tx_flying++;
+    virtqueue_put(&v->tx, slot);
 }
 
 /* The next used entry's id and length. False if there is none. */
@@ -104,37 +177,49 @@ static bool take_used(struct virtio_net *v, struct virtqueue *q, uint32_t *id, u
     return taken;
 }
 
+/* The device has sent the packet that begins with descriptor `id`. */
+static void chain_sent(struct virtio_net *v, uint16_t id)
+{
+    if (!v->tx_chain[id].first)
+        panic("%s: the device returns descriptor %u, with which no packet begins.", v->nic.name,
+              id);
+    v->tx_chain[id].first = false;
+    v->tx_flying--;
+    for (uint16_t n = id; n != CHAIN_END; n = v->tx_chain[n].next) {
+        if (v->tx_chain[n].cookie != NO_COOKIE)
+            nic_sent(&v->nic, v->tx_chain[n].cookie);
+        v->tx_free[v->tx_free_count++] = n;
+    }
+}
+
 /*
  * Take back what the device has sent. As a rule that raises no interrupt; while somebody waits for
  * it, one comes when half of what is under way is sent, and so on until all is.
  */
 static void collect_sent(struct virtio_net *v)
 {
-    uint32_t id, length, flying;
+    uint32_t id, length;
 
     do {
-        while (take_used(v, &v->tx, &id, &length)) {
-            nic_sent(&v->nic, v->cookie[id / 2]); /* does not return if it was not in flight */
-            v->tx_free[v->tx_free_count++] = (uint16_t)(id / 2);
-        }
-        flying = TX_PACKETS - v->tx_free_count;
-        v->awaited &= flying > 0;
-    } while (v->awaited && !virtqueue_interrupt_after(&v->tx, (uint16_t)((flying + 1) / 2)));
+        while (take_used(v, &v->tx, &id, &length))
+            chain_sent(v, (uint16_t)id);
+        v->awaited &= v->tx_flying > 0;
+    } while (v->awaited && !virtqueue_interrupt_after(&v->tx, (uint16_t)((v->tx_flying + 1) / 2)));
     if (!v->awaited)
         virtqueue_interrupt_off(&v->tx);
 }
 
-static bool send_ready(struct nic *nic)
+static bool send_ready(struct nic *nic, uint32_t pieces)
 {
     struct virtio_net *v = of(nic);
 
-    if (!v->tx_free_count)
+    if (v->tx_free_count <= pieces)
         collect_sent(v);
-    if (!v->tx_free_count) {
+    if (v->tx_free_count <= pieces) {
         v->awaited = true;
         collect_sent(v);
     }
-    return v->tx_free_count > 0;
+    return v->tx_free_count > pieces;
 }
 
 static void flush(struct nic *nic, bool await)
@@ -146,11 +231,60 @@ static void flush(struct nic *nic, bool await)
     collect_sent(v);
 }
 
+/* What comes next begins a packet: what its header says of it. The device may write there at any time:
+ * each field is read once. */
+static void rx_begin(struct virtio_net *v, const volatile struct net_header *h)
+{
+    struct rx_packet *rx = &v->rx_packet;
+    uint16_t buffers = v->features & FEATURE_MERGED ? h->buffers : 1;
+    uint8_t gso = h->gso_type & (GSO_TCP4 | GSO_TCP6);
+    uint16_t segment = gso ? h->gso_size : 0;
+    bool checked = v->features & FEATURE_CSUM_IN && h->flags & (NEEDS_CHECKSUM | DATA_VALID);
+
+    rx->bad = !buffers || buffers > EXO_PACKET_BUFFERS || segment > EXO_PACKET_MAX;
+    rx->missing = buffers ? buffers : 1;
+    rx->flags = (uint16_t)((checked ? EXO_DESC_CHECKSUM : 0) | (rx->bad ? 0 : segment));
+    rx->length = rx->count = 0;
+}
+
+static void rx_end(struct virtio_net *v)
+{
+    struct rx_packet *rx = &v->rx_packet;
+    const struct piece *first = rx->piece;
+
+    if (!rx->bad)
+        nic_received(
+            &v->nic,
+            &(struct packet){.head = first->memory,
+                             .head_length = first->length < NIC_HEADER ? first->length : NIC_HEADER,
+                             .length = rx->length,
+                             .count = rx->count,
+                             .flags = rx->flags,
+                             .piece = first});
+    for (uint32_t i = 0; i < rx->count; i++)
+        virtqueue_put(&v->rx, (uint16_t)rx->piece[i].cookie);
+}
+
+/* A buffer with (a part of) a packet. Those of one come one behind the other (5.1.6.4). */
 static void receive(struct virtio_net *v, uint32_t id, uint32_t length)
 {
-    if (length > HEADER && length <= RX_BUFFER)
-        nic_received(&v->nic, v->rx_memory + id * RX_BUFFER + HEADER, length - HEADER);
-    virtqueue_put(&v->rx, (uint16_t)id);
+    struct rx_packet *rx = &v->rx_packet;
+    uint8_t *memory = v->rx_memory + id * RX_BUFFER;
+    uint32_t skip = rx->missing ? 0 : HEADER;
+
+    if (!rx->missing)
+        rx_begin(v, (const volatile struct net_header *)(const volatile void *)memory);
+    if (length <= skip || length > RX_BUFFER)
+        rx->bad = true;
+    if (rx->count < EXO_PACKET_BUFFERS) {
+        rx->piece[rx->count++] =
+            (struct piece){.memory = memory + skip, .length = length - skip, .cookie = id};
+        rx->length += length - skip;
+    } else {
+        virtqueue_put(&v->rx, (uint16_t)id);
+    }
+    if (!--rx->missing)
+        rx_end(v);
 }
 
 /* While packets are taken out none interrupts: that is asked for when none is left, and then looked
@@ -225,6 +359,12 @@ static bool negotiate(struct virtio_net *v)
     c->device_feature_select = 1;
     offered |= (uint64_t)c->device_feature << 32;
     wanted |= offered & (VIRTQUEUE_EVENT_IDX | FEATURE_PLATFORM); /* which a device may insist on */
+    wanted |= offered & (FEATURE_MERGED | FEATURE_CSUM | FEATURE_CSUM_IN);
+    /* 5.1.3.1: what these need. Without buffers that can be merged each would have to hold 64 KiB. */
+    if (wanted & FEATURE_CSUM)
+        wanted |= offered & (FEATURE_TSO4 | FEATURE_TSO6);
+    if (wanted & FEATURE_CSUM_IN && wanted & FEATURE_MERGED)
+        wanted |= offered & (FEATURE_TSO4_IN | FEATURE_TSO6_IN);
     if (dma_confined())
         wanted |= FEATURE_PLATFORM;
     if ((offered & wanted) != wanted)
@@ -233,6 +373,7 @@ static bool negotiate(struct virtio_net *v)
     c->driver_feature = (uint32_t)wanted;
     c->driver_feature_select = 1;
     c->driver_feature = (uint32_t)(wanted >> 32);
+    v->features = wanted;
     v->rx.event_index = v->tx.event_index = wanted & VIRTQUEUE_EVENT_IDX;
     c->status = ACKNOWLEDGE | DRIVER | FEATURES_OK;
     return c->status & FEATURES_OK;
@@ -270,17 +411,14 @@ static void fill(struct virtio_net *v, const struct pci_device *p)
 {
     v->rx_memory =
         dma_alloc(p, VIRTQUEUE_SIZE * RX_BUFFER / EXO_PAGE_SIZE, DMA_WRITE, &v->rx_address);
-    v->tx_memory = dma_alloc(p, TX_PACKETS * TX_SLOT / EXO_PAGE_SIZE, DMA_READ, &v->tx_address);
+    v->tx_memory = dma_alloc(p, VIRTQUEUE_SIZE * TX_SLOT / EXO_PAGE_SIZE, DMA_READ, &v->tx_address);
     for (uint16_t i = 0; i < VIRTQUEUE_SIZE; i++) {
         v->rx.desc[i] =
             (struct virtq_desc){v->rx_address + (uint64_t)i * RX_BUFFER, RX_BUFFER, DESC_WRITE, 0};
         virtqueue_put(&v->rx, i);
     }
-    for (uint16_t i = 0; i < TX_PACKETS; i++) {
-        v->tx.desc[2 * i] =
-            (struct virtq_desc){v->tx_address + (uint64_t)i * TX_SLOT, 0, 0, (uint16_t)(2 * i + 1)};
+    for (uint16_t i = 0; i < VIRTQUEUE_SIZE; i++)
         v->tx_free[v->tx_free_count++] = i;
-    }
 }
 
 static bool start(struct virtio_net *v, const struct pci_device *p)
@@ -298,6 +436,10 @@ static bool start(struct virtio_net *v, const struct pci_device *p)
         v->nic.mac = v->nic.mac << 8 | mac[i];
     v->nic.name = "virtio";
     v->nic.link = true;
+    v->nic.offloads = (uint8_t)((v->features & FEATURE_CSUM ? EXO_OFFLOAD_CHECKSUM : 0) |
+                                (v->features & FEATURE_TSO4 ? EXO_OFFLOAD_SEGMENT4 : 0) |
+                                (v->features & FEATURE_TSO6 ? EXO_OFFLOAD_SEGMENT6 : 0));
+    v->nic.takes = takes;
     v->nic.send_ready = send_ready;
     v->nic.send = send;
     v->nic.flush = flush;

@@ -140,7 +140,8 @@ static void post(struct card *card, uint32_t name)
     struct exo_ring *ring = ring_of(card, name);
 
     for (uint32_t i = 0; i < PACKETS; i++)
-        ring->desc[(ring->producer + i) % EXO_RING_SIZE] = (struct exo_desc){i, 0, EXO_PACKET_MAX};
+        ring->desc[(ring->producer + i) % EXO_RING_SIZE] =
+            (struct exo_desc){i, 0, EXO_PACKET_MAX, 0};
     ring->producer += PACKETS;
 }
 

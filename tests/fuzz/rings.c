@@ -32,11 +32,13 @@ static void post(const struct queue *q, uint32_t name, bool tell)
     const uint32_t next[EXO_RINGS] = {q->filled, q->received, q->sent, q->completed};
     struct exo_ring *ring = machine_frame(q->ring[name]);
     uint32_t at = next[name] + take(&input, 1) % 4, buffer = take(&input, 1);
+    uint32_t flags = take(&input, 1);
 
     ring->desc[at % EXO_RING_SIZE] = (struct exo_desc){
-        .buffer = buffer < 200 ? buffer % 8 : buffer << 24 | 511,
+        .buffer = (uint16_t)(buffer < 200 ? buffer % 8 : buffer << 8 | 511),
         .offset = (uint16_t)(take(&input, 1) * GRAIN),
-        .length = (uint16_t)take_below(&input, 1600),
+        .length = (uint16_t)take_below(&input, EXO_BUFFER_SIZE + 4),
+        .flags = flags < 128 ? (uint16_t)(flags % 2 * EXO_DESC_MORE + flags / 2 * 257) : 0,
     };
     if (tell)
         ring->producer = at + 1;
@@ -107,7 +109,20 @@ static void receive(void)
     if (packet[5] & 128)
         memset(packet, 0xff, 6);
     packet[5] &= 3;
-    nic_received(nics[0], packet, take_below(&input, sizeof(packet)));
+    uint32_t count = take(&input, 1) % EXO_PACKET_BUFFERS;
+    if (!count) {
+        packet_received(nics[0], packet, take_below(&input, sizeof(packet)));
+        return;
+    }
+    struct piece piece[EXO_PACKET_BUFFERS];
+    struct packet p = {packet, 0, 0, (uint16_t)count, (uint16_t)(take(&input, 2) & 0x7fff), piece};
+    for (uint32_t i = 0; i < count; i++) {
+        piece[i] =
+            (struct piece){.memory = packet, .length = 1 + take_below(&input, EXO_PACKET_MAX)};
+        p.length += piece[i].length;
+    }
+    p.head_length = piece[0].length < NIC_HEADER ? piece[0].length : NIC_HEADER;
+    nic_received(nics[0], &p);
 }
 
 static void step(void)
@@ -121,7 +136,8 @@ static void step(void)
     case 1:
     case 2: {
         int64_t done = CALL(self, QUEUE_KICK, queue[who]);
-        MUST(done >= 0 && done <= 32, "a kick gave %lld", (long long)done);
+        MUST(done >= 0 && done < 32 + (int64_t)EXO_PACKET_BUFFERS, "a kick gave %lld",
+             (long long)done);
         break;
     }
     case 3:
@@ -146,6 +162,9 @@ static void step(void)
         break;
     case 10:
         nic_carry(nics[0]);
+        break;
+    case 12:
+        nics[0]->offloads = (uint8_t)take(&input, 1);
         break;
     case 11: /* others came before: so many steps are left */
         groups[0].steps = take_below(&input, 3);

@@ -86,7 +86,7 @@ static int64_t take_write(const struct step *step)
     else if (step->kind == STEP_ARM)
         ring->armed = 1;
     else
-        ring->desc[a[2]] = (struct exo_desc){(uint32_t)a[3], 0, (uint16_t)a[4]};
+        ring->desc[a[2]] = (struct exo_desc){(uint16_t)a[3], 0, (uint16_t)a[4], 0};
     return 0;
 }
 
@@ -151,7 +151,7 @@ static int64_t take_event(const struct step *step)
         return 0;
     case STEP_RECEIVE:
         put_mac(packet, a[0]);
-        nic_received(nics[0], packet, sizeof(packet));
+        packet_received(nics[0], packet, sizeof(packet));
         return 0;
     case STEP_ARRIVE:
         world.arrived = a[0];
@@ -261,8 +261,8 @@ static void print_write(const struct step *step)
     }
     printf("    ((struct exo_ring *)machine_frame((frame_t){%u}))->", q->ring[a[1]].n);
     if (step->kind == STEP_DESC)
-        printf("desc[%" PRIu64 "] = (struct exo_desc){%" PRIu64 ", 0, %" PRIu64 "};\n", a[2], a[3],
-               a[4]);
+        printf("desc[%" PRIu64 "] = (struct exo_desc){%" PRIu64 ", 0, %" PRIu64 ", 0};\n", a[2],
+               a[3], a[4]);
     else if (step->kind == STEP_ARM)
         printf("armed = 1; /* of %s */\n", ring_names[a[1]]);
     else
@@ -313,7 +313,7 @@ void step_print(const struct model *model, const struct step *step, int64_t resu
                a[1] > WORLD_NOW && a[0] > 2 ? a[1] - WORLD_NOW : a[1]);
         break;
     case STEP_RECEIVE:
-        printf("    nic_received(nics[0], (uint8_t[15]){0x%02x, 0, 0, 0, 0, %u}, 15);\n",
+        printf("    packet_received(nics[0], (uint8_t[15]){0x%02x, 0, 0, 0, 0, %u}, 15);\n",
                (uint32_t)(a[0] >> 40), (uint32_t)a[0] & 0xff);
         break;
     case STEP_ARRIVE:

@@ -26,21 +26,22 @@ static const struct table_counts counts = {EXO_ENVS, EXO_QUEUES, EXO_SLICES, EXO
 
 /* --- the machine below the core ---------------------------------------------------- */
 
-static bool nic_ready(struct nic *nic)
+static bool nic_ready(struct nic *nic, uint32_t pieces)
 {
-    (void)nic;
+    (void)nic, (void)pieces;
     return !world.flight.busy;
 }
 
-static void nic_send(struct nic *nic, const uint8_t *header, uint32_t header_length,
-                     uint64_t payload, uint32_t length, uint32_t cookie)
+static void nic_send(struct nic *nic, const struct packet *p)
 {
     (void)nic;
     if (world.flight.busy)
         panic("a packet for a NIC that is full");
-    world.flight = (struct flight){true, cookie, payload, header_length + length, {0}};
-    tuple_read(&world.flight.from, header, header_length);
-    tuple_turn(&world.flight.from, mac_at(header + 6));
+    uint32_t rest = p->piece->length - p->head_length;
+    world.flight = (struct flight){
+        true, p->piece->cookie, rest ? p->piece->address + p->head_length : 0, p->length, {0}};
+    tuple_read(&world.flight.from, p->head, p->head_length);
+    tuple_turn(&world.flight.from, mac_at(p->head + 6));
 }
 
 static void nic_flush(struct nic *nic, bool await)

@@ -20,6 +20,7 @@
 #include "invariants.h"
 #include "machine.h"
 #include "nic.h"
+#include "packet.h"
 #include "packet_filter.h"
 #include "packet_queue.h"
 #include "processor.h"

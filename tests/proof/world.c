@@ -166,20 +166,22 @@ void panic(const char *format, ...)
 
 /* --- a network card ------------------------------------------------------------------- */
 
-static bool nic_ready(struct nic *nic)
+static bool nic_ready(struct nic *nic, uint32_t pieces)
 {
-    (void)nic;
+    (void)nic, (void)pieces;
     return nondet_bool();
 }
 
-static void nic_send(struct nic *nic, const uint8_t *header, uint32_t header_length,
-                     uint64_t payload, uint32_t length, uint32_t cookie)
+static void nic_send(struct nic *nic, const struct packet *p)
 {
     (void)nic;
+    uint32_t cookie = p->piece->cookie, header_length = p->head_length;
+    uint32_t length = p->piece->length - header_length;
     const struct queue *q = &queues[cookie >> 16];
-    uint64_t n = payload >> EXO_PAGE_SHIFT;
+    uint64_t payload = p->piece->address + header_length, n = payload >> EXO_PAGE_SHIFT;
 
-    __CPROVER_assert(header_length <= NIC_HEADER && __CPROVER_r_ok(header, header_length),
+    __CPROVER_assert(p->count == 1, "safe: a card that takes no pieces gets none");
+    __CPROVER_assert(header_length <= NIC_HEADER && __CPROVER_r_ok(p->head, header_length),
                      "safe: a header is read within its bounds");
     __CPROVER_assert(cookie >> 16 < EXO_QUEUES, "safe: a packet names its queue");
     __CPROVER_assert(!length || (n < frame_count && frames[n].owner == q->owner &&

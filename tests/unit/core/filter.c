@@ -20,20 +20,20 @@
 
 /* --- packets ------------------------------------------------------------------------- */
 
-struct packet {
+struct bytes {
     uint8_t byte[NIC_HEADER];
     uint32_t length;
 };
 
-static void put(struct packet *p, uint64_t value, uint32_t bytes)
+static void put(struct bytes *p, uint64_t value, uint32_t bytes)
 {
     while (bytes--)
         p->byte[p->length++] = (uint8_t)(value >> (8 * bytes));
 }
 
-static struct packet ethernet(uint64_t to, uint64_t from, uint16_t type)
+static struct bytes ethernet(uint64_t to, uint64_t from, uint16_t type)
 {
-    struct packet p = {.length = 0};
+    struct bytes p = {.length = 0};
 
     put(&p, to, 6);
     put(&p, from, 6);
@@ -42,7 +42,7 @@ static struct packet ethernet(uint64_t to, uint64_t from, uint16_t type)
 }
 
 /* Behind an Ethernet header: an IPv4 header with so many bytes of options. */
-static void ip4(struct packet *p, uint32_t to, uint32_t from, uint8_t protocol, uint32_t options)
+static void ip4(struct bytes *p, uint32_t to, uint32_t from, uint8_t protocol, uint32_t options)
 {
     put(p, 0x45 + options / 4, 1);
     put(p, 0, 1);
@@ -58,7 +58,7 @@ static void ip4(struct packet *p, uint32_t to, uint32_t from, uint8_t protocol, 
         put(p, 1, 1);
 }
 
-static void ip6(struct packet *p, uint8_t to, uint8_t from, uint8_t protocol)
+static void ip6(struct bytes *p, uint8_t to, uint8_t from, uint8_t protocol)
 {
     put(p, 0x60000000, 4);
     put(p, 8, 2);
@@ -70,26 +70,26 @@ static void ip6(struct packet *p, uint8_t to, uint8_t from, uint8_t protocol)
         put(p, i + to, 1);
 }
 
-static void ports(struct packet *p, uint16_t to, uint16_t from)
+static void ports(struct bytes *p, uint16_t to, uint16_t from)
 {
     put(p, from, 2);
     put(p, to, 2);
     put(p, 0, 4);
 }
 
-static struct packet udp4(uint64_t mac_to, uint64_t mac_from, uint32_t to, uint32_t from,
-                          uint16_t port_to, uint16_t port_from)
+static struct bytes udp4(uint64_t mac_to, uint64_t mac_from, uint32_t to, uint32_t from,
+                         uint16_t port_to, uint16_t port_from)
 {
-    struct packet p = ethernet(mac_to, mac_from, EXO_ETHERTYPE_IP4);
+    struct bytes p = ethernet(mac_to, mac_from, EXO_ETHERTYPE_IP4);
 
     ip4(&p, to, from, EXO_PROTOCOL_UDP, 0);
     ports(&p, port_to, port_from);
     return p;
 }
 
-static struct packet arp(uint64_t mac_to, uint64_t mac_from, uint32_t target, uint32_t sender)
+static struct bytes arp(uint64_t mac_to, uint64_t mac_from, uint32_t target, uint32_t sender)
 {
-    struct packet p = ethernet(mac_to, mac_from, EXO_ETHERTYPE_ARP);
+    struct bytes p = ethernet(mac_to, mac_from, EXO_ETHERTYPE_ARP);
 
     put(&p, 0x0001080006040001, 8);
     put(&p, mac_from, 6);
@@ -116,7 +116,7 @@ static struct exo_tuple tuple4(uint64_t mac, uint16_t type, uint32_t local, uint
     return t;
 }
 
-static struct exo_tuple read(const struct packet *p)
+static struct exo_tuple read(const struct bytes *p)
 {
     uint8_t *exact = malloc(p->length); /* so that the sanitizer sees a byte too many */
     struct exo_tuple t;
@@ -127,7 +127,7 @@ static struct exo_tuple read(const struct packet *p)
     return t;
 }
 
-static void same(const struct packet *p, struct exo_tuple want, const char *what)
+static void same(const struct bytes *p, struct exo_tuple want, const char *what)
 {
     struct exo_tuple got = read(p);
 
@@ -139,7 +139,7 @@ static uint64_t bare_queue(struct env *env);
 
 static void test_tuples(void)
 {
-    struct packet p = ethernet(MAC_A, MAC_B, 0x88b5);
+    struct bytes p = ethernet(MAC_A, MAC_B, 0x88b5);
     same(&p, (struct exo_tuple){.mac = MAC_A, .ethertype = 0x88b5}, "an Ethernet header alone");
 
     struct exo_tuple t = tuple4(MAC_A, EXO_ETHERTYPE_IP4, ADDRESS_A, ADDRESS_B);
@@ -211,7 +211,7 @@ static void test_tuples(void)
 
 static void test_tuples_6_and_vlan(void)
 {
-    struct packet p = ethernet(MAC_A, MAC_B, EXO_ETHERTYPE_IP6);
+    struct bytes p = ethernet(MAC_A, MAC_B, EXO_ETHERTYPE_IP6);
     struct exo_tuple t = {.mac = MAC_A, .ethertype = EXO_ETHERTYPE_IP6, .family = 6};
 
     for (uint32_t i = 0; i < 16; i++) {
@@ -280,7 +280,7 @@ static void test_tuples_6_and_vlan(void)
 /* Cut at every byte: what is gone is as if it had not been, and nothing behind the end is read. */
 static void test_cut(void)
 {
-    struct packet whole[] = {
+    struct bytes whole[] = {
         udp4(MAC_A, MAC_B, ADDRESS_A, ADDRESS_B, 53, 4000), arp(MAC_A, MAC_B, ADDRESS_A, ADDRESS_B),
         ethernet(MAC_A, MAC_B, EXO_ETHERTYPE_IP6), ethernet(MAC_A, MAC_B, 0x8100),
         ethernet(MAC_A, MAC_B, EXO_ETHERTYPE_IP4)};
@@ -298,7 +298,7 @@ static void test_cut(void)
     for (uint32_t i = 0; i < sizeof(whole) / sizeof(*whole); i++) {
         bool good = true;
         for (uint32_t length = EXO_PACKET_MIN; length <= whole[i].length; length++) {
-            struct packet p = whole[i];
+            struct bytes p = whole[i];
             p.length = length;
             struct exo_tuple t = read(&p);
             good &= t.mac == MAC_A && (t.family != 0) == (length >= family_from[i]) &&
@@ -314,13 +314,13 @@ static void test_cut(void)
 
 static void test_lengths(void)
 {
-    struct packet p = udp4(MAC_A, MAC_B, ADDRESS_A, ADDRESS_B, 53, 4000);
+    struct bytes p = udp4(MAC_A, MAC_B, ADDRESS_A, ADDRESS_B, 53, 4000);
 
     p.byte[16] = 0; /* IPv4: the packet ends within its header */
     p.byte[17] = 10;
     tap_ok(read(&p).family == 4 && !read(&p).ports,
            "a packet shorter than its header has no ports");
-    struct packet six = ethernet(MAC_A, MAC_B, 0x88cc);
+    struct bytes six = ethernet(MAC_A, MAC_B, 0x88cc);
     ip6(&six, 1, 2, EXO_PROTOCOL_UDP);
     tap_ok(!read(&six).family, "what does not say that it is IPv6 is not");
     /* What lies behind the packet is none of it. */
@@ -329,9 +329,9 @@ static void test_lengths(void)
     tap_ok(mock_filter(init, q, udp_filter()) > 0, "a filter of ports");
     p = udp4(MAC_A, MAC_B, ADDRESS_A, ADDRESS_B, 53, 4000);
     uint64_t unmatched = nics[0]->unmatched;
-    nic_received(nics[0], p.byte, 37);
+    packet_received(nics[0], p.byte, 37);
     tap_ok(nics[0]->unmatched == unmatched + 1, "a packet that ends before its ports matches none");
-    nic_received(nics[0], p.byte, p.length);
+    packet_received(nics[0], p.byte, p.length);
     tap_ok(nics[0]->unmatched == unmatched + 1, "the whole one does");
 }
 
@@ -357,7 +357,7 @@ static struct exo_filter exactly(struct exo_tuple t)
 
 static struct exo_filter udp_filter(void)
 {
-    struct packet p = udp4(MAC_A, MAC_B, ADDRESS_A, ADDRESS_B, 53, 4000);
+    struct bytes p = udp4(MAC_A, MAC_B, ADDRESS_A, ADDRESS_B, 53, 4000);
 
     return exactly(read(&p));
 }
@@ -686,13 +686,13 @@ static uint64_t received(uint64_t queue)
     return queues[queue].stats.rx_packets;
 }
 
-static bool comes_to(const struct packet *p, uint64_t queue, uint64_t other)
+static bool comes_to(const struct bytes *p, uint64_t queue, uint64_t other)
 {
     uint64_t one = received(queue), two = received(other);
     uint8_t packet[NIC_HEADER];
 
     memcpy(packet, p->byte, p->length);
-    nic_received(nics[0], packet, p->length);
+    packet_received(nics[0], packet, p->length);
     nic_carry(nics[0]);
     return received(queue) == one + 1 && received(other) == two;
 }
@@ -713,7 +713,7 @@ static void test_shared_address(void)
     }
     REFUSED(FOREIGN, mock_filter(child[0], q[0], port_filter(MAC_A, 80)), "the neighbour's port");
     REFUSED(FOREIGN, mock_filter(child[0], q[0], mock_mac(MAC_A)), "every port");
-    struct packet p = udp4(MAC_A, MAC_B, ADDRESS_A, GATEWAY, 53, 4000);
+    struct bytes p = udp4(MAC_A, MAC_B, ADDRESS_A, GATEWAY, 53, 4000);
     tap_ok(comes_to(&p, q[0], q[1]), "a packet to the one port goes to the one");
     p = udp4(MAC_A, MAC_B, ADDRESS_A, GATEWAY, 80, 4000);
     tap_ok(comes_to(&p, q[1], q[0]), "one to the other's to the other");
@@ -749,17 +749,17 @@ static void test_groups(void)
     mock_filter(init, a, address_filter(MAC_A, ADDRESS_A));
     mock_filter(init, b, address_filter(MAC_B, ADDRESS_B));
     mock_filter(init, b, address_filter(MAC_A, ADDRESS_B)); /* hears each group once all the same */
-    struct packet p = arp(BROADCAST, MAC_B + 1, ADDRESS_A, GATEWAY);
+    struct bytes p = arp(BROADCAST, MAC_B + 1, ADDRESS_A, GATEWAY);
     tap_ok(comes_to(&p, a, b), "ARP asks for an address: who has it hears it");
     p = arp(BROADCAST, MAC_B + 1, ADDRESS_B, GATEWAY);
     tap_ok(comes_to(&p, b, a), "nobody else");
     p = udp4(BROADCAST, MAC_B + 1, 0x0a0002ff, GATEWAY, 9, 9);
     uint64_t one = received(a), two = received(b);
-    nic_received(nics[0], p.byte, p.length);
+    packet_received(nics[0], p.byte, p.length);
     tap_ok(received(a) == one + 1 && received(b) == two + 1,
            "a broadcast of IPv4: everybody, once");
     p = ethernet(BROADCAST, MAC_B + 1, 0x88b5);
-    nic_received(nics[0], p.byte, p.length);
+    packet_received(nics[0], p.byte, p.length);
     tap_ok(received(a) == one + 1 && received(b) == two + 1, "neither IP nor ARP: nobody");
     p = udp4(MAC_A, MAC_B + 1, ADDRESS_A, GATEWAY, 9, 9);
     tap_ok(comes_to(&p, a, b), "one's own address at one's own MAC");
@@ -768,7 +768,7 @@ static void test_groups(void)
 }
 
 /* Give the queue a packet to send; COMPLETE's answer, or -1 while the device has it. */
-static int64_t send(struct env *env, uint64_t queue, const struct packet *p)
+static int64_t send(struct env *env, uint64_t queue, const struct bytes *p)
 {
     struct queue *q = &queues[queue];
     struct exo_ring *transmit = machine_frame(q->ring[EXO_RING_TRANSMIT]);
@@ -777,7 +777,7 @@ static int64_t send(struct env *env, uint64_t queue, const struct packet *p)
     complete->consumer = complete->producer;
     memcpy(machine_frame(q->buffer[0]), p->byte, p->length);
     transmit->desc[transmit->producer++ % EXO_RING_SIZE] =
-        (struct exo_desc){0, 0, (uint16_t)p->length};
+        (struct exo_desc){0, 0, (uint16_t)p->length, 0};
     CALL(env, QUEUE_KICK, queue);
     nics[0]->poll(nics[0]);
     nic_carry(nics[0]);
@@ -796,7 +796,7 @@ static void test_sources(void)
     child->allowances = 1;
     mock_filter(child, theirs, child->allow[0]);
     mock_filter(init, mine, address_filter(MAC_B, ADDRESS_B));
-    struct packet p = udp4(MAC_B + 1, MAC_A, GATEWAY, ADDRESS_A, 53, 4000);
+    struct bytes p = udp4(MAC_B + 1, MAC_A, GATEWAY, ADDRESS_A, 53, 4000);
     tap_ok(!send(child, theirs, &p), "sent: from one's own MAC and address");
     p = arp(BROADCAST, MAC_A, GATEWAY, ADDRESS_A);
     tap_ok(!send(child, theirs, &p), "sent: a question of ARP");
@@ -804,7 +804,7 @@ static void test_sources(void)
     uint64_t before = received(mine);
     tap_ok(!send(child, theirs, &p) && received(mine) == before + 1, "sent: straight across");
 
-    struct packet forged[] = {
+    struct bytes forged[] = {
         udp4(MAC_B + 1, MAC_A, GATEWAY, ADDRESS_B, 53, 4000), /* another's address */
         udp4(MAC_B + 1, MAC_B, GATEWAY, ADDRESS_A, 53, 4000), /* another's MAC */
         udp4(MAC_B, MAC_A, ADDRESS_B, ADDRESS_B, 53, 4000),   /* across, in its own name */
@@ -847,7 +847,7 @@ static void test_ended(void)
     mock_confine(child, MAC_A);
     mock_filter(child, theirs, mock_mac(MAC_A));
     CALL(init, ENV_KILL, name.n, 0);
-    struct packet p = udp4(MAC_A, MAC_B, ADDRESS_A, GATEWAY, 53, 4000);
+    struct bytes p = udp4(MAC_A, MAC_B, ADDRESS_A, GATEWAY, 53, 4000);
     tap_ok(!comes_to(&p, theirs, mine) && !inv_all(), "the dead receive nothing");
     p = udp4(BROADCAST, MAC_B, 0xffffffff, GATEWAY, 53, 4000);
     tap_ok(!comes_to(&p, theirs, mine), "nor what is for all");

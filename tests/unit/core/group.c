@@ -89,7 +89,7 @@ static void arrive(void)
     uint8_t packet[60] = {0};
 
     mac_put(packet, BROADCAST);
-    nic_received(nics[0], packet, sizeof(packet));
+    packet_received(nics[0], packet, sizeof(packet));
 }
 
 /* --- in pieces ------------------------------------------------------------------------------- */
@@ -246,7 +246,7 @@ static void post(uint32_t i, enum exo_ring_name name, struct exo_desc desc)
 /* Put another packet to all into TRANSMIT and kick: how many went. */
 static int64_t send(uint32_t i)
 {
-    post(i, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 600});
+    post(i, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 600, 0});
     return CALL(&envs[queues[hearer[i]].owner], QUEUE_KICK, hearer[i]);
 }
 
@@ -370,8 +370,8 @@ static void test_copy(void)
     can_send(init, 1);
     uint8_t *packet = memory(queues[hearer[0]].buffer[0]);
     memcpy(before, packet, sizeof(before));
-    post(0, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 1514});
-    post(1, EXO_RING_FILL, (struct exo_desc){1, 0, 0});
+    post(0, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 1514, 0});
+    post(1, EXO_RING_FILL, (struct exo_desc){1, 0, 0, 0});
     CALL(init, QUEUE_KICK, hearer[0]);
     memset(packet, 0x5a, EXO_BUFFER_SIZE);
     nic_carry(nics[0]);
@@ -379,7 +379,7 @@ static void test_copy(void)
     tap_ok(got.length == 1514 && got.buffer == 1 &&
                !memcmp(memory(queues[hearer[1]].buffer[0]) + EXO_BUFFER_SIZE, before, 1514),
            "what is delivered is what was sent, whatever its sender writes then");
-    post(0, EXO_RING_TRANSMIT, (struct exo_desc){1, 0, 60});
+    post(0, EXO_RING_TRANSMIT, (struct exo_desc){1, 0, 60, 0});
     mac_put(packet + EXO_BUFFER_SIZE, ELSEWHERE);
     tap_ok(CALL(init, QUEUE_KICK, hearer[0]) == 1 && !nics[0]->carrying,
            "to one station nothing waits");
@@ -400,7 +400,7 @@ static void test_loop(void)
     mock_control(init)->disabled = 1;
     mock_next();
     tap_ok(!kick_leads_to_loop(), "a kick that sends nothing goes straight back");
-    post(0, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 600});
+    post(0, EXO_RING_TRANSMIT, (struct exo_desc){0, 0, 600, 0});
     tap_ok(kick_leads_to_loop() && heard(1) == 0, "one that sends to a group goes by the loop");
     nic_carry(nics[0]);
     tap_ok(heard(1) == 1 && heard(2) == 1 && holds(), "which carries it");

@@ -34,24 +34,37 @@ uint32_t mock_sent_count, mock_capacity, mock_polls, mock_awaited;
 void (*mock_ready_hook)(void);
 void (*mock_frame_hook)(uint32_t frame);
 
-static bool nic_ready(struct nic *nic)
+static bool nic_ready(struct nic *nic, uint32_t pieces)
 {
-    (void)nic;
+    (void)nic, (void)pieces;
     if (mock_ready_hook)
         mock_ready_hook();
     return mock_sent_count < mock_capacity;
 }
 
-static void nic_send(struct nic *nic, const uint8_t *header, uint32_t header_length,
-                     uint64_t payload, uint32_t length, uint32_t cookie)
+static void nic_send(struct nic *nic, const struct packet *p)
 {
     if (mock_sent_count >= mock_capacity)
         panic("a packet for a NIC that is full");
-    if (header_length > NIC_HEADER)
-        panic("a header of %u bytes", header_length);
+    if (p->head_length > NIC_HEADER)
+        panic("a header of %u bytes", p->head_length);
+    if (!p->count || p->count > EXO_PACKET_BUFFERS ||
+        ((p->count > 1 || p->flags) && !nic->offloads))
+        panic("a packet of %u pieces", p->count);
     struct mock_packet *packet = &mock_sent[mock_sent_count++];
-    *packet = (struct mock_packet){nic, {0}, header_length, length, cookie, payload};
-    memcpy(packet->header, header, header_length);
+    uint32_t rest = p->piece->length - p->head_length;
+    *packet = (struct mock_packet){
+        .nic = nic,
+        .header_length = p->head_length,
+        .length = rest,
+        .cookie = p->piece->cookie,
+        .payload = rest ? p->piece->address + p->head_length : 0,
+        .whole = p->length,
+        .count = p->count,
+        .flags = p->flags,
+    };
+    memcpy(packet->header, p->head, p->head_length);
+    memcpy(packet->piece, p->piece, p->count * sizeof(*p->piece));
 }
 
 static void nic_flush(struct nic *nic, bool await)
@@ -68,13 +81,23 @@ static bool nic_poll(struct nic *nic)
     (void)nic;
     mock_sent_count = 0;
     for (; count; count--)
-        nic_sent(mock_sent[count - 1].nic, mock_sent[count - 1].cookie);
+        for (uint32_t i = 0; i < mock_sent[count - 1].count; i++)
+            nic_sent(mock_sent[count - 1].nic, mock_sent[count - 1].piece[i].cookie);
     return false;
+}
+
+/* Flags that mean something. Which packets they fit is tried in tests/unit/dev. */
+static bool nic_takes(const struct nic *nic, const struct packet *p)
+{
+    if (!nic->offloads)
+        panic("a card that takes nothing is asked whether it does");
+    return !(p->flags & ~(EXO_DESC_CHECKSUM | EXO_DESC_SEGMENT));
 }
 
 static struct nic mock_nic = {.name = "mock",
                               .mac = 0x020000000001,
                               .link = true,
+                              .takes = nic_takes,
                               .send_ready = nic_ready,
                               .send = nic_send,
                               .flush = nic_flush,
@@ -269,6 +292,7 @@ struct env *mock_boot(void)
     nic_count = 1;
     mock_nic.stalled = mock_nic.waiting = (struct set){0};
     mock_nic.carrying = false;
+    mock_nic.offloads = 0;
     nic_carry(&mock_nic); /* as the kernel's loop does */
     mock_nic.window = 0;
     memset(reached, 0, sizeof(reached));
@@ -515,9 +539,9 @@ int64_t mock_queue(struct env *self, uint64_t mac)
         packet[6 + i] = (uint8_t)(mac >> (40 - 8 * i));
     struct exo_ring *ring = machine_frame((frame_t){(uint32_t)frame[EXO_RING_TRANSMIT]});
     struct exo_ring *fill = machine_frame((frame_t){(uint32_t)frame[EXO_RING_FILL]});
-    fill->desc[0] = (struct exo_desc){1, 0, 0};
+    fill->desc[0] = (struct exo_desc){1, 0, 0, 0};
     fill->producer = 1;
-    ring->desc[0] = (struct exo_desc){0, 0, 600};
+    ring->desc[0] = (struct exo_desc){0, 0, 600, 0};
     ring->producer = 1;
     CALL(self, QUEUE_KICK, (uint64_t)queue);
     return queue;

@@ -21,6 +21,7 @@
 #include "invariants.h"
 #include "machine.h"
 #include "nic.h"
+#include "packet.h"
 #include "packet_filter.h"
 #include "processor.h"
 #include "slice.h"
@@ -56,8 +57,11 @@ extern uint32_t mock_watched, mock_watched_type;
 struct mock_packet {
     struct nic *nic;
     uint8_t header[128];
-    uint32_t header_length, length, cookie;
+    uint32_t header_length, length, cookie; /* of the first piece what is behind the header */
     uint64_t payload;
+    uint32_t whole, count;
+    uint16_t flags;
+    struct piece piece[EXO_PACKET_BUFFERS];
 };
 extern struct mock_packet mock_sent[MOCK_SENT];
 extern uint32_t mock_sent_count, mock_capacity, mock_polls, mock_awaited;

@@ -369,7 +369,8 @@ static void scribble(const struct env *self)
         (frames[n].type == EXO_DATA || frames[n].type == EXO_RING)) {
         uint32_t *words = machine_frame((frame_t){(uint32_t)n});
         words[steps_dice(3) ? steps_dice(40) : steps_dice(1024)] =
-            steps_dice(3) ? steps_dice(600) : steps_dice(1u << 31);
+            steps_dice(3) ? steps_dice(600) | (steps_dice(8) ? 0 : EXO_DESC_MORE << 16)
+                          : steps_dice(1u << 31);
     }
     struct exo_control *control = mock_control(self);
     bool first = !app->parent.n; /* lives longer, so that trees grow */
@@ -438,7 +439,8 @@ static void receive(void)
         memset(packet, 0xff, 6);
     for (uint32_t i = 0; i < MOCK_QUEUES; i++)
         before += queues[i].stats.rx_packets;
-    nic_received(nics[0], packet, steps_dice(sizeof(packet)));
+    packet_received(nics[0], packet, steps_dice(sizeof(packet)));
+    nics[0]->offloads = steps_dice(4) ? EXO_OFFLOAD_CHECKSUM | EXO_OFFLOAD_SEGMENT4 : 0;
     steps.packets++;
     for (uint32_t i = 0; i < MOCK_QUEUES; i++)
         steps.delivered += queues[i].stats.rx_packets;
@@ -459,13 +461,19 @@ void steps_check_sent(void)
     for (uint32_t i = 0; i < mock_sent_count; i++) {
         const struct mock_packet *p = &mock_sent[i];
         const struct queue *q = &queues[p->cookie >> 16];
-        uint64_t n = p->payload >> EXO_PAGE_SHIFT;
-        if (p->header_length + p->length > EXO_PACKET_MAX ||
-            p->header_length + p->length < EXO_PACKET_MIN)
+        if (p->whole > (p->flags & EXO_DESC_SEGMENT ? EXO_PACKET_LONG : EXO_PACKET_MAX) ||
+            p->header_length < EXO_PACKET_MIN)
             steps.failed = "a packet of impossible length was sent";
-        if (p->length && (n >= MOCK_FRAMES || frames[n].owner != q->owner ||
-                          (p->payload + p->length - 1) >> EXO_PAGE_SHIFT != n))
-            steps.failed = "the device was given memory that is not the sender's";
+        for (uint32_t j = 0; j < p->count; j++) {
+            const struct piece *piece = &p->piece[j];
+            uint64_t n = piece->address >> EXO_PAGE_SHIFT;
+            if (n >= MOCK_FRAMES || frames[n].owner != q->owner || !piece->length ||
+                (piece->address + piece->length - 1) >> EXO_PAGE_SHIFT != n)
+                steps.failed = "the device was given memory that is not the sender's";
+            if (piece->cookie >> 16 != p->cookie >> 16 ||
+                !set_has(&q->flight, piece->cookie & 0xffff))
+                steps.failed = "the device was given a buffer that is not with it";
+        }
         struct exo_tuple tuple;
         tuple_read(&tuple, p->header, p->header_length);
         tuple_turn(&tuple, mac_at(p->header + 6));

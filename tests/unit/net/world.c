@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "../tap.h"
+#include "card.h"
 #include "event.h"
 #include "fd.h"
 #include "libos.h"
@@ -22,6 +23,7 @@
 
 int world_pthread_create(void *thread, const void *attributes, void *(*entry)(void *), void *arg);
 
+uint32_t world_offloads __attribute__((weak));
 uint64_t world_now = 1000 * MS, world_kicks;
 char world_log[512];
 void (*world_sent)(const uint8_t *frame, uint32_t length);
@@ -117,6 +119,8 @@ int64_t exo_info(uint32_t what, uint64_t which, uint32_t index)
 {
     if (what == EXO_INFO_ENV)
         return index == EXO_ENV_QUOTA + EXO_R_PAGES ? 4096 : 200;
+    if (what == EXO_INFO_NIC && which == 0 && index == EXO_NIC_OFFLOADS)
+        return world_offloads;
     must(what == EXO_INFO_QUEUE && which == 3, "a question");
     return index == offsetof(struct exo_queue_stats, rx_dropped) / 8 ? (int64_t)kernel.dropped : 0;
 }
@@ -152,20 +156,39 @@ static void take_filled(void)
     }
 }
 
-bool world_receive(const void *frame, uint32_t length)
+static void piece_received(const void *bytes, uint32_t length, uint32_t flags)
 {
+    uint32_t buffer = kernel.held[--kernel.held_count];
+    uint8_t *to = buffer_of(buffer);
+
+    kernel.posted[buffer] = false;
+    memcpy(to, bytes, length);
+    ASAN_POISON_MEMORY_REGION(to + length, EXO_BUFFER_SIZE - length);
+    append(EXO_RING_RECEIVE, &kernel.received,
+           (struct exo_desc){(uint16_t)buffer, 0, (uint16_t)length, (uint16_t)flags});
+}
+
+bool world_receive_large(const void *frame, uint32_t length, uint32_t first, uint32_t flags)
+{
+    uint32_t count = 1 + (length - first + EXO_BUFFER_SIZE - 1) / EXO_BUFFER_SIZE, done = 0;
+
     take_filled();
-    if (!kernel.held_count) {
+    if (kernel.held_count < count) {
         kernel.dropped++;
         return false;
     }
-    uint32_t buffer = kernel.held[--kernel.held_count];
-    uint8_t *to = buffer_of(buffer);
-    kernel.posted[buffer] = false;
-    memcpy(to, frame, length);
-    ASAN_POISON_MEMORY_REGION(to + length, EXO_BUFFER_SIZE - length);
-    append(EXO_RING_RECEIVE, &kernel.received, (struct exo_desc){buffer, 0, (uint16_t)length});
+    for (uint32_t part = first; count; count--, done += part) {
+        part = done ? EXO_BUFFER_SIZE : first;
+        part = part < length - done ? part : length - done;
+        piece_received((const uint8_t *)frame + done, part,
+                       flags | (count > 1 ? EXO_DESC_MORE : 0));
+    }
     return true;
+}
+
+bool world_receive(const void *frame, uint32_t length)
+{
+    return world_receive_large(frame, length, length, 0);
 }
 
 static uint32_t unsent[EXO_RING_SIZE], unsent_count;
@@ -202,6 +225,33 @@ void world_stall(bool stall)
     kernel.stalled = false;
 }
 
+/* One packet, in one buffer or, if the card takes that, in several. */
+static void send_one(struct exo_ring *transmit)
+{
+    static uint8_t packet[EXO_PACKET_BUFFERS * EXO_BUFFER_SIZE];
+    struct exo_desc desc[EXO_PACKET_BUFFERS];
+    uint32_t count = 0, length = 0;
+
+    do {
+        must(count < EXO_PACKET_BUFFERS && kernel.sent != transmit->producer, "an end of a packet");
+        struct exo_desc d = desc[count++] = transmit->desc[kernel.sent++ % EXO_RING_SIZE];
+        must(d.offset == 0 && d.length && d.length <= EXO_BUFFER_SIZE, "a length");
+        must(!kernel.posted[d.buffer], "a buffer that is posted");
+        for (uint32_t i = 0; i + 1 < count; i++)
+            must(desc[i].buffer != d.buffer, "a buffer twice");
+        memcpy(packet + length, buffer_of(d.buffer), d.length);
+        length += d.length;
+    } while (desc[count - 1].flags & EXO_DESC_MORE);
+    must(desc->length >= EXO_PACKET_MIN, "a length");
+    must(world_offloads || (count == 1 && !desc->flags), "flags");
+    transmit->consumer = kernel.sent;
+    /* The frame goes out before its buffer may be used again. */
+    if (world_sent)
+        card_send(packet, length, desc->flags, world_sent);
+    for (uint32_t i = 0; i < count; i++)
+        complete(desc[i].buffer);
+}
+
 int64_t exo_queue_kick(queue_t queue)
 {
     struct exo_ring *transmit = kernel.ring[EXO_RING_TRANSMIT];
@@ -217,16 +267,8 @@ int64_t exo_queue_kick(queue_t queue)
             kernel.stalled = true;
             break;
         }
-        struct exo_desc desc = transmit->desc[kernel.sent++ % EXO_RING_SIZE];
-        transmit->consumer = kernel.sent;
-        must(desc.offset == 0 && desc.length >= EXO_PACKET_MIN && desc.length <= EXO_PACKET_MAX,
-             "a length");
-        must(!kernel.posted[desc.buffer], "a buffer that is posted");
+        send_one(transmit);
         done++;
-        /* The frame goes out before its buffer may be used again. */
-        if (world_sent)
-            world_sent(buffer_of(desc.buffer), desc.length);
-        complete(desc.buffer);
     }
     return done;
 }

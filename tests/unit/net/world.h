@@ -20,6 +20,9 @@
 /* FREEHOLD_ADDRESS, as libnet's constructor finds it: a test that defines it wins. */
 extern const char *world_address;
 
+/* EXO_OFFLOAD_...: what the card takes, nothing unless a test defines it. */
+extern uint32_t world_offloads;
+
 /* FREEHOLD_ADDRESS6 and _GATEWAY6, likewise; NULL, without IPv6, unless a test defines them. */
 extern const char *world_address6, *world_gateway6;
 
@@ -37,6 +40,9 @@ extern char world_log[512];
 /* A frame for libnet; false: it had no buffer posted, the frame is lost. What lies behind the
  * frame in its buffer is poison until the buffer comes back. */
 bool world_receive(const void *frame, uint32_t length);
+
+/* The same in several buffers, the first with so many bytes of it; `flags`: EXO_DESC_... */
+bool world_receive_large(const void *frame, uint32_t length, uint32_t first, uint32_t flags);
 
 /* What libnet sends goes here as soon as the kernel is told of it. */
 extern void (*world_sent)(const uint8_t *frame, uint32_t length);
