@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Each bench measures all that it tells of, on both machines, once and for a short time. No figure is judged here."""
 
+import os
 import pathlib
 import sys
 
@@ -42,7 +43,9 @@ def test_linux_is_measured(build, linux):
 
 def test_web_servers_are_measured(build, linux):
     report = bench_http.measure(build, beside=True, runs=1, seconds=1, connections=(16,), open=100)
-    assert [run["server"] for run in report.raw] == 2 * [server.name for server in bench_http.SERVERS]
+    servers = [server.name for server in bench_http.SERVERS if os.geteuid() == 0 or not server.six]
+    asked = [server.name for server in bench_http.SERVERS if server.most]
+    assert [run["server"] for run in report.raw] == servers + asked
     # Each of them answers, and nothing is lost by so few connections.
     assert all(run["lost"] == 0 and (run["connections"] == 100 or (min(run["rate"], run["h2load_rate"]) > 100 and run["failed"] == run["h2load_failed"] == 0)) for run in report.raw), report.as_text()
 

@@ -130,6 +130,8 @@ def test_clients_find_a_server():
     door = Door("tcp", 15, 80)
     assert Link("10.0.3.0", {}, {}).place(door) == ("10.0.3.15", 80)
     assert Link("10.0.2.0", {}, {door: 4711}).place(door) == ("127.0.0.1", 4711)
+    six = Link("10.0.3.0", {}, {}, 24, "fd00:3::").place(door._replace(six=True))
+    assert six == ("fd00:3::f", 80) and bench_http._url(six) == "http://[fd00:3::f]:80" + bench_http.PATH
 
 
 @pytest.mark.parametrize("words", [["--connections", "0"], ["--connections", "1,,2"], ["--runs", "0"], ["--seconds", "-1"], ["--open", "20001"]])

@@ -29,6 +29,7 @@ class App(NamedTuple):
     slices: int = 8
     sched: str = "fifo"  # one thread does the work of each of these
     cpu: int = 0
+    six: bool = False  # has an address of IPv6, too
     environment: Mapping[str, str] = {}
 
 
@@ -45,6 +46,7 @@ def machine_file(apps: Sequence[App], link: Link, folder: Path, *, memory: int =
         text += ["[[app]]", f'name = "{app.name}"', f'image = "{app.image}"', f'memory = "{app.memory}"']
         text += [f"slices = {app.slices}", f"cpu = {app.cpu}", f'sched = "{app.sched}"']
         text += [f'address = "{link.address(app.host)}/{link.bits}"', f'gateway = "{link.gateway}"']
+        text += [f'address6 = "{link.address6(app.host)}/64"'] if app.six else []
         settings = ", ".join(f'{name} = "{value}"' for name, value in app.environment.items())
         text += [f"environment = {{ {settings} }}"] if settings else []
     file = folder / "bench.toml"

@@ -47,10 +47,11 @@ class Server(NamedTuple):
     promised: float = 0  # times the rate of REFERENCE
     environment: dict[str, str] = {}
     most: int = 16384  # connections that it takes
+    six: bool = False  # the application at that address, by IPv6
 
     @property
     def door(self) -> Door:
-        return Door("tcp", self.host, self.port)
+        return Door("tcp", self.host, self.port, self.six)
 
 
 # As many buffers as a virtio card's rings have, and what a thousand connections have in flight.
@@ -58,6 +59,7 @@ BUFFERS = {"FREEHOLD_NET_BUFFERS": "256/256", "FREEHOLD_NET_MEMORY": "16384"}
 SERVERS = (
     Server("cheetah", "cheetah", 16, image="cheetah", promised=5, environment={**BUFFERS, "CHEETAH_CLIENTS": "16384", "CHEETAH_IDLE_S": "600"}),
     Server("httpd", "httpd", 15, image="httpd", promised=3, environment={**BUFFERS, "HTTPD_CONNECTIONS": "2048", "HTTPD_IDLE_MS": "600000"}, most=2048),
+    Server("httpd6", "httpd by IPv6", 15, image="httpd", most=0, six=True),
     Server(REFERENCE, "Linux, epoll", 15),
     Server("nginx", "Linux, nginx", 15, 81),
 )
@@ -93,6 +95,7 @@ def measure(build: Path, *, beside: bool, runs: int, seconds: float, connections
                  "in brackets the least and the greatest", **conditions(wires, beside=beside)}
         if beside:
             about["nginx"] = NGINX.version()
+        servers = [server for server in servers if wires.six or not server.six]
         found = _measured(servers, wires, folder, Path(name), runs, seconds, connections, open)
     return table(found, about)
 
@@ -104,7 +107,9 @@ def _measured(
     ours = [server for server in servers if server.image]
     theirs = [server for server in servers if not server.image]
     links = {bool(group[0].image): wires.link([server.door for server in group]) for group in (ours, theirs) if group}
-    apps = [App(server.name, server.image, server.host, environment=server.environment) for server in ours]
+    both = {server.host for server in ours if server.six}
+    ours = [server for server in ours if not server.six]
+    apps = [App(server.name, server.image, server.host, environment=server.environment, six=server.host in both) for server in ours]
     machines = [freehold(apps, links[True], build, folder)]
     if theirs:
         machines.append(linux(build / LINUX, links[False], theirs[0].host, _files(), folder))
@@ -138,7 +143,7 @@ def _measured(
 
 
 def _url(place: tuple[str, int]) -> str:
-    return "http://{}:{}".format(*place) + PATH
+    return "http://{}:{}".format(f"[{place[0]}]" if ":" in place[0] else place[0], place[1]) + PATH
 
 
 def _files() -> dict[str, Path | bytes]:

@@ -26,7 +26,7 @@ OTHERS = 200  # files
 def count(place: tuple[str, int], path: str, content: bytes, connections: int, rounds: int = ROUNDS, patience: float = 0) -> int:
     """Of that many requests on each of the connections, those that were not answered with `content`."""
     need_files(connections)
-    request = f"GET {path} HTTP/1.1\r\nHost: {place[0]}\r\n\r\n".encode()
+    request = f"GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
     clients = _connected(place, connections, patience or PATIENCE)
     answered = 0
     try:
@@ -57,7 +57,7 @@ def _connected(place: tuple[str, int], connections: int, patience: float) -> lis
     for first in range(0, connections, WAVE):
         waiting = selectors.DefaultSelector()
         for _ in range(min(WAVE, connections - first)):
-            client = socket.socket()
+            client = socket.socket(socket.AF_INET6 if ":" in place[0] else socket.AF_INET)
             client.setblocking(False)
             client.connect_ex(place)
             waiting.register(client, selectors.EVENT_WRITE)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import NamedTuple, Sequence
 
 from . import namespace
@@ -22,6 +23,7 @@ class Door(NamedTuple):
     protocol: str  # "tcp" or "udp"
     host: int  # the number of the guest's address in the network
     port: int
+    six: bool = False  # by IPv6, where Wires have that
 
 
 class Wires:
@@ -46,6 +48,11 @@ class Wires:
             self._inside.__exit__()
 
     @property
+    def six(self) -> bool:
+        """Is there IPv6?"""
+        return not self.user and Path("/proc/net/if_inet6").exists()
+
+    @property
     def what(self) -> str:
         return "user networking of the emulator" if self.user else "taps in a private network namespace"
 
@@ -58,9 +65,12 @@ class Wires:
             # Each guest has a user network for itself; all of them look alike.
             forwards = [(door.protocol, port, f"10.0.2.{door.host}", door.port) for door, port in ports.items()]
             return Link("10.0.2.0", {"nic": "virtio", "forwards": forwards}, ports)
+        prefix6 = f"fd00:{2 + number}::"
         prefix = f"10.0.{2 + number}.0" if self.bits == 24 else f"10.{number}.0.0"
-        link = Link(prefix, {"nic": None, "extra": namespace.card(f"tap{number}", "virtio", DEFAULT_MAC)}, {}, self.bits)
+        link = Link(prefix, {"nic": None, "extra": namespace.card(f"tap{number}", "virtio", DEFAULT_MAC)}, {}, self.bits, prefix6)
         namespace.tap(f"tap{number}", f"{link.gateway}/{self.bits}")
+        if any(door.six for door in doors):
+            namespace.address6(f"tap{number}", f"{link.address6(2)}/64")
         if self.bits != 24:
             namespace.keep_neighbours(f"tap{number}")
         return link
@@ -71,6 +81,10 @@ class Link(NamedTuple):
     card: dict  # for Emulator
     ports: dict[Door, int]  # of this host, in user networking
     bits: int = 24
+    prefix6: str = ""  # "fd00:2::"; none in user networking
+
+    def address6(self, host: int) -> str:
+        return f"{self.prefix6}{host:x}"
 
     def address(self, host: int) -> str:
         return str(IPv4Address(self.prefix) + host)
@@ -81,4 +95,6 @@ class Link(NamedTuple):
 
     def place(self, door: Door) -> tuple[str, int]:
         """Where clients find it."""
+        if door.six:
+            return self.address6(door.host), door.port
         return ("127.0.0.1", self.ports[door]) if self.ports else (self.address(door.host), door.port)
