@@ -379,6 +379,17 @@ static bool negotiate(struct virtio_net *v)
     return c->status & FEATURES_OK;
 }
 
+/* QEMU translates: it says so where hypervisors tell their names (its docs/specs, as KVM's cpuid.rst). */
+static bool is_translated(void)
+{
+    struct cpuid name = {0};
+
+    if (cpuid(1).ecx >> 31)
+        name = cpuid(0x40000000);
+    return name.ebx == 0x54474354 && name.ecx == 0x43544743 &&
+           name.edx == 0x47435447; /* TCGTCGTCGTCG */
+}
+
 /* One virtqueue: descriptors, available and used ring on pages of their own. */
 static bool queue_start(struct virtio_net *v, const struct pci_device *p, struct virtqueue *q,
                         uint16_t index, volatile uint8_t *notify_base, uint32_t multiplier)
@@ -396,6 +407,7 @@ static bool queue_start(struct virtio_net *v, const struct pci_device *p, struct
     q->avail = (volatile struct virtq_avail *)(memory + EXO_PAGE_SIZE);
     q->used = (volatile struct virtq_used *)(memory + 2 * EXO_PAGE_SIZE);
     q->number = index;
+    q->settle = is_translated() ? &c->generation : NULL;
     q->doorbell = (volatile uint16_t *)(notify_base + (uint32_t)c->queue_notify_off * multiplier);
     c->queue_desc = address;
     c->queue_driver = address + EXO_PAGE_SIZE;

@@ -5,6 +5,10 @@
  *   V1  what was put is told to the device, or the device looks by itself: it asks, then looks at
  *       the ring again, and we put, then look what it asked for
  *   V2  the same the other way: a used entry interrupts, or virtqueue_interrupt_after() saw it
+ *
+ * Both need a fence between a store and a load. QEMU before 8.0 leaves it out where it translates for one
+ * CPU, though the device runs in a thread of its own; a register of the device is read under a lock
+ * there, and that does it.
  */
 #include "virtqueue.h"
 
@@ -15,6 +19,19 @@ _Static_assert(__builtin_offsetof(struct virtq_avail, used_event) == 4 + 2 * VIR
                "2.7.6");
 _Static_assert(__builtin_offsetof(struct virtq_used, avail_event) == 4 + 8 * VIRTQUEUE_SIZE,
                "2.7.8");
+
+static void settle(const struct virtqueue *q)
+{
+    if (q->settle)
+        (void)*q->settle;
+}
+
+/* 2.7.10.1: is avail_event among the indices of what was put? They wrap around. */
+static bool is_wanted(const struct virtqueue *q, uint16_t put)
+{
+    return q->event_index ? (uint16_t)(q->next_avail - q->used->avail_event - 1) < put
+                          : !(q->used->flags & USED_NO_NOTIFY);
+}
 
 void virtqueue_put(struct virtqueue *q, uint16_t id)
 {
@@ -34,10 +51,9 @@ void virtqueue_notify(struct virtqueue *q)
     q->told_avail = q->next_avail;
     /* avail->index is stored before what the device asked for is loaded (2.7.13.4.1). */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    /* 2.7.10.1: is avail_event among the indices of what was put? They wrap around. */
-    bool wanted = q->event_index ? (uint16_t)(q->next_avail - q->used->avail_event - 1) < put
-                                 : !(q->used->flags & USED_NO_NOTIFY);
-    if (wanted)
+    if (!is_wanted(q, put))
+        settle(q);
+    if (is_wanted(q, put))
         *q->doorbell = q->number;
 }
 
@@ -71,5 +87,6 @@ bool virtqueue_interrupt_after(struct virtqueue *q, uint16_t count)
         q->avail->flags = 0;
     /* What is asked for is stored before used->index is loaded (2.7.7.2). */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    settle(q);
     return (uint16_t)(q->used->index - q->last_used) < (q->event_index ? count : 1);
 }
