@@ -74,7 +74,7 @@ def test_the_network_is_measured(build, linux):
 
 
 def test_applications_are_counted(build):
-    one, few = bench_scale.measure(build, beside=False, counts=(1, 4), counted=("-icount", PACE)).raw
+    one, few = bench_scale.measure(build, beside=False, counts=(1, 4), counted=("-icount", PACE), idle=0.5).raw
     assert (len(one["pages"]), len(few["pages"])) == (1, 4) and min(few["pages"]) > 50
     assert 0 < one["request"] < one["boot"] < few["boot"]
 

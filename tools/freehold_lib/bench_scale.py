@@ -70,7 +70,7 @@ class Spell:
         return count, max(0.0, took - busy) + count * self._each
 
 
-def measure(build: Path, *, beside: bool, counts: tuple[int, ...] = COUNTS, counted: tuple[str, ...] = COUNTED) -> Table:
+def measure(build: Path, *, beside: bool, counts: tuple[int, ...] = COUNTS, counted: tuple[str, ...] = COUNTED, idle: float = IDLE) -> Table:
     """Without a Linux guest: what is asked is how it grows."""
     folder = built(build, TARGETS)
     with Wires(bits=16) as wires, Progress("Counting applications", done="Applications are counted") as progress:
@@ -79,11 +79,11 @@ def measure(build: Path, *, beside: bool, counts: tuple[int, ...] = COUNTS, coun
         found = []
         for count in counts:
             progress.update(f"{count} of {counts[-1]}")
-            found.append(_counted(folder, wires.link([]), count, counted))
+            found.append(_counted(folder, wires.link([]), count, counted, idle))
     return table(found, about)
 
 
-def _counted(build: Path, link: Link, count: int, counted: tuple[str, ...]) -> Found:
+def _counted(build: Path, link: Link, count: int, counted: tuple[str, ...], idle: float) -> Found:
     with tempfile.TemporaryDirectory(prefix="freehold-") as name:
         folder = Path(name)
         counter = Counter(build, build / LOADER, folder, counted)
@@ -98,7 +98,7 @@ def _counted(build: Path, link: Link, count: int, counted: tuple[str, ...]) -> F
                     _ask(clients[-1])
                 boot = counter.count()
                 spell = Spell(counter, machine, counted)
-                time.sleep(IDLE)
+                time.sleep(idle)
                 waiting, passed = spell.end()
                 spell = Spell(counter, machine, counted)
                 for number in range(REQUESTS):
@@ -108,8 +108,8 @@ def _counted(build: Path, link: Link, count: int, counted: tuple[str, ...]) -> F
             finally:
                 for client in clients:
                     client.close()
-    idle = waiting / passed
-    return Found(count, boot, round(idle), round((requests - idle * meanwhile) / REQUESTS), pages)
+    rate = waiting / passed
+    return Found(count, boot, round(rate), round((requests - rate * meanwhile) / REQUESTS), pages)
 
 
 def _ask(client: socket.socket) -> None:
