@@ -294,6 +294,60 @@ static void test_crowd(void)
 }
 
 /* No memory for what is in flight: requests wait, and are answered when there is some. */
+/*
+ * With a window of 1 MiB a client that does not read can have sent more requests than a chain of packets counts,
+ * 64 KiB. They are answered when it reads.
+ */
+static void test_much_to_do(void)
+{
+    enum { LARGE = 40, SMALL = 100, EACH = 1400 };
+    static char asked[LARGE * 64 + SMALL * EACH];
+    size_t limit = net_memory_limit, length = 0;
+    const char *large = GET("/primes.txt");
+
+    begin();
+    net_memory_limit = 4 << 20;
+    net_window_set(net_memory_limit);
+    a.scales = true;
+    open_to(&a);
+    a.silent = true;
+    for (int i = 0; i < LARGE; i++, length += strlen(large))
+        memcpy(asked + length, large, strlen(large));
+    for (int i = 0; i < SMALL; i++, length += EACH) {
+        memset(asked + length, 'x', EACH);
+        memcpy(asked + length, "GET /icon.svg HTTP/1.1\r\nHost: h\r\nX: ", 36);
+        memcpy(asked + length + EACH - 4, "\r\n\r\n", 4);
+    }
+    uint32_t first = a.sent;
+    for (int i = 0; i < 40; i++) { /* what is not acknowledged is sent again */
+        size_t at = a.acked - first;
+        if (i == 10)
+            tap_ok(at > 0xffff && at < length, "of %zu bytes that wait %zu are taken in", length,
+                   at);
+        if (i >= 10) {
+            a.silent = false;
+            peer_tcp_flags(&a, ACK);
+        }
+        a.sent = a.acked;
+        peer_tcp_send(&a, asked + at, length - at < a.room ? length - at : a.room);
+        go();
+        world_pass(SECOND / 4);
+    }
+    const uint8_t *at = a.bytes, *end_of_all = a.bytes + a.count;
+    unsigned count = 0;
+    while ((at = memmem(at, (size_t)(end_of_all - at), "HTTP/1.1 200 OK\r\n", 17))) {
+        count++;
+        at++;
+    }
+    tap_ok(count == LARGE + SMALL && a.acked - first == length,
+           "and all of them are answered (%u of %d)", count, LARGE + SMALL);
+    hang_up(&a);
+    a.scales = false;
+    net_memory_limit = limit;
+    net_window_set(limit);
+    end("much to do");
+}
+
 static void test_no_memory(void)
 {
     size_t limit = net_memory_limit;
@@ -378,6 +432,7 @@ int main(void)
     test_who_does_not_read();
     test_deadlines();
     test_crowd();
+    test_much_to_do();
     test_no_memory();
     test_garbage();
     return tap_done();
