@@ -407,7 +407,7 @@ static bool queue_start(struct virtio_net *v, const struct pci_device *p, struct
     q->avail = (volatile struct virtq_avail *)(memory + EXO_PAGE_SIZE);
     q->used = (volatile struct virtq_used *)(memory + 2 * EXO_PAGE_SIZE);
     q->number = index;
-    q->settle = is_translated() ? &c->generation : NULL;
+    q->translated = is_translated();
     q->doorbell = (volatile uint16_t *)(notify_base + (uint32_t)c->queue_notify_off * multiplier);
     c->queue_desc = address;
     c->queue_driver = address + EXO_PAGE_SIZE;

@@ -43,9 +43,8 @@ struct virtqueue {
     volatile uint16_t *doorbell;
     uint16_t number;  /* is written there */
     bool event_index; /* EVENT_IDX was negotiated */
+    bool translated;  /* by QEMU, where a fence is not enough (virtqueue.c) */
     uint16_t next_avail, told_avail, last_used;
-    /* A register that is read where a fence is not enough (virtqueue.c), else NULL. */
-    const volatile uint8_t *settle;
 };
 
 /* Make the chain that starts at descriptor `id` available. */

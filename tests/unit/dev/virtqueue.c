@@ -99,7 +99,7 @@ static void begin(bool event_index, uint16_t at)
     memset(&avail, 0, sizeof(avail));
     memset(&used, 0, sizeof(used));
     avail.index = used.index = used.avail_event = at;
-    q = (struct virtqueue){desc, &avail, &used, &doorbell, NUMBER, event_index, at, at, at, NULL};
+    q = (struct virtqueue){desc, &avail, &used, &doorbell, NUMBER, event_index, true, at, at, at};
     memset(&device, 0, sizeof(device));
     device.event_index = event_index;
     device.seen = device.done = at;
