@@ -106,7 +106,10 @@ def measure(build: Path, *, beside: bool, runs: int, seconds: float) -> Table:
                     for job in dict.fromkeys(way.job for way in WAYS):
                         for system, link in links.items():
                             progress.update(f"run {number + 1} of {runs}, {job.name}, {system}")
-                            found = ask(folder / CLIENT, link.place(job.door(system)), job, seconds)
+                            try:
+                                found = ask(folder / CLIENT, link.place(job.door(system)), job, seconds)
+                            except FreeholdError as error:
+                                raise FreeholdError(f"From {system}: {error}") from error
                             raw.append({"system": system, "job": job.name, **found})
             finally:
                 for machine in machines:
