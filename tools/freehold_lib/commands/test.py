@@ -25,7 +25,7 @@ SUITES = ("unit", "model", "proof", "tools", "lint", "boot")
 ON_REQUEST = ("proof-slow",)  # run by the name of the suite or of a test alone
 EXAMPLES = """\
 examples:
-  tools/freehold test                       everything; takes up to 25 minutes on two CPUs
+  tools/freehold test                       everything; takes some 35 minutes on two CPUs
   tools/freehold test --suite unit          one suite; may be given more than once
   tools/freehold test core_random           one test
   tools/freehold test 'core_*' --verbose    tests whose names match, each case shown
