@@ -206,24 +206,6 @@ static long no_write(void *object, const void *buffer, size_t length)
     return -EINVAL;
 }
 
-static long no_ioctl(void *object, unsigned long request, void *argument)
-{
-    (void)object, (void)request, (void)argument;
-    return -ENOTTY;
-}
-
-static long set_flags(void *object, int flags)
-{
-    (void)object, (void)flags;
-    return 0;
-}
-
-static int get_flags(void *object)
-{
-    (void)object;
-    return 0;
-}
-
 static void release_epoll(struct epoll *ep)
 {
     ep->next = free_epolls;
@@ -268,9 +250,6 @@ static const struct fd_type epoll_type = {
     .write = no_write,
     .close = close_epoll,
     .poll = poll_epoll,
-    .ioctl = no_ioctl,
-    .set_flags = set_flags,
-    .get_flags = get_flags,
 };
 
 /* --- calls --------------------------------------------------------------------------------------- */

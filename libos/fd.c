@@ -70,18 +70,6 @@ static long console_fd_ioctl(void *object, unsigned long request, void *argument
     return 0;
 }
 
-static long console_fd_set_flags(void *object, int flags)
-{
-    (void)object, (void)flags;
-    return 0;
-}
-
-static int console_fd_get_flags(void *object)
-{
-    (void)object;
-    return 0;
-}
-
 static struct fd_watch **console_fd_watches(void *object)
 {
     return object;
@@ -93,8 +81,6 @@ static const struct fd_type console_type = {
     .close = console_fd_close,
     .poll = console_fd_poll,
     .ioctl = console_fd_ioctl,
-    .set_flags = console_fd_set_flags,
-    .get_flags = console_fd_get_flags,
     .watches = console_fd_watches,
 };
 
@@ -287,9 +273,9 @@ static long fcntl_call(long fd, long command, long argument)
 
     switch (command) {
     case F_GETFL:
-        return type->get_flags(at(fd)->object) | O_RDWR;
+        return (type->get_flags ? type->get_flags(at(fd)->object) : 0) | O_RDWR;
     case F_SETFL:
-        return type->set_flags(at(fd)->object, (int)argument);
+        return type->set_flags ? type->set_flags(at(fd)->object, (int)argument) : 0;
     case F_GETFD:
     case F_SETFD:
         return 0; /* there is no exec that could care */
@@ -369,7 +355,7 @@ long fd_call(long n, long a, long b, long c, long d, long e, long f, bool *known
     case SYS_close:
         return fd_close(a);
     case SYS_ioctl:
-        return type->ioctl(object, (unsigned long)b, (void *)c);
+        return type->ioctl ? type->ioctl(object, (unsigned long)b, (void *)c) : -ENOTTY;
     case SYS_fcntl:
         return fcntl_call(a, b, c);
     case SYS_fstat:

@@ -24,8 +24,9 @@ struct fd_type {
     long (*vector)(void *object, const struct iovec *part, int count, bool out);
     long (*close)(void *object);
     short (*poll)(void *object, short events); /* which of these hold now (and POLLERR, POLLHUP) */
-    long (*ioctl)(void *object, unsigned long request, void *argument);
-    long (*set_flags)(void *object, int flags); /* O_NONBLOCK alone matters */
+    long (*ioctl)(void *object, unsigned long request, void *argument); /* NULL: ENOTTY */
+    /* O_NONBLOCK alone matters. NULL: it changes nothing, and is not told. */
+    long (*set_flags)(void *object, int flags);
     int (*get_flags)(void *object);
     /* Where the object has the list of its watches, which is epoll.c's. NULL: an epoll cannot watch it. */
     struct fd_watch **(*watches)(void *object);

@@ -71,32 +71,11 @@ static short poll_file(void *object, short events)
     return events & (POLLIN | POLLRDNORM);
 }
 
-static long no_ioctl(void *object, unsigned long request, void *argument)
-{
-    (void)object, (void)request, (void)argument;
-    return -ENOTTY;
-}
-
-static long set_flags(void *object, int flags)
-{
-    (void)object, (void)flags;
-    return 0;
-}
-
-static int get_flags(void *object)
-{
-    (void)object;
-    return 0;
-}
-
 static const struct fd_type file_type = {
     .read = read_file,
     .write = no_write,
     .close = close_file,
     .poll = poll_file,
-    .ioctl = no_ioctl,
-    .set_flags = set_flags,
-    .get_flags = get_flags,
 };
 
 int file_open(const void *bytes, size_t length)
