@@ -21,6 +21,7 @@
 #include "lwip/prot/ethernet.h"
 #include "lwip/prot/ip6.h"
 
+#include "bytes.h"
 #include "net.h"
 
 #define FEW 16u /* that many are walked as quickly */
@@ -47,11 +48,6 @@ static uint32_t word32(const uint8_t *at)
 
     memcpy(&word, at, 4);
     return word;
-}
-
-static uint16_t word16(const uint8_t *at)
-{
-    return (uint16_t)(at[0] << 8 | at[1]);
 }
 
 /*

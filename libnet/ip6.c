@@ -20,6 +20,7 @@
 #include "lwip/prot/ip6.h"
 #include "lwip/prot/nd6.h"
 
+#include "bytes.h"
 #include "hooks.h"
 #include "libos.h"
 #include "net.h"
@@ -32,11 +33,6 @@ static ip6_addr_t gateway;
 static bool has_gateway;
 
 /* --- what comes in ----------------------------------------------------------------------------- */
-
-static uint32_t word16(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 8 | at[1];
-}
 
 /*
  * RFC 4861, section 4.6 and 7.1: an option has its length in its second byte, in eights of bytes and not 0,

@@ -18,6 +18,7 @@
 #include "lwip/prot/ethernet.h"
 #include "netif/ethernet.h"
 
+#include "bytes.h"
 #include "net.h"
 #include "rings.h"
 #include "segments.h"
@@ -43,11 +44,6 @@ static uint32_t rx_buffer_count;
 /* --- receiving ------------------------------------------------------------------------------- */
 
 enum { ARP_LENGTH = 28, IPV4_LENGTH = 20, UDP_LENGTH = 8, FRAME_LEAST = 60 };
-
-static uint32_t word16(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 8 | at[1];
-}
 
 /*
  * RFC 9293, section 3.1: but for two kinds an option has its length in its second byte, and ends with the

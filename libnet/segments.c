@@ -22,6 +22,7 @@
 #include "lwip/prot/tcp.h"
 #include "lwipopts.h"
 
+#include "bytes.h"
 #include "rings.h"
 
 enum { ETHERNET = 14, IP4 = 20, IP6 = 40, PROTOCOL_TCP = 6 };
@@ -38,11 +39,6 @@ static struct {
     uint64_t kicks;           /* of then */
 } large;
 
-static uint32_t word16(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 8 | at[1];
-}
-
 static void put16(uint8_t *at, uint32_t value)
 {
     at[0] = (uint8_t)(value >> 8);
@@ -51,7 +47,7 @@ static void put16(uint8_t *at, uint32_t value)
 
 static uint32_t word32(const uint8_t *at)
 {
-    return word16(at) << 16 | word16(at + 2);
+    return (uint32_t)word16(at) << 16 | word16(at + 2);
 }
 
 /* Where the header of TCP begins in a frame of so many bytes; 0: it has none, or is a fragment. */
