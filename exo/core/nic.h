@@ -47,7 +47,7 @@ struct nic {
 
     /* Does it offer what the flags of the packet, which is in its length, ask for, and do they fit what
      * the head says? Asked if there are flags or several pieces, and some `offloads`. */
-    bool (*takes)(const struct nic *nic, const struct packet *packet);
+    bool (*takes)(struct nic *nic, const struct packet *packet);
 
     /* Room for at least one more packet of so many pieces to send? Before it says no, it looks for what
      * the device has sent meanwhile, nic_sent for each; if it says no, nic_sent will tell when there is. */
@@ -55,7 +55,8 @@ struct nic {
 
     /*
      * Send a packet whose head is copied by the driver now, and whose pieces the device reads where they
-     * are until nic_sent(nic, cookie) for each of them. Needs send_ready(), and takes().
+     * are until nic_sent(nic, cookie) for each of them. Needs send_ready(), and takes() of this
+     * packet last.
      */
     void (*send)(struct nic *nic, const struct packet *packet);
 

@@ -205,7 +205,7 @@ static bool gather(struct queue *q, uint32_t ready, struct packet *p, struct pie
                    uint8_t *head)
 {
     struct exo_ring *ring = ring_of(q, EXO_RING_TRANSMIT);
-    const struct nic *nic = nics[q->nic];
+    struct nic *nic = nics[q->nic];
     uint32_t number = (uint32_t)(q - queues);
     bool good = true, more = true;
 

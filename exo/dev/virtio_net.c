@@ -75,8 +75,9 @@ static struct virtio_net {
     volatile struct common *common;
     volatile uint8_t *isr;
     bool msix;
-    bool quiet;   /* received packets shall not interrupt */
-    bool awaited; /* somebody waits for what was sent */
+    bool quiet;           /* received packets shall not interrupt */
+    bool awaited;         /* somebody waits for what was sent */
+    struct offload asked; /* by the packet that takes() saw last, which is sent next */
     struct virtqueue rx, tx;
     uint8_t *rx_memory, *tx_memory; /* RX_BUFFER and TX_SLOT bytes for each descriptor */
     uint64_t rx_address, tx_address;
@@ -102,30 +103,27 @@ static struct virtio_net *of(struct nic *nic)
     return (struct virtio_net *)nic;
 }
 
-static bool takes(const struct nic *nic, const struct packet *p)
+static bool takes(struct nic *nic, const struct packet *p)
 {
-    struct offload o;
-
-    return offload_read(p, nic->offloads, &o);
+    return offload_read(p, nic->offloads, &of(nic)->asked);
 }
 
 /* 5.1.6.2. Every field is written: others were there before. */
-static void header_write(const struct nic *nic, struct net_header *h, const struct packet *p)
+static void header_write(struct net_header *h, uint16_t flags, const struct offload *o)
 {
-    uint16_t segment = p->flags & EXO_DESC_SEGMENT;
-    struct offload o;
+    uint16_t segment = flags & EXO_DESC_SEGMENT;
 
     *h = (struct net_header){0};
-    if (!(p->flags & EXO_DESC_CHECKSUM) || !offload_read(p, nic->offloads, &o))
+    if (!(flags & EXO_DESC_CHECKSUM))
         return;
     h->flags = NEEDS_CHECKSUM;
-    h->checksum_start = (uint16_t)o.transport;
-    h->checksum_offset = (uint16_t)o.checksum;
+    h->checksum_start = (uint16_t)o->transport;
+    h->checksum_offset = (uint16_t)o->checksum;
     if (!segment)
         return;
-    h->gso_type = o.ip6 ? GSO_TCP6 : GSO_TCP4;
+    h->gso_type = o->ip6 ? GSO_TCP6 : GSO_TCP4;
     h->gso_size = segment;
-    h->header_length = (uint16_t)o.header;
+    h->header_length = (uint16_t)o->header;
 }
 
 /* Put a descriptor behind `last`, or begin with it if that is CHAIN_END. */
@@ -152,7 +150,7 @@ static void send(struct nic *nic, const struct packet *p)
     uint16_t slot = v->tx_free[v->tx_free_count - 1], last;
     uint8_t *memory = v->tx_memory + slot * TX_SLOT;
 
-    header_write(nic, (struct net_header *)(void *)memory, p);
+    header_write((struct net_header *)(void *)memory, p->flags, &v->asked);
     __builtin_memcpy(memory + HEADER, p->head, p->head_length);
     last = chain_add(v, CHAIN_END, v->tx_address + slot * TX_SLOT, HEADER + p->head_length,
                      p->piece->cookie);

@@ -87,7 +87,7 @@ static bool nic_poll(struct nic *nic)
 }
 
 /* Flags that mean something. Which packets they fit is tried in tests/unit/dev. */
-static bool nic_takes(const struct nic *nic, const struct packet *p)
+static bool nic_takes(struct nic *nic, const struct packet *p)
 {
     if (!nic->offloads)
         panic("a card that takes nothing is asked whether it does");
