@@ -15,6 +15,7 @@ import socket
 import subprocess
 import time
 
+import host_server
 import pytest
 
 SERVER = pathlib.Path(os.environ["FREEHOLD_BUILD"]) / "tests/unit/httpd/httpd_on_host"
@@ -24,21 +25,9 @@ ICON = (FILES / "icon.svg").read_bytes()
 GET = b"GET /icon.svg HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
-@contextlib.contextmanager
 def serving(**settings):
-    environment = os.environ | {"HTTPD_ADDRESS": "127.0.0.1", "HTTPD_PORT": "0"}
-    environment |= {f"HTTPD_{name.upper()}": str(value) for name, value in settings.items()}
-    process = subprocess.Popen(
-        [SERVER], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        line = process.stdout.readline()
-        port = int(re.search(r"listening on port (\d+)", line)[1])
-        yield port
-        assert process.poll() is None, f"the server ended: {process.stderr.read()}"
-    finally:
-        process.terminate()
-        process.communicate(timeout=10)
+    environment = {"HTTPD_ADDRESS": "127.0.0.1", "HTTPD_PORT": "0"}
+    return host_server.serving(SERVER, environment | {f"HTTPD_{name.upper()}": str(value) for name, value in settings.items()})
 
 
 @pytest.fixture(scope="module")

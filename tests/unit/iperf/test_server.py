@@ -5,12 +5,12 @@ import contextlib
 import json
 import os
 import pathlib
-import re
 import shutil
 import socket
 import struct
 import subprocess
 
+import host_server
 import pytest
 
 SERVER = pathlib.Path(os.environ["FREEHOLD_BUILD"]) / "tests/unit/iperf/iperf_on_host"
@@ -18,16 +18,8 @@ COOKIE = b"a" * 36 + b"\0"
 PARAM_EXCHANGE, CREATE_STREAMS, SERVER_ERROR, ACCESS_DENIED = b"\x09", b"\x0a", b"\xfe", b"\xff"
 
 
-@contextlib.contextmanager
 def serving(idle=30):
-    settings = {"IPERF_PORT": "0", "IPERF_IDLE_S": str(idle)}
-    process = subprocess.Popen([SERVER], env=os.environ | settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        yield int(re.search(r"listening on port (\d+)", process.stdout.readline())[1])
-        assert process.poll() is None, f"the server ended: {process.stderr.read()}"
-    finally:
-        process.terminate()
-        process.communicate(timeout=10)
+    return host_server.serving(SERVER, {"IPERF_PORT": "0", "IPERF_IDLE_S": str(idle)})
 
 
 @pytest.fixture(scope="module")
